@@ -1,1 +1,11 @@
-//! Being built.
+//! The AWS service APIs as Rust: for each service its types, error codes, schema and one trait.
+//!
+//! Everything below `generated/` is written by `cargo xtask codegen` from AWS's own service models and
+//! `operations.toml`; do not edit it. What stands beside it, by hand, is what every service's trait needs:
+//! the [`Grant`] a handler takes and the [`Dispatch`] the gateway calls.
+
+pub mod dispatch;
+pub mod grant;
+
+pub use dispatch::Dispatch;
+pub use grant::{Grant, Principal};
