@@ -13,5 +13,7 @@ pub mod value;
 
 pub use failure::Failure;
 pub use message::{Body, Request, Response};
-pub use schema::{Kind, Location, Member, Operation, Protocol, Service, Shape, Structure, TimestampFormat};
+pub use schema::{
+    Kind, Location, Member, Operation, Protocol, Service, Shape, Structure, TimestampFormat, Unimplemented,
+};
 pub use value::{Structured, Value};

@@ -27,8 +27,19 @@ pub struct Service {
     pub validation_code: &'static str,
     /// The operations Hearth implements, sorted by name.
     pub operations: &'static [Operation],
-    /// The names of the model's operations that Hearth does not implement, sorted: refused by name.
-    pub unimplemented: &'static [&'static str],
+    /// The model's operations that Hearth does not implement, sorted by name: refused by name.
+    pub unimplemented: &'static [Unimplemented],
+}
+
+/// An operation of the model that Hearth does not implement: enough of it to recognise a call and refuse it by name.
+#[derive(Debug)]
+pub struct Unimplemented {
+    /// The action: `PublishLayerVersion`.
+    pub name: &'static str,
+    /// The HTTP method of REST bindings.
+    pub method: &'static str,
+    /// The URI template of REST bindings, as in [`Operation::uri`].
+    pub uri: &'static str,
 }
 
 /// A wire protocol.
@@ -66,7 +77,8 @@ pub struct Operation {
     pub input: &'static Shape,
     /// A structure.
     pub output: &'static Shape,
-    /// The element around the result in awsQuery answers, such as `GetCallerIdentityResult`; may be empty.
+    /// The element around the result in awsQuery answers, such as `GetCallerIdentityResult`, and the root element of
+    /// restXml answers, such as `ListBucketResult`; may be empty.
     pub result_wrapper: &'static str,
     /// The element around the input in restXml requests; empty when the payload names itself.
     pub input_wrapper: &'static str,
