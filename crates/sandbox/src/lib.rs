@@ -1,1 +1,16 @@
-//! Being built.
+//! One cage for processes: namespaces, cgroups v1 and v2, seccomp, Landlock, mounts and network.
+//!
+//! It knows processes, not Lambda. It refuses to run code uncaged unless [`Isolation::Process`] was asked for, and
+//! to accept a limit that it cannot keep without saying so in [`Spawner::enforced`].
+
+mod error;
+mod probe;
+mod sandbox;
+mod spawner;
+mod spec;
+
+pub use error::{Error, Fault};
+pub use probe::{Finding, State, probe};
+pub use sandbox::{Exit, ExitStatus, Sandbox};
+pub use spawner::{Isolation, Spawner, SpawnerOptions};
+pub use spec::{Announcement, File, Limits, Link, Listener, Mount, Spec, Temporary, TemporaryStorage};

@@ -1,0 +1,120 @@
+//! What a caller asks a cage to be. Plain data; it refuses nothing itself: the spawner checks it.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// One cage and the program it runs. All paths are paths inside the cage, but for [`Mount::source`].
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The file to execute; no search in PATH. A script with `#!` is fine.
+    pub program: PathBuf,
+    /// What follows the program's name in its argument list.
+    pub arguments: Vec<OsString>,
+    /// The whole environment: nothing is inherited.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where the program starts.
+    pub directory: PathBuf,
+    /// Directories and files of the host to show, read-only. [`Isolation::Process`](crate::Isolation::Process)
+    /// has no mounts and refuses a spec with any.
+    pub mounts: Vec<Mount>,
+    /// Symbolic links to make. Refused by `Isolation::Process`.
+    pub links: Vec<Link>,
+    /// Small files to write; they replace what the cage has by default, such as `/etc/hosts`. Refused by
+    /// `Isolation::Process`.
+    pub files: Vec<File>,
+    /// What stands at `/tmp`, the only place that the program may write to. Under `Isolation::Process` it is a
+    /// directory of its own, named by the variable `TMPDIR`.
+    pub temporary: Temporary,
+    /// What it may use at most.
+    pub limits: Limits,
+    /// The host name inside; at most 64 bytes.
+    pub hostname: String,
+    /// TCP listeners to open inside the cage's network and to hand out: [`Sandbox::take_listeners`](crate::Sandbox::take_listeners).
+    pub listeners: Vec<Listener>,
+}
+
+/// A directory or file of the host shown inside, read-only, no set-uid, no devices. Mounts are made in order, so a
+/// later one may stand inside an earlier one only if that has the mount point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is on the host.
+    pub source: PathBuf,
+    /// Where it stands inside; made when missing.
+    pub target: PathBuf,
+}
+
+/// A symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What the link says.
+    pub target: PathBuf,
+    /// Where the link stands inside.
+    pub link: PathBuf,
+}
+
+/// A small file, readable by all inside, writable by none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Where it stands inside.
+    pub path: PathBuf,
+    /// Its contents; a spec with everything in it may have 128 KiB.
+    pub contents: Vec<u8>,
+}
+
+/// What the program may use at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory of all processes together; no swap.
+    pub memory_bytes: u64,
+    /// Processor time per second, in milliseconds: 1000 is one whole processor, 2000 two.
+    pub cpu_millis_per_second: u32,
+    /// Processes and threads.
+    pub processes_max: u32,
+    /// Open files of each process.
+    pub file_descriptors_max: u64,
+}
+
+/// A TCP listener inside the cage's network, whose only other address is none: it has a loopback and nothing else.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Where it listens, such as `127.0.0.1:9001`. Under [`Isolation::Process`](crate::Isolation::Process) the port is a free one of the
+    /// host instead: let `announcements` tell the program.
+    pub address: SocketAddr,
+    /// Environment variables that tell the program the address that came true.
+    pub announcements: Vec<Announcement>,
+}
+
+/// An environment variable that is set to `prefix` and then `address:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// The variable's name, such as `AWS_LAMBDA_RUNTIME_API`.
+    pub variable: OsString,
+    /// What stands before the address, such as `http://`; often empty.
+    pub prefix: OsString,
+}
+
+/// What stands at `/tmp`.
+#[derive(Debug, Clone)]
+pub enum Temporary {
+    /// Empty, and so many bytes at most.
+    Fresh {
+        /// Bytes that files may take.
+        bytes: u64,
+    },
+    /// That of an earlier cage, with what that left in it: [`Sandbox::temporary`](crate::Sandbox::temporary).
+    Kept(TemporaryStorage),
+}
+
+/// A `/tmp` that outlives its cage for as long as a clone of this is held.
+#[derive(Debug, Clone)]
+pub struct TemporaryStorage {
+    pub(crate) inner: Arc<TemporaryHold>,
+}
+
+/// Tells the spawner to let go of a `/tmp` when the last clone is dropped.
+#[derive(Debug)]
+pub(crate) struct TemporaryHold {
+    pub(crate) id: u64,
+}
