@@ -1,1 +1,46 @@
-//! Being built.
+//! Execution environments: their lifecycle, their pool, the Runtime API served to each, and the runtimes of this machine.
+//!
+//! An environment is a cage of `hearth-sandbox` with a language runtime in it that asks for invocations over the Runtime
+//! API, one at a time. This crate refuses to know AWS services and storage: what it needs of them comes in through the
+//! traits of [`outside`].
+
+pub mod definition;
+pub mod invocation;
+pub mod outside;
+pub mod pool;
+pub mod runtime;
+pub mod runtimes;
+
+pub use definition::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
+pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
+pub use pool::{Counts, Environments};
+pub use runtime::{Language, Runtime, UnknownRuntime};
+pub use runtimes::{Interpreter, Resolved, Runtimes, RuntimesOptions, Unavailable};
+
+use hearth_base::{Clock, Rng};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that [`Environments`] stands on.
+pub struct Options {
+    /// Where bootstraps and the AWS SDKs for functions are kept: the server's data directory.
+    pub data_dir: PathBuf,
+    /// The interpreters of this machine.
+    pub runtimes: Arc<Runtimes>,
+    /// Serves AWS API calls made inside environments.
+    pub endpoint: Arc<dyn Endpoint>,
+    /// Issues the credentials of execution roles.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// Where lines go.
+    pub logs: Arc<dyn LogSink>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Environments at once, idle ones included.
+    pub environments_max: usize,
+    /// An environment idle for this long ends.
+    pub idle_timeout: Duration,
+}

@@ -1,0 +1,65 @@
+//! What environments need from the rest of the server: the AWS endpoint, credentials, and a place for logs.
+//!
+//! The server wires these in; this crate refuses to know what stands behind them.
+
+use crate::Definition;
+use hearth_base::{BoxFuture, Timestamp};
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+/// Serves AWS API calls that code inside an environment makes.
+pub trait Endpoint: Send + Sync + 'static {
+    /// Serves one connection opened inside an environment of `definition`, until it closes or the environment ends
+    /// (then the future is dropped).
+    fn serve(&self, connection: TcpStream, definition: Arc<Definition>) -> BoxFuture<'static, ()>;
+}
+
+/// Issues the credentials of the execution role.
+pub trait CredentialSource: Send + Sync + 'static {
+    /// Temporary credentials for a new environment of `definition`. Must not block.
+    fn issue(&self, definition: &Definition) -> Credentials;
+}
+
+/// Temporary credentials, as an environment sees them in its variables.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: String,
+    /// An environment takes no invocation that might outlive this.
+    pub expiration: Timestamp,
+}
+
+/// Where the lines of environments go.
+pub trait LogSink: Send + Sync + 'static {
+    /// Takes a batch of events of one stream, in order. Called outside the path of invocations; when it is slow, a bounded
+    /// queue fills, and then lines are dropped and counted, never the invocation held up.
+    fn write(
+        &self,
+        definition: Arc<Definition>,
+        stream: Arc<str>,
+        events: Vec<LogEvent>,
+    ) -> BoxFuture<'_, ()>;
+}
+
+/// One log event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEvent {
+    /// When it was read.
+    pub timestamp: Timestamp,
+    /// The text, without its line end. At most 256 KB.
+    pub message: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Shows the key id and the expiration, never the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .field("expiration", &self.expiration)
+            .finish_non_exhaustive()
+    }
+}
