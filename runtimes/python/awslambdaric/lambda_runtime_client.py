@@ -1,0 +1,158 @@
+"""The Runtime API's client: asks for events and posts outcomes, over one kept connection.
+
+It refuses to interpret what it carries: bodies are bytes, headers are text.
+"""
+
+import sys
+import time
+
+# The bare C module: the `socket` module around it would add a tenth to the start of a small function.
+import _socket
+
+from .lambda_runtime_marshaller import LambdaMarshaller, to_json
+
+
+class LambdaRuntimeClient:
+    """The Runtime API over one kept connection.
+
+    It speaks just the HTTP/1.1 that this needs, because `http.client` would take longer to import than
+    everything else here together.
+    """
+
+    marshaller = LambdaMarshaller()
+    _USER_AGENT = f"hearth-python/{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+
+    def __init__(self, address):
+        host, _, port = address.rpartition(":")
+        self._address = address
+        self._endpoint = (host.strip("[]"), int(port))
+        self._family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
+        self._connection = None
+        self._received = bytearray()
+
+    def next_invocation(self):
+        """Waits for an event; returns its headers, with names in lower case, and its body."""
+        status, headers, body = self._exchange("GET", "/2018-06-01/runtime/invocation/next")
+        if status != 200:
+            raise RuntimeError("Failed to get next")
+        return headers, body
+
+    def post_invocation_result(self, invoke_id, result_data, content_type="application/json", invocation_id=None):
+        body = result_data if isinstance(result_data, bytes) else result_data.encode("utf-8")
+        self._post_outcome(invoke_id, "response", body, {"Content-Type": content_type}, invocation_id)
+
+    def post_invocation_error(self, invoke_id, error_response_data, xray_fault, invocation_id=None):
+        headers = {"Content-Type": "application/json"}
+        if len(xray_fault) < 1024 * 1024:
+            headers["Lambda-Runtime-Function-XRay-Error-Cause"] = xray_fault
+        self._post_outcome(invoke_id, "error", error_response_data.encode("utf-8"), headers, invocation_id)
+
+    def post_init_error(self, error_response_data, error_type_override=None):
+        error_type = error_type_override or error_response_data["errorType"]
+        self._call("POST", "/2018-06-01/runtime/init/error", 202, error_response_data, error_type)
+
+    def restore_next(self):
+        """Tells that the environment may be snapshot; returns once it has been restored."""
+        self._call("GET", "/2018-06-01/runtime/restore/next", 200)
+
+    def report_restore_error(self, error_response_data):
+        self._call("POST", "/2018-06-01/runtime/restore/error", 202, error_response_data, "Runtime.AfterRestoreError")
+
+    def _call(self, method, path, expected_status, payload=None, error_type=None):
+        body = b"" if payload is None else to_json(payload).encode("utf-8")
+        headers = {"Lambda-Runtime-Function-Error-Type": error_type} if error_type else {}
+        status, _, answer = self._exchange(method, path, body, headers)
+        if status != expected_status:
+            raise RuntimeError(
+                f"Request to Lambda Runtime '{path}' endpoint failed. Reason: '{status}'. Response body: '{answer}'"
+            )
+
+    def _post_outcome(self, invoke_id, outcome, body, headers, invocation_id):
+        if invocation_id:
+            headers["Lambda-Runtime-Invocation-Id"] = invocation_id
+        path = f"/2018-06-01/runtime/invocation/{invoke_id}/{outcome}"
+        status, _, _ = self._exchange("POST", path, body, headers)
+        if not 200 <= status < 300:
+            # AWS: an answer that was not taken, such as one that is too large, ends the runtime, with these words.
+            # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+            kind = "success" if outcome == "response" else "failure"
+            sys.stderr.write(
+                f"[ERROR] [{int(time.time() * 1000)}] LAMBDA_RUNTIME Failed to post handler {kind} response. "
+                f"Http response code: {status}. \n"
+            )
+            raise RuntimeError(f"Failed to post invocation {outcome}")
+
+    def _exchange(self, method, path, body=b"", headers={}):
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address}", f"User-Agent: {self._USER_AGENT}"]
+        lines.extend(f"{name}: {value}" for name, value in headers.items())
+        if method == "POST":
+            lines.append(f"Content-Length: {len(body)}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+        while True:
+            fresh = self._connection is None
+            try:
+                self._send(head, body)
+                return self._receive()
+            except (BrokenPipeError, ConnectionResetError):
+                # A kept connection may have been closed since; whoever closed it did not answer on it.
+                self._connection = None
+                self._received.clear()
+                if fresh:
+                    raise
+
+    def _send(self, head, body):
+        if self._connection is None:
+            self._connection = _socket.socket(self._family, _socket.SOCK_STREAM)
+            self._connection.connect(self._endpoint)
+            self._connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        if len(body) < 65536:
+            self._connection.sendall(head + body)
+        else:
+            self._connection.sendall(head)
+            self._connection.sendall(body)
+
+    def _receive(self):
+        head = self._take_through(b"\r\n\r\n").decode("utf-8", "surrogateescape")
+        status_line, *lines = head[:-4].split("\r\n")
+        headers = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            body = self._take_chunks()
+        else:
+            body = self._take(int(headers.get("content-length", 0)))
+        if headers.get("connection", "").lower() == "close":
+            self._connection = None
+        return int(status_line.split(" ", 2)[1]), headers, body
+
+    def _take_chunks(self):
+        chunks = []
+        while True:
+            size = int(self._take_through(b"\r\n").split(b";")[0], 16)
+            chunks.append(self._take(size))
+            self._take_through(b"\r\n")
+            if size == 0:
+                return b"".join(chunks)
+
+    def _take_through(self, mark):
+        searched = 0
+        while True:
+            found = self._received.find(mark, searched)
+            if found >= 0:
+                return self._take(found + len(mark))
+            searched = max(0, len(self._received) - len(mark))
+            self._fill()
+
+    def _take(self, size):
+        while len(self._received) < size:
+            self._fill()
+        taken = bytes(memoryview(self._received)[:size])
+        del self._received[:size]
+        return taken
+
+    def _fill(self):
+        received = self._connection.recv(262144)
+        if not received:
+            raise ConnectionResetError(f"The Runtime API at {self._address} closed the connection")
+        self._received += received

@@ -1,0 +1,46 @@
+"""The Python runtime's entry: `python3.X bootstrap.py` lays out where Python looks for modules, then runs the function.
+
+It stands on CPython's standard library alone, from 3.9 on. Everything after the search path is in `awslambdaric`
+beside this file, a package with the name and the public names of AWS's own, because people's code imports those; the
+code is Hearth's. It refuses to let in what the machine's own Python has in site-packages, so that no function
+comes to lean on it.
+"""
+
+import os
+import sys
+
+RUNTIME_DIRECTORY = os.path.dirname(os.path.abspath(__file__))
+SDK_DIRECTORY = "/var/lang-sdk/python"
+
+
+def set_up_search_path():
+    """Lays `sys.path` out as AWS does: the function, its layers, the SDK and the runtime, the standard library.
+    https://docs.aws.amazon.com/lambda/latest/dg/python-package.html"""
+    import site
+
+    if sys.flags.no_site:
+        site.setquit()
+        site.setcopyright()
+        site.sethelper()
+    left_out = {RUNTIME_DIRECTORY, site.getusersitepackages(), *site.getsitepackages()}
+    rest = [path for path in sys.path if path not in left_out]
+    task_root = os.environ["LAMBDA_TASK_ROOT"]
+    layers = []
+    if "PYTHONPATH" not in os.environ:
+        layers = [f"/opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages", "/opt/python"]
+        # For the Python programs that the function starts.
+        os.environ["PYTHONPATH"] = os.pathsep.join([RUNTIME_DIRECTORY, SDK_DIRECTORY])
+    sys.path[:] = [task_root, *layers, SDK_DIRECTORY, RUNTIME_DIRECTORY, *rest]
+    for directory in (task_root, *layers):
+        # This reads the .pth files there, as Python does in site-packages.
+        if os.path.isdir(directory):
+            site.addsitedir(directory)
+
+
+if __name__ == "__main__":
+    # Imported before the search path is changed, so that nothing in the function's package takes its place.
+    sys.path.insert(0, RUNTIME_DIRECTORY)
+    from awslambdaric import bootstrap
+
+    set_up_search_path()
+    bootstrap.main()
