@@ -1,1 +1,3 @@
 //! Being built.
+#[allow(dead_code)]
+mod filter_pattern;
