@@ -6,14 +6,28 @@
 //! The way of a request: [`Request`] → [`Protocol`] picks the [`Operation`] and decodes the input → [`validate`]
 //! → the service's handler → [`Protocol`] encodes the output or the [`Failure`] → [`Response`].
 
+mod cbor;
 pub mod failure;
+mod form;
+mod http_binding;
+mod json;
+pub mod malformed;
 pub mod message;
+pub mod protocol;
+mod scalar;
 pub mod schema;
+mod timestamp;
+mod uri;
+pub mod validate;
 pub mod value;
+mod xml;
 
 pub use failure::Failure;
 pub use message::{Body, Request, Response};
+pub use protocol::{Routed, fill_idempotency_tokens};
 pub use schema::{
     Kind, Location, Member, Operation, Protocol, Service, Shape, Structure, TimestampFormat, Unimplemented,
 };
+pub use uri::Labels;
+pub use validate::validate;
 pub use value::{Structured, Value};

@@ -262,6 +262,17 @@ impl Shape {
 }
 
 impl Structure {
+    /// No members: what errors without a shape are written from.
+    pub(crate) const EMPTY: Structure = Structure {
+        members: &[],
+        by_wire_name: &[],
+        union: false,
+        payload: None,
+        event_stream: false,
+        error: None,
+        xml_namespace: "",
+    };
+
     /// Finds a member by its name on the wire.
     pub fn member_by_wire_name(&self, wire_name: &str) -> Option<(usize, &'static Member)> {
         let place = self
@@ -270,5 +281,14 @@ impl Structure {
             .ok()?;
         let index = usize::from(self.by_wire_name[place]);
         Some((index, &self.members[index]))
+    }
+
+    /// Finds a member by the model's own name.
+    pub fn member_by_name(&self, name: &str) -> Option<(usize, &'static Member)> {
+        // Nearly always both names are the same.
+        self.member_by_wire_name(name).filter(|(_, member)| member.name == name).or_else(|| {
+            let index = self.members.iter().position(|member| member.name == name)?;
+            Some((index, &self.members[index]))
+        })
     }
 }
