@@ -5,7 +5,13 @@
 //! the [`Grant`] a handler takes and the [`Dispatch`] the gateway calls.
 
 pub mod dispatch;
+mod fault;
+mod generated;
 pub mod grant;
+mod slots;
+mod table;
 
 pub use dispatch::Dispatch;
+pub use generated::*;
 pub use grant::{Grant, Principal};
+pub use slots::Document;

@@ -1,0 +1,47 @@
+//! `operations.toml` as read: which botocore, which services, which of their operations.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operations {
+    /// Where the models come from.
+    pub botocore: Botocore,
+    /// The services, by IAM prefix.
+    pub service: BTreeMap<String, ServiceEntry>,
+}
+
+/// The pinned package.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Botocore {
+    /// Its version on PyPI.
+    pub version: String,
+    /// The digest of its wheel, in hexadecimal.
+    pub sha256: String,
+}
+
+/// One service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceEntry {
+    /// `<folder>/<date>` below botocore's data.
+    pub model: String,
+    /// The error code of input that breaks a constraint.
+    pub validation_code: String,
+    /// The operations to generate.
+    pub operations: Vec<String>,
+    /// The name of the service's trait, when it is not the key's.
+    #[serde(rename = "trait")]
+    pub main_trait: Option<String>,
+    /// Operations in traits of their own, by trait.
+    #[serde(default)]
+    pub traits: BTreeMap<String, Vec<String>>,
+    /// Protocols besides the model's, in botocore's words.
+    #[serde(default)]
+    pub protocols: Vec<String>,
+    /// The service in a credential scope, over the model's.
+    pub signing_name: Option<String>,
+}
