@@ -10,6 +10,8 @@ mod generated;
 pub mod grant;
 mod slots;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use dispatch::Dispatch;
 pub use generated::*;
