@@ -5,10 +5,12 @@
 
 pub mod authority;
 pub mod credentials;
+mod ops;
 pub mod refusal;
 pub mod sigv4;
 
 pub use authority::{Ask, Authority, Call, Caller, Claim, PayloadDigest, Verified};
 pub use credentials::{AccessKey, Credentials, Origin, Session, SessionCredentials};
+pub use ops::Sts;
 pub use refusal::{Dialect, Refusal};
 pub use sigv4::{Head, Signature};
