@@ -1,1 +1,225 @@
-//! Being built.
+//! Lambda's control plane: functions, their versions, code and tags.
+//!
+//! It owns what is wanted of each function and tells the data plane what to run ([`Functions`]). It refuses to run
+//! anything, and it refuses by name what a request asks for that Hearth cannot do yet.
+
+mod deploy;
+mod download;
+mod failures;
+mod model;
+mod naming;
+mod ops;
+mod package;
+mod registry;
+mod render;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use deploy::DeployError;
+pub use failures::function_not_found;
+pub use naming::{FunctionKey, Target};
+
+use download::Downloads;
+use hearth_api::Grant;
+use hearth_api::lambda as api;
+use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_environment::{Definition, Environments, Key, Runtimes};
+use hearth_store::{Blobs, Store};
+use hearth_wire::{Body, Failure, Response};
+use registry::Registry;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the control plane stands on.
+pub struct Options {
+    /// Where functions are stored.
+    pub store: Store,
+    /// Where packages are stored: a set of its own, since what no function names is removed from it.
+    pub blobs: Blobs,
+    /// Where packages are unpacked; made when missing.
+    pub code_dir: PathBuf,
+    /// The interpreters of this machine.
+    pub runtimes: Arc<Runtimes>,
+    /// Where functions run: told when what runs there is no longer wanted.
+    pub data_plane: Arc<dyn DataPlane>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Signs download URLs: 32 bytes that never leave the data directory.
+    pub download_secret: [u8; 32],
+}
+
+/// What the control plane tells the data plane.
+pub trait DataPlane: Send + Sync + 'static {
+    /// No invocation of this definition will come any more.
+    fn retire(&self, key: &Key);
+}
+
+impl DataPlane for Environments {
+    fn retire(&self, key: &Key) {
+        Environments::retire(self, key);
+    }
+}
+
+/// The control plane: the `Lambda` API but for invoking. A cheap handle.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    registry: Registry,
+    blobs: Blobs,
+    code_dir: PathBuf,
+    runtimes: Arc<Runtimes>,
+    data_plane: Arc<dyn DataPlane>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    downloads: Downloads,
+    /// Held for reading while a package is stored and not yet named by a record, for writing while garbage is
+    /// collected, so that no package is taken for garbage before its function is there.
+    packages: tokio::sync::RwLock<()>,
+    garbage: Arc<tokio::sync::Notify>,
+}
+
+/// The data plane's view: which definition an invocation runs.
+#[derive(Clone)]
+pub struct Functions {
+    inner: Arc<Inner>,
+}
+
+/// A function that can be invoked.
+#[derive(Debug, Clone)]
+pub struct Invocable {
+    /// What runs.
+    pub definition: Arc<Definition>,
+    /// The version that runs: `$LATEST` or a number.
+    pub executed_version: String,
+    /// The ARN as the caller named it, with the qualifier if there was one.
+    pub invoked_arn: String,
+}
+
+impl Service {
+    /// Reads what is stored and goes on with deployments that were cut off. Call it inside the async runtime.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the code directory not be made.
+    pub async fn open(options: Options) -> Result<Self, DeployError> {
+        let Options { store, blobs, code_dir, runtimes, data_plane, clock, rng, download_secret } = options;
+        deploy::prepare(&code_dir)?;
+        let registry = Registry::open(store, code_dir.clone()).await.map_err(DeployError::Records)?;
+        let inner = Arc::new(Inner {
+            registry,
+            blobs,
+            code_dir,
+            runtimes,
+            data_plane,
+            clock,
+            rng,
+            downloads: Downloads::new(download_secret),
+            packages: tokio::sync::RwLock::new(()),
+            garbage: Arc::new(tokio::sync::Notify::new()),
+        });
+        deploy::resume(&inner);
+        tokio::spawn(deploy::collect_garbage(Arc::downgrade(&inner)));
+        Ok(Self { inner })
+    }
+
+    /// Deletes every function of every account: for servers that keep nothing.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn reset(&self) -> Result<(), Failure> {
+        for entry in self.inner.registry.all() {
+            ops::delete_function::delete_whole(&self.inner, &registry::key_of(entry.function())).await?;
+        }
+        self.inner.garbage.notify_one();
+        Ok(())
+    }
+
+    /// The data plane's view of the same functions.
+    pub fn functions(&self) -> Functions {
+        Functions { inner: Arc::clone(&self.inner) }
+    }
+
+    /// Serves a download URL that `GetFunction` gave out; none for any other path.
+    pub fn download<'a>(&'a self, path: &'a str, query: &'a str) -> Option<BoxFuture<'a, Response>> {
+        let rest = path.strip_prefix(download::PATH)?;
+        (!rest.contains('/')).then(|| -> BoxFuture<'a, Response> { Box::pin(self.package(path, query)) })
+    }
+
+    /// The path below which [`Service::download`] serves.
+    pub fn download_path() -> &'static str {
+        download::PATH
+    }
+
+    async fn package(&self, path: &str, query: &str) -> Response {
+        let found = match self.inner.downloads.check(path, query, self.inner.clock.now()) {
+            Some(blob) => deploy::read_package(&self.inner, blob).await,
+            None => None,
+        };
+        let (status, kind, body) = match found {
+            Some(package) => (http::StatusCode::OK, "application/zip", package),
+            None => (
+                http::StatusCode::FORBIDDEN,
+                "text/plain",
+                "This download URL is not valid, or no longer.\n".into(),
+            ),
+        };
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        Response { status, headers, body: Body::Bytes(body) }
+    }
+}
+
+impl Functions {
+    /// What an invocation of `target` runs. Reads memory only.
+    ///
+    /// # Errors
+    /// AWS's not found, or a conflict while the function is being created or cannot run.
+    pub fn invocable(&self, target: &Target) -> Result<Invocable, Failure> {
+        let qualifier = target.qualifier_or_latest();
+        let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
+        let arn = target.key.arn();
+        if let Some(definition) = entry.serving.get(&qualifier) {
+            return Ok(Invocable {
+                definition: Arc::clone(definition),
+                executed_version: definition.key.version.clone(),
+                invoked_arn: match &target.qualifier {
+                    Some(qualifier) => format!("{arn}:{qualifier}"),
+                    None => arn,
+                },
+            });
+        }
+        match entry.function().version(&qualifier) {
+            None => Err(function_not_found(&arn, target.qualifier.as_ref())),
+            Some(version) => Err(failures::not_invocable(version)),
+        }
+    }
+}
+
+macro_rules! operations {
+    ($($operation:ident: $input:ident => $output:ty;)*) => {
+        impl api::Lambda for Service {$(
+            fn $operation(&self, grant: Grant, input: api::$input) -> BoxFuture<'_, Result<$output, Failure>> {
+                Box::pin(ops::$operation::$operation(&self.inner, grant, input))
+            }
+        )*}
+    };
+}
+
+operations! {
+    create_function: CreateFunctionRequest => api::FunctionConfiguration;
+    delete_function: DeleteFunctionRequest => api::DeleteFunctionResponse;
+    get_account_settings: GetAccountSettingsRequest => api::GetAccountSettingsResponse;
+    get_function: GetFunctionRequest => api::GetFunctionResponse;
+    get_function_configuration: GetFunctionConfigurationRequest => api::FunctionConfiguration;
+    list_functions: ListFunctionsRequest => api::ListFunctionsResponse;
+    list_tags: ListTagsRequest => api::ListTagsResponse;
+    tag_resource: TagResourceRequest => ();
+    untag_resource: UntagResourceRequest => ();
+    update_function_code: UpdateFunctionCodeRequest => api::FunctionConfiguration;
+    update_function_configuration: UpdateFunctionConfigurationRequest => api::FunctionConfiguration;
+}

@@ -1,0 +1,112 @@
+//! `Invoke`: the synchronous way, and the dry run.
+//! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+
+use crate::payload;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hearth_api::Grant;
+use hearth_api::lambda::{
+    InvocationRequest, InvocationResponse, InvocationType, LambdaInvoke, LogType, TooManyRequestsException,
+    errors,
+};
+use hearth_base::BoxFuture;
+use hearth_environment::{Completion, Environments, Invocation, Outcome, Refusal};
+use hearth_lambda::{Functions, Target};
+use hearth_wire::Failure;
+
+/// The data plane: the invoking part of the `Lambda` API.
+#[derive(Clone)]
+pub struct Service {
+    functions: Functions,
+    environments: Environments,
+}
+
+impl Service {
+    /// Invokes what `functions` names in `environments`.
+    pub fn new(functions: Functions, environments: Environments) -> Self {
+        Self { functions, environments }
+    }
+
+    async fn invoke(&self, grant: Grant, input: InvocationRequest) -> Result<InvocationResponse, Failure> {
+        refuse_unsupported(&input)?;
+        let target = Target::read(&grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
+        let invocable = self.functions.invocable(&target)?;
+        if input.invocation_type == Some(InvocationType::DryRun) {
+            return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
+        }
+        let invocation = Invocation {
+            request_id: grant.request_id(),
+            payload: payload::event(input.payload)?,
+            client_context: payload::client_context(input.client_context)?,
+            cognito_identity: None,
+            invoked_function_arn: invocable.invoked_arn,
+            trace_header: None,
+            tail: input.log_type == Some(LogType::Tail),
+        };
+        match self.environments.invoke(&invocable.definition, invocation).await {
+            Ok(completion) => Ok(answer(completion, invocable.executed_version)),
+            Err(refusal) => Err(refuse(refusal)),
+        }
+    }
+}
+
+impl LambdaInvoke for Service {
+    fn invoke(
+        &self,
+        grant: Grant,
+        input: InvocationRequest,
+    ) -> BoxFuture<'_, Result<InvocationResponse, Failure>> {
+        Box::pin(Service::invoke(self, grant, input))
+    }
+}
+
+fn refuse_unsupported(input: &InvocationRequest) -> Result<(), Failure> {
+    let refused = if input.invocation_type == Some(InvocationType::Event) {
+        Some("InvocationType: Hearth does not support asynchronous invocation (Event) yet.")
+    } else if input.tenant_id.is_some() {
+        Some("TenantId: Hearth does not support tenant isolation yet.")
+    } else if input.durable_execution_name.is_some() {
+        Some("DurableExecutionName: Hearth does not support durable functions yet.")
+    } else {
+        None
+    };
+    refused.map_or(Ok(()), |message| Err(errors::invalid_parameter_value(message)))
+}
+
+fn answer(completion: Completion, executed_version: String) -> InvocationResponse {
+    let function_error = completion.outcome.function_error().map(str::to_owned);
+    let payload = match completion.outcome {
+        Outcome::Returned { payload, .. } | Outcome::Failed { payload, .. } => payload,
+    };
+    InvocationResponse {
+        status_code: Some(200),
+        function_error,
+        log_result: completion.log_tail.map(|tail| STANDARD.encode(tail)),
+        payload: Some(payload),
+        executed_version: Some(executed_version),
+        durable_execution_arn: None,
+    }
+}
+
+fn refuse(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::TooManyEnvironments => throttled(),
+        Refusal::ShuttingDown => errors::service("The server is shutting down."),
+        Refusal::CannotStart { reason } => {
+            tracing::error!(%reason, "an execution environment cannot be started");
+            errors::service(format!("The execution environment cannot be started: {reason}"))
+        }
+    }
+}
+
+/// AWS: the words and the reason of a throttled call.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors>
+fn throttled() -> Failure {
+    TooManyRequestsException {
+        r#type: Some("User".to_owned()),
+        message: Some("Rate Exceeded.".to_owned()),
+        reason: hearth_api::lambda::ThrottleReason::parse("ConcurrentInvocationLimitExceeded"),
+        ..Default::default()
+    }
+    .into()
+}

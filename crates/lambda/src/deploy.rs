@@ -1,0 +1,295 @@
+//! From a package to a version that can be invoked: storing and unpacking code, finding the runtime, and clearing away
+//! code that nothing needs any more.
+
+use crate::Inner;
+use crate::failures::{internal, invalid_parameter};
+use crate::model::{Code, Function, LastUpdate, Reason, State, Version};
+use crate::naming::FunctionKey;
+use crate::package::{self, PackageError};
+use crate::registry::key_of;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hearth_base::limits::PACKAGE_ZIPPED_BYTES_MAX;
+use hearth_environment::Resolved;
+use hearth_store::BlobHash;
+use hearth_wire::Failure;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// How often garbage is looked for when nothing was deleted: an environment may have been the last to need it.
+const GARBAGE_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// The control plane cannot start.
+#[derive(Debug)]
+pub enum DeployError {
+    /// The directory of unpacked code cannot be used.
+    CodeDirectory(PathBuf, io::Error),
+    /// The stored functions cannot be read.
+    Records(hearth_store::records::RecordError),
+}
+
+impl fmt::Display for DeployError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CodeDirectory(path, error) => {
+                write!(f, "cannot use the code directory {}: {error}", path.display())
+            }
+            Self::Records(error) => write!(f, "cannot read the stored functions: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for DeployError {}
+
+/// Makes the code directory and removes what a killed server left half unpacked.
+pub(crate) fn prepare(code_dir: &Path) -> Result<(), DeployError> {
+    let failed = |error| DeployError::CodeDirectory(code_dir.to_owned(), error);
+    fs::create_dir_all(code_dir).map_err(failed)?;
+    for entry in fs::read_dir(code_dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "partial") {
+            remove_tree(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks, stores and unpacks a package, durably.
+pub(crate) async fn store_package(inner: &Inner, zip: Bytes) -> Result<Code, Failure> {
+    if zip.len() as u64 > PACKAGE_ZIPPED_BYTES_MAX {
+        return Err(invalid_parameter(&format!(
+            "Zipped size must be smaller than {PACKAGE_ZIPPED_BYTES_MAX} bytes"
+        )));
+    }
+    let hash = BlobHash::of(&zip);
+    let code = Code {
+        blob: hash.to_string(),
+        sha256: STANDARD.encode(Sha256::digest(&zip)),
+        bytes: zip.len() as u64,
+    };
+    unpack(inner, &code.blob, zip.clone()).await?;
+    inner.blobs.put(zip).await.map_err(|error| internal("store a deployment package", &error))?;
+    Ok(code)
+}
+
+/// Checks a package and stores nothing: `DryRun`.
+pub(crate) fn check_package(zip: &Bytes) -> Result<Code, Failure> {
+    package::inspect(zip).map_err(|error| refuse(&error))?;
+    Ok(Code {
+        blob: BlobHash::of(zip).to_string(),
+        sha256: STANDARD.encode(Sha256::digest(zip)),
+        bytes: zip.len() as u64,
+    })
+}
+
+/// Unpacks a package below its blob's name, unless it is there. A directory of that name is always whole: it is
+/// unpacked beside and renamed.
+async fn unpack(inner: &Inner, blob: &str, zip: Bytes) -> Result<(), Failure> {
+    let target = inner.code_dir.join(blob);
+    let aside = inner.code_dir.join(format!("{}.partial", hearth_base::id::uuid(inner.rng.as_ref())));
+    let work = move || -> Result<(), PackageError> {
+        if target.is_dir() {
+            return Ok(());
+        }
+        package::inspect(&zip)?;
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| PackageError::Write(path, error)
+        };
+        fs::create_dir(&aside).map_err(failed(&aside))?;
+        let unpacked = package::unpack(&zip, &aside).and_then(|()| {
+            fs::set_permissions(&aside, fs::Permissions::from_mode(0o755)).map_err(failed(&aside))?;
+            // Without this, a power failure could leave the name with files that are empty.
+            fs::File::open(&aside)
+                .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+                .map_err(failed(&aside))?;
+            match fs::rename(&aside, &target) {
+                // Another request unpacked the same package first.
+                Err(_) if target.is_dir() => Ok(()),
+                other => other.map_err(failed(&target)),
+            }
+        });
+        if aside.exists() {
+            remove_tree(&aside).map_err(failed(&aside))?;
+        }
+        unpacked
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(refuse(&error)),
+        Err(error) => Err(internal("unpack a deployment package", &error)),
+    }
+}
+
+fn refuse(error: &PackageError) -> Failure {
+    match error {
+        PackageError::Write(..) => internal("unpack a deployment package", error),
+        _ => invalid_parameter(&error.to_string()),
+    }
+}
+
+/// The package behind a download URL.
+pub(crate) async fn read_package(inner: &Inner, blob: &str) -> Option<Bytes> {
+    let hash: BlobHash = blob.parse().ok()?;
+    inner.blobs.read(&hash, PACKAGE_ZIPPED_BYTES_MAX).await.ok()
+}
+
+/// Goes on with every deployment that an earlier server did not finish, and restores code directories that are gone.
+pub(crate) fn resume(inner: &Arc<Inner>) {
+    for entry in inner.registry.all() {
+        let unfinished = entry.function().versions().any(|(_, version)| !is_settled(version));
+        let missing =
+            entry.function().versions().any(|(_, version)| !inner.code_dir.join(&version.code.blob).is_dir());
+        if unfinished || missing {
+            start(inner, key_of(entry.function()));
+        }
+    }
+}
+
+/// Deploys in the background what of a function is not deployed yet.
+pub(crate) fn start(inner: &Arc<Inner>, key: FunctionKey) {
+    let inner = Arc::clone(inner);
+    tokio::spawn(async move {
+        if let Err(failure) = deploy(&inner, &key).await {
+            // A function deleted meanwhile is not found, and that is well.
+            tracing::debug!(function = %key.arn(), %failure, "deployment ended early");
+        }
+        inner.garbage.notify_one();
+    });
+}
+
+async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
+    let entry = inner.registry.find(key, None)?;
+    for (_, version) in entry.function().versions() {
+        if !inner.code_dir.join(&version.code.blob).is_dir()
+            && let Some(zip) = read_package(inner, &version.code.blob).await
+        {
+            unpack(inner, &version.code.blob, zip).await?;
+        }
+    }
+    let before: Vec<_> = entry.serving.values().map(|definition| definition.key.clone()).collect();
+    let (after, ()) = inner
+        .registry
+        .update(key, |function| {
+            settle(inner, function);
+            Ok(())
+        })
+        .await?;
+    for old in before {
+        if !after.serving.values().any(|definition| definition.key == old) {
+            inner.data_plane.retire(&old);
+        }
+    }
+    Ok(())
+}
+
+fn is_settled(version: &Version) -> bool {
+    version.state != State::Pending && !matches!(version.last_update, None | Some(LastUpdate::InProgress))
+}
+
+fn settle(inner: &Inner, function: &mut Function) {
+    let versions = std::iter::once(&mut function.latest).chain(function.published.values_mut());
+    for version in versions.filter(|version| !is_settled(version)) {
+        let resolved = version.settings.runtime.parse().ok().map(|runtime| inner.runtimes.resolve(runtime));
+        match resolved {
+            Some(Ok(resolved)) => succeed(version, resolved),
+            Some(Err(unavailable)) => fail(version, "InvalidRuntime", unavailable.to_string()),
+            None => fail(version, "InvalidRuntime", format!("{} cannot run here", version.settings.runtime)),
+        }
+    }
+}
+
+fn succeed(version: &mut Version, resolved: Resolved) {
+    let interpreter = resolved.interpreter.map_or_else(
+        || "provided".to_owned(),
+        |found| {
+            let (major, minor, patch) = found.version;
+            format!("{} {major}.{minor}.{patch}", found.language.as_str())
+        },
+    );
+    let digest = Sha256::digest(interpreter.as_bytes());
+    version.runtime_identity = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+    version.runtime_warning = resolved.warning;
+    version.state = State::Active;
+    version.last_update = Some(LastUpdate::Successful);
+}
+
+fn fail(version: &mut Version, code: &str, message: String) {
+    let reason = Reason { code: code.to_owned(), message };
+    if version.state == State::Pending {
+        version.state = State::Failed(reason.clone());
+    }
+    version.last_update = Some(LastUpdate::Failed(reason));
+}
+
+/// Removes packages and unpacked code that no version names and no environment runs. Runs when something was deleted
+/// or replaced, until the service is dropped.
+pub(crate) async fn collect_garbage(service: Weak<Inner>) {
+    loop {
+        // Nothing of the service is held while waiting, so that dropping it ends this.
+        let Some(inner) = service.upgrade() else { return };
+        sweep(&inner).await;
+        let (garbage, clock) = (Arc::clone(&inner.garbage), Arc::clone(&inner.clock));
+        drop(inner);
+        tokio::select! {
+            () = garbage.notified() => {}
+            () = clock.sleep_until(clock.now().after(GARBAGE_INTERVAL)) => {}
+        }
+    }
+}
+
+async fn sweep(inner: &Inner) {
+    let _packages = inner.packages.write().await;
+    let used = inner.registry.blobs_in_use();
+    let code_dir = inner.code_dir.clone();
+    let kept = used.clone();
+    let removed = tokio::task::spawn_blocking(move || remove_unused(&code_dir, &kept)).await;
+    if let Ok(Err(error)) = removed {
+        tracing::warn!(%error, "cannot clear away unused code");
+    }
+    let live = used.iter().filter_map(|blob| blob.parse().ok()).collect();
+    if let Err(error) = inner.blobs.sweep(live, Duration::ZERO).await {
+        tracing::warn!(%error, "cannot clear away unused packages");
+    }
+}
+
+fn remove_unused(code_dir: &Path, used: &HashSet<String>) -> io::Result<()> {
+    for entry in fs::read_dir(code_dir)? {
+        let entry = entry?;
+        if !entry.file_name().to_str().is_some_and(|name| used.contains(name)) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a tree whose directories the package may have made unwritable.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(path)?;
+            fs::remove_dir_all(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn make_writable(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}

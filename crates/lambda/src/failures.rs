@@ -1,0 +1,70 @@
+//! The errors of the control plane, in AWS's words, each made in one place.
+
+use hearth_api::lambda::errors;
+use hearth_base::Qualifier;
+use hearth_wire::Failure;
+
+/// `InvalidParameterValueException` with AWS's message.
+pub(crate) fn invalid_parameter(message: &str) -> Failure {
+    errors::invalid_parameter_value(message)
+}
+
+/// A constraint that the model does not know.
+pub(crate) fn validation(violation: &str) -> Failure {
+    Failure::sender("ValidationException", 400, format!("1 validation error detected: {violation}"))
+}
+
+/// What Hearth cannot do yet, by the name of the field that asks for it.
+pub(crate) fn not_yet(field: &str, what: &str) -> Failure {
+    invalid_parameter(&format!("{field}: Hearth does not support {what} yet."))
+}
+
+/// `ResourceNotFoundException` for a function or one of its versions.
+pub fn function_not_found(arn: &str, qualifier: Option<&Qualifier>) -> Failure {
+    let suffix = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
+    errors::resource_not_found(format!("Function not found: {arn}{suffix}"))
+}
+
+/// A second update while one is under way.
+pub(crate) fn update_in_progress(arn: &str) -> Failure {
+    errors::resource_conflict(format!(
+        "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
+    ))
+}
+
+/// The caller's RevisionId is not the newest.
+pub(crate) fn revision_mismatch() -> Failure {
+    errors::precondition_failed(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
+    )
+}
+
+/// The store or the disk failed: told in the log, not to the client.
+pub(crate) fn internal(act: &str, error: &dyn std::error::Error) -> Failure {
+    tracing::error!(error = %chain(error), "cannot {act}");
+    errors::service("The server could not complete the operation; its log says why.")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A version that is not ready, or never will be.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
+pub(crate) fn not_invocable(version: &crate::model::Version) -> Failure {
+    use crate::model::State;
+    let state = match version.state {
+        State::Failed(_) => "Failed",
+        State::Pending | State::Active => "Pending",
+    };
+    errors::resource_conflict(format!(
+        "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    ))
+}

@@ -1,0 +1,13 @@
+//! One file for each action, named after it.
+
+pub(crate) mod create_function;
+pub(crate) mod delete_function;
+pub(crate) mod get_account_settings;
+pub(crate) mod get_function;
+pub(crate) mod get_function_configuration;
+pub(crate) mod list_functions;
+pub(crate) mod list_tags;
+pub(crate) mod tag_resource;
+pub(crate) mod untag_resource;
+pub(crate) mod update_function_code;
+pub(crate) mod update_function_configuration;

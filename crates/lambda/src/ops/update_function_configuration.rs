@@ -1,0 +1,74 @@
+//! `UpdateFunctionConfiguration`.
+//! <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html>
+
+use crate::failures::revision_mismatch;
+use crate::model::LastUpdate;
+use crate::naming::Target;
+use crate::registry::refuse_while_updating;
+use crate::settings::{Change, Unsupported};
+use crate::{Inner, deploy, render, settings};
+use hearth_api::Grant;
+use hearth_api::lambda::{FunctionConfiguration, UpdateFunctionConfigurationRequest};
+use hearth_base::Qualifier;
+use hearth_wire::Failure;
+use std::sync::Arc;
+
+pub(crate) async fn update_function_configuration(
+    inner: &Arc<Inner>,
+    grant: Grant,
+    input: UpdateFunctionConfigurationRequest,
+) -> Result<FunctionConfiguration, Failure> {
+    let key = Target::read_unqualified(&grant, input.function_name.as_deref())?;
+    let revision_id = input.revision_id.clone();
+    let change = change(input);
+    let (entry, ()) = inner
+        .registry
+        .update(&key, |function| {
+            refuse_while_updating(function)?;
+            let latest = &mut function.latest;
+            if revision_id.as_ref().is_some_and(|expected| *expected != latest.revision_id) {
+                return Err(revision_mismatch());
+            }
+            latest.settings = settings::apply(&key.name, latest.settings.clone(), change.clone())?;
+            latest.last_update = Some(LastUpdate::InProgress);
+            latest.last_modified = inner.clock.now();
+            latest.revision_id = hearth_base::id::uuid(inner.rng.as_ref());
+            Ok(())
+        })
+        .await?;
+    deploy::start(inner, key);
+    let function = entry.function();
+    Ok(render::configuration(function, &Qualifier::Latest, &function.latest, false))
+}
+
+fn change(input: UpdateFunctionConfigurationRequest) -> Change {
+    let others = [
+        ("CapacityProviderConfig", input.capacity_provider_config.is_some()),
+        ("DurableConfig", input.durable_config.is_some()),
+        ("RuntimeConfig", input.runtime_config.is_some()),
+        ("AcceleratorConfig", input.accelerator_config.is_some()),
+    ];
+    Change {
+        description: input.description,
+        runtime: input.runtime,
+        handler: input.handler,
+        role: input.role,
+        memory_mb: input.memory_size,
+        timeout_s: input.timeout,
+        ephemeral_storage: input.ephemeral_storage,
+        environment: input.environment,
+        logging: input.logging_config,
+        unsupported: Unsupported {
+            vpc: input.vpc_config,
+            dead_letter: input.dead_letter_config,
+            kms_key_arn: input.kms_key_arn,
+            tracing: input.tracing_config,
+            layers: input.layers,
+            file_systems: input.file_system_configs,
+            image: input.image_config,
+            snap_start: input.snap_start,
+            architectures: None,
+            others: others.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect(),
+        },
+    }
+}
