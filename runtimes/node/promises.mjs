@@ -1,0 +1,91 @@
+//! Running a function as the runtimes from Node.js 24 on do: what the handler returns, awaited, is the result.
+//! It refuses handlers with callbacks, and leaves what nothing catches to Node itself, which ends the process.
+
+import { logError } from './console.mjs';
+import { beginInvocation, fromEnvironment, fromHeaders, setTraceId } from './context.mjs';
+import { JSONStringifyError } from './errors.mjs';
+import { loadHandler } from './handler.mjs';
+import { installInvokeStore } from './invoke-store.mjs';
+import { hintAtMissingSdk } from './search.mjs';
+
+function toJson(result) {
+  let text;
+  try {
+    text = JSON.stringify(result === undefined ? null : result);
+  } catch {
+    throw new JSONStringifyError('Unable to stringify response body');
+  }
+  // A function or a symbol has no JSON at all; these are the words of AWS's client for it.
+  if (text === undefined) throw new TypeError('Wrong arguments');
+  return text;
+}
+
+/** Lets what the function started run as far as it can, before its result counts. */
+const turnOfTheEventLoop = () => new Promise((resolve) => setImmediate(resolve));
+
+async function report(error) {
+  await turnOfTheEventLoop();
+  logError('Invoke Error', error);
+  hintAtMissingSdk(error);
+}
+
+async function processBuffered({ handler }, client, requestId, event, context) {
+  let text;
+  try {
+    const result = await handler(event, context);
+    await turnOfTheEventLoop();
+    text = toJson(result);
+  } catch (error) {
+    await report(error);
+    await client.postInvocationError(error, requestId);
+    return;
+  }
+  await client.postInvocationResponse(text, requestId);
+}
+
+async function processStreaming({ handler, openResponseStream, highWaterMark }, client, requestId, event, context) {
+  const { stream, done, fail } = openResponseStream(client, requestId, highWaterMark);
+  try {
+    const returned = handler(event, stream, context);
+    if (typeof returned?.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
+    if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
+    await done;
+    if (!stream.writableFinished) throw new Error('Response stream is not finished.');
+  } catch (error) {
+    await report(error);
+    await fail(error);
+    await done.catch(() => {});
+  }
+}
+
+async function load(client, taskRoot, handlerName) {
+  try {
+    return await loadHandler(taskRoot, handlerName);
+  } catch (error) {
+    logError('Init Error', error);
+    hintAtMissingSdk(error);
+    await client.postInitError(error);
+    throw error;
+  }
+}
+
+/** Loads the function and runs it for each event; ends only by an error of the runtime's own. */
+export async function run(client, taskRoot, handlerName) {
+  const invokeStore = installInvokeStore();
+  const loaded = await load(client, taskRoot, handlerName);
+  if (loaded.streaming) Object.assign(loaded, await import('./stream.mjs'));
+  const processInvoke = loaded.streaming ? processStreaming : processBuffered;
+  for (;;) {
+    const { headers, body } = await client.next();
+    beginInvocation(headers);
+    const { getRemainingTimeInMillis, ...told } = fromHeaders(headers);
+    const xRayTraceId = headers['lambda-runtime-trace-id'];
+    const context = { ...told, xRayTraceId, getRemainingTimeInMillis, ...fromEnvironment() };
+    setTraceId(headers);
+    const event = JSON.parse(body);
+    const requestId = context.awsRequestId;
+    await invokeStore.run(invokeStore.contextOf(requestId, xRayTraceId, context.tenantId), () =>
+      processInvoke(loaded, client, requestId, event, context),
+    );
+  }
+}

@@ -1,0 +1,91 @@
+//! Where functions find packages that are not their own: layers, then the SDK, for `require` and for `import`.
+//! It refuses to come before a function's own packages: it is asked only where Node's own search ended in nothing.
+
+import { existsSync, readFileSync } from 'node:fs';
+import nodeModule from 'node:module';
+import { basename, delimiter, dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { RUNTIME_MAJOR } from './generation.mjs';
+
+export const SDK_DIRECTORY = '/var/lang-sdk/node';
+
+const SDK_HINT =
+  'The AWS SDK for JavaScript is not installed on this server: run `hearth runtimes install nodejs`, ' +
+  'or add the package to the function or to one of its layers.';
+
+/** Sets NODE_PATH, unless the function has its own, and makes this process follow it. */
+export function setSearchPath(runtimeDirectory, taskRoot) {
+  // AWS: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+  process.env.NODE_PATH ||= [
+    `/opt/nodejs/node${RUNTIME_MAJOR}/node_modules`,
+    '/opt/nodejs/node_modules',
+    `${SDK_DIRECTORY}/node_modules`,
+    runtimeDirectory,
+    taskRoot,
+  ].join(delimiter);
+  nodeModule._initPaths();
+  // From Node.js 22.15 on, and only there, a hook costs nothing; before, it is a thread of its own, started on need.
+  if (nodeModule.registerHooks && importRoots().length > 0) nodeModule.registerHooks({ resolve: resolveInThread });
+}
+
+/** The folders whose `node_modules` NODE_PATH names, as far as they exist. */
+function importRoots() {
+  const directories = process.env.NODE_PATH.split(delimiter);
+  return directories.filter((path) => basename(path) === 'node_modules' && existsSync(path)).map(dirname);
+}
+
+const parents = (roots) => roots.map((root) => pathToFileURL(`${root}/import`).href);
+
+function isElsewhere(specifier, error) {
+  return error?.code === 'ERR_MODULE_NOT_FOUND' && /^[^./#]/.test(specifier) && !specifier.includes(':');
+}
+
+function resolveInThread(specifier, context, nextResolve) {
+  try {
+    return nextResolve(specifier, context);
+  } catch (error) {
+    if (!isElsewhere(specifier, error)) throw error;
+    for (const parentURL of parents(importRoots())) {
+      try {
+        return nextResolve(specifier, { ...context, parentURL });
+      } catch (other) {
+        if (!isElsewhere(specifier, other)) throw other;
+      }
+    }
+    throw error;
+  }
+}
+
+/** The same for a thread of hooks, which is where Node.js 20 runs this module's `resolve` once it is registered. */
+export async function resolve(specifier, context, nextResolve) {
+  try {
+    return await nextResolve(specifier, context);
+  } catch (error) {
+    if (!isElsewhere(specifier, error)) throw error;
+    for (const parentURL of parents(importRoots())) {
+      try {
+        return await nextResolve(specifier, { ...context, parentURL });
+      } catch (other) {
+        if (!isElsewhere(specifier, other)) throw other;
+      }
+    }
+    throw error;
+  }
+}
+
+let registered = false;
+
+/** To be called before a file of the function's is imported. */
+export function prepareImports(path) {
+  if (nodeModule.registerHooks || registered || importRoots().length === 0) return;
+  // The thread takes longer to start than all of the runtime; a module that imports nothing is spared it.
+  if (!/\bimport\b/.test(readFileSync(path, 'utf8'))) return;
+  registered = true;
+  nodeModule.register(import.meta.url);
+}
+
+/** Says in the function's log how to install the SDK, when it was for want of it that a module was not found. */
+export function hintAtMissingSdk(error) {
+  if (existsSync(SDK_DIRECTORY) || typeof error?.message !== 'string') return;
+  if (/Cannot find (module|package) '(@aws-sdk|@smithy)\//.test(error.message)) console.error(SDK_HINT);
+}
