@@ -27,6 +27,11 @@ pub struct Target {
 }
 
 impl FunctionKey {
+    /// The caller's own function of this name.
+    pub(crate) fn of(grant: &Grant, name: &str) -> Self {
+        Self { account: grant.account(), region: grant.region().clone(), name: name.to_owned() }
+    }
+
     /// The unqualified ARN.
     pub fn arn(&self) -> String {
         function_arn(&self.region, self.account, &self.name)

@@ -78,6 +78,16 @@ enum Entry {
     Link,
 }
 
+/// A symbolic link of an archive, kept until every file is written.
+struct Link {
+    /// The entry's name as the archive has it.
+    name: String,
+    /// Where it stands in the tree.
+    relative: PathBuf,
+    /// What it points to.
+    text: String,
+}
+
 /// Checks the directory of a package without unpacking it. The sizes an archive claims are checked here, the true
 /// ones again by [`unpack`].
 pub fn inspect(package: &[u8]) -> Result<(), PackageError> {
@@ -128,14 +138,14 @@ pub fn unpack(package: &[u8], root: &Path) -> Result<(), PackageError> {
                         reason: "is a symbolic link without a readable target",
                     }
                 })?;
-                links.push((name, relative, text));
+                links.push(Link { name, relative, text });
             }
         }
     }
-    for (name, relative, text) in &links {
-        make_link(root, name, relative, text, &mut directories)?;
+    for link in &links {
+        make_link(root, link, &mut directories)?;
     }
-    links.iter().try_for_each(|(name, relative, _)| check_link(root, name, relative))
+    links.iter().try_for_each(|link| check_link(root, link))
 }
 
 /// The entry's name as the archive has it.
@@ -235,14 +245,9 @@ fn write_file(from: &mut impl Read, path: &Path, mode: u32, budget: u64) -> Resu
     Ok(written)
 }
 
-fn make_link(
-    root: &Path,
-    name: &str,
-    relative: &Path,
-    text: &str,
-    directories: &mut BTreeSet<PathBuf>,
-) -> Result<(), PackageError> {
-    let refuse = |reason| PackageError::Unsafe { entry: name.to_owned(), reason };
+fn make_link(root: &Path, link: &Link, directories: &mut BTreeSet<PathBuf>) -> Result<(), PackageError> {
+    let Link { name, relative, text } = link;
+    let refuse = |reason| PackageError::Unsafe { entry: name.clone(), reason };
     let mut depth = relative.components().count().saturating_sub(1);
     for component in Path::new(text).components() {
         match component {
@@ -266,11 +271,11 @@ fn make_link(
 }
 
 /// Follows a link through other links: what exists behind it must be in the tree.
-fn check_link(root: &Path, name: &str, relative: &Path) -> Result<(), PackageError> {
+fn check_link(root: &Path, link: &Link) -> Result<(), PackageError> {
     let real_root = root.canonicalize().map_err(|error| PackageError::Write(root.to_owned(), error))?;
-    match root.join(relative).canonicalize() {
+    match root.join(&link.relative).canonicalize() {
         Ok(path) if !path.starts_with(&real_root) => Err(PackageError::Unsafe {
-            entry: name.to_owned(),
+            entry: link.name.clone(),
             reason: "is a symbolic link out of the package",
         }),
         // A link to nothing or in a circle harms nobody.

@@ -6,7 +6,7 @@
 use crate::failures::{function_not_found, internal, update_in_progress};
 use crate::model::{Function, LastUpdate, State, Version};
 use crate::naming::FunctionKey;
-use hearth_base::{AccountId, Qualifier, Region};
+use hearth_base::Qualifier;
 use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
 use hearth_store::{Keyspace, Record, Shard, Store, Table};
@@ -103,18 +103,11 @@ impl Registry {
         self.get(key).ok_or_else(|| function_not_found(&key.arn(), qualifier))
     }
 
-    /// The functions of an account and region in the order of their names, from the one after `after`.
-    pub(crate) fn list(
-        &self,
-        account: AccountId,
-        region: &Region,
-        from: &str,
-        limit: usize,
-    ) -> Vec<Arc<Entry>> {
-        let start = FunctionKey { account, region: region.clone(), name: from.to_owned() };
+    /// The functions of an account and region in the order of their names, from the one named in `from`.
+    pub(crate) fn list(&self, from: FunctionKey, limit: usize) -> Vec<Arc<Entry>> {
+        let FunctionKey { account, region, .. } = from.clone();
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let own =
-            entries.range(start..).take_while(|(key, _)| key.account == account && key.region == *region);
+        let own = entries.range(from..).take_while(|(key, _)| key.account == account && key.region == region);
         own.take(limit).map(|(_, entry)| Arc::clone(entry)).collect()
     }
 

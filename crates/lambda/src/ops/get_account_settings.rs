@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html>
 
 use crate::Inner;
+use crate::naming::FunctionKey;
 use hearth_api::Grant;
 use hearth_api::lambda::{AccountLimit, AccountUsage, GetAccountSettingsRequest, GetAccountSettingsResponse};
 use hearth_base::limits;
@@ -17,7 +18,7 @@ pub(crate) async fn get_account_settings(
     grant: Grant,
     _input: GetAccountSettingsRequest,
 ) -> Result<GetAccountSettingsResponse, Failure> {
-    let functions = inner.registry.list(grant.account(), grant.region(), "", usize::MAX);
+    let functions = inner.registry.list(FunctionKey::of(&grant, ""), usize::MAX);
     let code_bytes: u64 = functions
         .iter()
         .flat_map(|entry| {

@@ -3,6 +3,7 @@
 
 use crate::Inner;
 use crate::failures::{invalid_parameter, not_yet};
+use crate::naming::FunctionKey;
 use crate::render;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,7 +33,7 @@ pub(crate) async fn list_functions(
     };
     let mut page = Vec::new();
     // One function more than fits tells whether there is another page.
-    for entry in inner.registry.list(grant.account(), grant.region(), &from, limit + 1) {
+    for entry in inner.registry.list(FunctionKey::of(&grant, &from), limit + 1) {
         let function = entry.function();
         let skip_before = (function.name == from).then_some(&first);
         for (qualifier, version) in function.versions() {
