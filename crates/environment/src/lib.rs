@@ -4,13 +4,23 @@
 //! API, one at a time. This crate refuses to know AWS services and storage: what it needs of them comes in through the
 //! traits of [`outside`].
 
+mod bootstrap;
+mod cage;
 pub mod definition;
+mod environment;
+mod failure;
 pub mod invocation;
+mod log;
 pub mod outside;
+mod platform;
 pub mod pool;
 pub mod runtime;
+mod runtime_api;
 pub mod runtimes;
+pub mod sdk;
+mod variables;
 
+pub use bootstrap::BootstrapError;
 pub use definition::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
@@ -25,6 +35,8 @@ use std::time::Duration;
 
 /// All that [`Environments`] stands on.
 pub struct Options {
+    /// Makes the cages.
+    pub spawner: hearth_sandbox::Spawner,
     /// Where bootstraps and the AWS SDKs for functions are kept: the server's data directory.
     pub data_dir: PathBuf,
     /// The interpreters of this machine.

@@ -1,17 +1,29 @@
 //! The pool: idle environments by key, a new one for each invocation that finds none, and an end for each.
+//!
+//! Idle ones are taken last in, first out, so that those that are not needed grow old and end. It refuses to queue: an
+//! invocation that finds no room is refused at once.
 
+use crate::bootstrap::{BootstrapError, Bootstraps};
+use crate::environment::{Environment, Living, Surroundings};
+use crate::log::LogWriter;
 use crate::{Completion, Definition, Invocation, Key, Options, Refusal};
-use std::sync::Arc;
+use hearth_base::{BoxFuture, Timestamp};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long an environment that has answered may take to ask for more before another is made in its place.
+const AFTERMATH: Duration = Duration::from_millis(50);
+/// How often idle environments are looked through, as a fraction of the time they may idle.
+const REAPS_PER_IDLE_TIMEOUT: u32 = 4;
 
 /// All execution environments of the server. A cheap handle: clone it freely.
 #[derive(Clone)]
 pub struct Environments {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    options: Options,
+    pool: Arc<Pool>,
 }
 
 /// How many environments there are, by what they do.
@@ -23,10 +35,62 @@ pub struct Counts {
     pub idle: usize,
 }
 
+struct Pool {
+    surroundings: Arc<Surroundings>,
+    state: Mutex<State>,
+    /// Set when the grace of a drain is over.
+    halt: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<Key, Slot>,
+    counts: Counts,
+    draining: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    idle: Vec<Idle>,
+    busy: usize,
+    /// No busy one comes back.
+    retired: bool,
+}
+
+struct Idle {
+    environment: Environment,
+    since: Timestamp,
+}
+
+/// A busy environment. However it ends, the counts are right.
+struct Lease {
+    pool: Arc<Pool>,
+    definition: Arc<Definition>,
+    environment: Option<Environment>,
+    released: bool,
+}
+
+/// A future that runs to its end even when whoever waited for it has gone.
+struct Undropped<'a, F: Future<Output: Send> + Send + 'static> {
+    future: Option<Pin<Box<F>>>,
+    surroundings: &'a Surroundings,
+}
+
 impl Environments {
-    /// Starts with no environment. Call it inside the tokio runtime.
-    pub fn new(options: Options) -> Self {
-        Self { shared: Arc::new(Shared { options }) }
+    /// Starts with no environment, and writes the bootstraps to the data directory. Call it inside the tokio runtime.
+    pub fn new(options: Options) -> Result<Self, BootstrapError> {
+        let bootstraps = Bootstraps::write(&options.data_dir)?;
+        let surroundings = Arc::new(Surroundings {
+            bootstraps,
+            logs: LogWriter::start(Arc::clone(&options.logs)),
+            living: Living::new(),
+            tasks: tokio::runtime::Handle::current(),
+            options,
+        });
+        let halt = watch::Sender::new(false);
+        let pool = Arc::new(Pool { surroundings, state: Mutex::new(State::default()), halt });
+        tokio::spawn(reap(Arc::downgrade(&pool)));
+        Ok(Self { pool })
     }
 
     /// Runs one invocation in an environment of its own for that time. Dropping the future does not stop the function: it
@@ -36,8 +100,8 @@ impl Environments {
         definition: &Arc<Definition>,
         invocation: Invocation,
     ) -> Result<Completion, Refusal> {
-        let _ = (&self.shared.options.clock, definition, invocation);
-        Err(Refusal::CannotStart { reason: "execution environments are being built".to_owned() })
+        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation);
+        Undropped { future: Some(Box::pin(serve)), surroundings: &self.pool.surroundings }.await
     }
 
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.
@@ -47,17 +111,258 @@ impl Environments {
 
     /// As [`Self::retire`], for every key that `matches`: a whole function, a whole account.
     pub fn retire_where(&self, matches: impl Fn(&Key) -> bool) {
-        let _ = matches;
+        let mut state = self.pool.lock();
+        let mut ended = Vec::new();
+        let State { slots, counts, .. } = &mut *state;
+        slots.retain(|key, slot| {
+            if matches(key) {
+                counts.idle -= slot.idle.len();
+                ended.append(&mut slot.idle);
+                slot.retired = true;
+            }
+            !slot.is_empty()
+        });
+        drop(state);
+        // They end when they are dropped, outside the lock.
+        drop(ended);
     }
 
-    /// Refuses new invocations, waits up to `grace` for those in flight, then ends every environment. All are gone when
-    /// it returns.
+    /// Refuses new invocations, waits up to `grace` for those in flight, then ends every environment. All are gone, and
+    /// all logs written, when it returns.
     pub async fn drain(&self, grace: Duration) {
-        let _ = grace;
+        self.pool.lock().draining = true;
+        self.retire_where(|_| true);
+        let living = &self.pool.surroundings.living;
+        if tokio::time::timeout(grace, living.none()).await.is_err() {
+            self.pool.halt.send_replace(true);
+            living.none().await;
+        }
+        self.pool.surroundings.logs.flush().await;
     }
 
     /// How many environments there are now.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        self.pool.lock().counts
+    }
+
+    /// Returns when every log line written up to now has been handed to the log sink.
+    pub async fn flush_logs(&self) {
+        self.pool.surroundings.logs.flush().await;
+    }
+}
+
+impl Pool {
+    async fn serve(
+        self: Arc<Self>,
+        definition: Arc<Definition>,
+        invocation: Invocation,
+    ) -> Result<Completion, Refusal> {
+        let mut halted = self.halt.subscribe();
+        let run = async {
+            let mut lease = self.claim(definition).await?;
+            let completion = lease.environment().run(invocation).await?;
+            lease.put_back();
+            Ok(completion)
+        };
+        tokio::select! {
+            biased;
+            result = run => result,
+            _ = halted.wait_for(|halted| *halted) => Err(Refusal::ShuttingDown),
+        }
+    }
+
+    async fn claim(self: &Arc<Self>, definition: Arc<Definition>) -> Result<Lease, Refusal> {
+        if let Some(environment) = self.take_idle(&definition.key)? {
+            let mut lease = Lease::new(self, &definition);
+            let environment = lease.environment.insert(environment);
+            // The runtime may still be on its way from its last response to the next request.
+            if environment.is_ready() || tokio::time::timeout(AFTERMATH, environment.ready()).await.is_ok() {
+                return Ok(lease);
+            }
+            lease.put_last();
+        }
+        self.make_room(&definition.key)?;
+        let mut lease = Lease::new(self, &definition);
+        lease.environment = Some(Environment::new(Arc::clone(&self.surroundings), definition)?);
+        Ok(lease)
+    }
+
+    /// The idle environment that was used last, now busy.
+    fn take_idle(&self, key: &Key) -> Result<Option<Environment>, Refusal> {
+        let now = self.surroundings.options.clock.now();
+        let mut unusable = Vec::new();
+        let mut state = self.lock();
+        if state.draining {
+            return Err(Refusal::ShuttingDown);
+        }
+        let State { slots, counts, .. } = &mut *state;
+        let Some(slot) = slots.get_mut(key) else { return Ok(None) };
+        let mut taken = None;
+        while let Some(idle) = slot.idle.pop() {
+            counts.idle -= 1;
+            if idle.environment.is_usable(now) {
+                slot.busy += 1;
+                counts.busy += 1;
+                taken = Some(idle.environment);
+                break;
+            }
+            unusable.push(idle);
+        }
+        if slot.is_empty() {
+            slots.remove(key);
+        }
+        drop(state);
+        drop(unusable);
+        Ok(taken)
+    }
+
+    /// Counts a new environment as busy; ends the one that has idled longest when there are too many.
+    fn make_room(&self, key: &Key) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        if state.draining {
+            return Err(Refusal::ShuttingDown);
+        }
+        let mut evicted = None;
+        if state.counts.busy + state.counts.idle >= self.surroundings.options.environments_max {
+            evicted = state.evict();
+            if evicted.is_none() {
+                return Err(Refusal::TooManyEnvironments);
+            }
+        }
+        state.counts.busy += 1;
+        state.slots.entry(key.clone()).or_default().busy += 1;
+        drop(state);
+        drop(evicted);
+        Ok(())
+    }
+
+    fn reap(&self) {
+        let now = self.surroundings.options.clock.now();
+        let timeout = self.surroundings.options.idle_timeout;
+        let mut ended = Vec::new();
+        let mut state = self.lock();
+        let State { slots, counts, .. } = &mut *state;
+        slots.retain(|_, slot| {
+            let spent =
+                |idle: &mut Idle| now.since(idle.since) >= timeout || !idle.environment.is_usable(now);
+            ended.extend(slot.idle.extract_if(.., spent));
+            !slot.is_empty()
+        });
+        counts.idle -= ended.len();
+        drop(state);
+        drop(ended);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn evict(&mut self) -> Option<Environment> {
+        let oldest = |slot: &Slot| slot.idle.iter().map(|idle| idle.since).min();
+        let key =
+            self.slots.iter().filter_map(|(key, slot)| Some((oldest(slot)?, key))).min_by_key(|e| e.0)?;
+        let key = key.1.clone();
+        let slot = self.slots.get_mut(&key)?;
+        let at = slot.idle.iter().enumerate().min_by_key(|(_, idle)| idle.since)?.0;
+        let idle = slot.idle.remove(at);
+        self.counts.idle -= 1;
+        if slot.is_empty() {
+            self.slots.remove(&key);
+        }
+        Some(idle.environment)
+    }
+}
+
+impl Slot {
+    fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.busy == 0
+    }
+}
+
+impl Lease {
+    fn new(pool: &Arc<Pool>, definition: &Arc<Definition>) -> Self {
+        let (pool, definition) = (Arc::clone(pool), Arc::clone(definition));
+        Self { pool, definition, environment: None, released: false }
+    }
+
+    fn environment(&mut self) -> &mut Environment {
+        self.environment.as_mut().expect("a lease has its environment until it is given up")
+    }
+
+    /// To be taken next.
+    fn put_back(mut self) {
+        self.release(|idle, environment| idle.push(environment));
+    }
+
+    /// To be taken when there is no other.
+    fn put_last(mut self) {
+        self.release(|idle, environment| idle.insert(0, environment));
+    }
+
+    fn release(&mut self, put: impl FnOnce(&mut Vec<Idle>, Idle)) {
+        self.released = true;
+        let Lease { pool, definition, environment, .. } = self;
+        let since = pool.surroundings.options.clock.now();
+        let mut state = pool.lock();
+        let State { slots, counts, draining } = &mut *state;
+        counts.busy -= 1;
+        let slot =
+            slots.get_mut(&definition.key).expect("a slot stays while one of its environments is busy");
+        slot.busy -= 1;
+        if !slot.retired
+            && !*draining
+            && let Some(environment) = environment.take()
+        {
+            counts.idle += 1;
+            put(&mut slot.idle, Idle { environment, since });
+        } else if slot.is_empty() {
+            slots.remove(&definition.key);
+        }
+    }
+}
+
+impl Drop for Lease {
+    /// It was not given back, or not wanted: the environment ends.
+    fn drop(&mut self) {
+        if !self.released {
+            let ended = self.environment.take();
+            self.release(|_, _| {});
+            drop(ended);
+        }
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Future for Undropped<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let future = self.future.as_mut().expect("a future is not polled after its end");
+        let output = std::task::ready!(future.as_mut().poll(context));
+        self.future = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for Undropped<'_, F> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            self.surroundings.tasks.spawn(future);
+        }
+    }
+}
+
+/// The one timer for all environments: ends those that have idled long enough, have died, or whose credentials end.
+async fn reap(pool: Weak<Pool>) {
+    loop {
+        let Some(strong) = pool.upgrade() else { return };
+        let options = &strong.surroundings.options;
+        let step = (options.idle_timeout / REAPS_PER_IDLE_TIMEOUT).max(Duration::from_millis(10));
+        let pause: BoxFuture<'static, ()> = options.clock.sleep_until(options.clock.now().after(step));
+        drop(strong);
+        pause.await;
+        let Some(strong) = pool.upgrade() else { return };
+        strong.reap();
     }
 }

@@ -1,8 +1,17 @@
 //! Which interpreters this machine has, and which of them runs a given runtime.
+//!
+//! It looks at `PATH`, `/usr`, pyenv and nvm, and asks each program for its version once. It refuses to install any.
+
+mod probe;
 
 use crate::{Language, Runtime};
+use hearth_base::Region;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::path::PathBuf;
+
+/// The oldest Python and Node.js that the bootstraps run on.
+const OLDEST: [(Language, (u16, u16)); 2] = [(Language::Python, (3, 9)), (Language::Node, (20, 0))];
 
 /// Where to look, and how strict to be.
 #[derive(Debug, Clone, Default)]
@@ -11,12 +20,16 @@ pub struct RuntimesOptions {
     pub overrides: Vec<(Runtime, PathBuf)>,
     /// Refuse a runtime whose exact version is not on the machine, instead of taking the nearest.
     pub strict: bool,
+    /// A file that remembers what programs were found to be, so that they need not be run at every start.
+    pub cache: Option<PathBuf>,
 }
 
 /// The interpreters of this machine.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Runtimes {
     found: Vec<Interpreter>,
+    problems: Vec<String>,
+    strict: bool,
 }
 
 /// One interpreter of this machine.
@@ -28,7 +41,10 @@ pub struct Interpreter {
     pub version: (u16, u16, u16),
     /// The program, symbolic links resolved.
     pub program: PathBuf,
-    /// Host directories that must be seen in the cage for it to run, beside `/usr`.
+    /// The directory it is installed in: `/usr`, or one of its own that is shown in the cage as `/var/lang`.
+    pub prefix: PathBuf,
+    /// Further host directories that must be seen in the cage under their own names for it to run, beside `/usr`: those of
+    /// its shared libraries.
     pub directories: Vec<PathBuf>,
     /// The runtime it was named for with `--runtime`.
     pub named_for: Option<Runtime>,
@@ -55,23 +71,152 @@ pub struct Unavailable {
 }
 
 impl Runtimes {
-    /// Looks for interpreters and runs each once to learn its version. Blocks for some tens of milliseconds.
+    /// Looks for interpreters and runs each once to learn its version. Blocks: some tens of milliseconds for each program
+    /// that is not in the cache.
     pub fn discover(options: &RuntimesOptions) -> Self {
-        let _ = options;
-        Self { found: Vec::new() }
+        let (mut found, problems) = probe::discover(options);
+        found.sort_by(|a, b| (a.language, a.version, &a.program).cmp(&(b.language, b.version, &b.program)));
+        Self { found, problems, strict: options.strict }
     }
 
     /// What `runtime` runs on here.
     pub fn resolve(&self, runtime: Runtime) -> Result<Resolved, Unavailable> {
-        match runtime.language() {
-            Language::Provided => Ok(Resolved { runtime, interpreter: None, warning: None }),
-            language => Err(Unavailable { runtime, reason: format!("no {} was found", language.as_str()) }),
+        let language = runtime.language();
+        if language == Language::Provided {
+            return Ok(Resolved { runtime, interpreter: None, warning: None });
+        }
+        let named = self.found.iter().find(|interpreter| interpreter.named_for == Some(runtime));
+        // The list is sorted: the last one has the highest patch.
+        let exact = || self.found.iter().rev().find(|interpreter| interpreter.is_exactly(runtime));
+        if let Some(interpreter) = named.or_else(exact) {
+            let warning = (!interpreter.is_exactly(runtime))
+                .then(|| format!("{runtime} runs on {interpreter}, as `--runtime {runtime}=…` says"));
+            return Ok(Resolved { runtime, interpreter: Some(interpreter.clone()), warning });
+        }
+        let nearest = self.found.iter().rev().filter(|interpreter| interpreter.stands_in_for(language));
+        match nearest.min_by_key(|interpreter| interpreter.distance(runtime)) {
+            Some(interpreter) if !self.strict => {
+                let warning = format!(
+                    "this machine has no {}: {runtime} runs on {interpreter}. {}, or refuse stand-ins with --strict-runtimes",
+                    spoken(runtime),
+                    advice(runtime)
+                );
+                Ok(Resolved { runtime, interpreter: Some(interpreter.clone()), warning: Some(warning) })
+            }
+            Some(interpreter) => Err(Unavailable {
+                runtime,
+                reason: format!(
+                    "this machine has no {} for {runtime} (the nearest is {interpreter}, which --strict-runtimes refuses). {}",
+                    spoken(runtime),
+                    advice(runtime)
+                ),
+            }),
+            None => Err(Unavailable {
+                runtime,
+                reason: format!("this machine has no {} for {runtime}. {}", spoken(runtime), advice(runtime)),
+            }),
         }
     }
 
     /// Every interpreter found, by language and version.
     pub fn list(&self) -> &[Interpreter] {
         &self.found
+    }
+
+    /// Programs that look like interpreters and are of no use, each with the reason; overrides among them.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// The newest interpreter of a language: what installs its packages.
+    pub fn newest(&self, language: Language) -> Option<&Interpreter> {
+        self.found.iter().rev().find(|interpreter| interpreter.stands_in_for(language))
+    }
+}
+
+impl Interpreter {
+    fn is_exactly(&self, runtime: Runtime) -> bool {
+        let (major, minor, _) = self.version;
+        self.language == runtime.language()
+            && match self.language {
+                Language::Node => major == runtime.version().0,
+                Language::Python | Language::Provided => (major, minor) == runtime.version(),
+            }
+    }
+
+    /// Whether it can run functions of other versions.
+    fn stands_in_for(&self, language: Language) -> bool {
+        let (major, minor, _) = self.version;
+        let old_enough = OLDEST.iter().any(|(of, oldest)| *of == language && (major, minor) >= *oldest);
+        self.language == language && self.named_for.is_none() && old_enough
+    }
+
+    fn distance(&self, runtime: Runtime) -> u16 {
+        let (major, minor) = runtime.version();
+        match self.language {
+            Language::Node => self.version.0.abs_diff(major),
+            Language::Python | Language::Provided => self.version.1.abs_diff(minor),
+        }
+    }
+}
+
+impl Resolved {
+    /// The version as AWS names them in INIT_START: `python:3.11.v7`.
+    pub fn version_name(&self) -> String {
+        match &self.interpreter {
+            None => match self.runtime.identifier().split_once('.') {
+                Some((provided, system)) => format!("{provided}:{system}.v1"),
+                None => "provided:al1.v1".to_owned(),
+            },
+            Some(interpreter) => {
+                let (major, minor, patch) = interpreter.version;
+                match interpreter.language {
+                    Language::Node => format!("nodejs:{major}.v{minor}"),
+                    Language::Python | Language::Provided => format!("python:{major}.{minor}.v{patch}"),
+                }
+            }
+        }
+    }
+
+    /// `RuntimeVersionArn`: as on AWS it names the version by a digest.
+    pub fn version_arn(&self, region: &Region) -> String {
+        let digest = Sha256::digest(self.version_name());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("arn:{}:lambda:{region}::runtime:{digest}", region.partition())
+    }
+}
+
+fn spoken(runtime: Runtime) -> String {
+    let (major, minor) = runtime.version();
+    match runtime.language() {
+        Language::Python => format!("Python {major}.{minor}"),
+        Language::Node => format!("Node.js {major}"),
+        Language::Provided => "bootstrap".to_owned(),
+    }
+}
+
+fn advice(runtime: Runtime) -> String {
+    let (major, minor) = runtime.version();
+    match runtime.language() {
+        Language::Python => format!(
+            "Install it (`pyenv install {major}.{minor}`, or your distribution's python{major}.{minor}), or name one with --runtime {runtime}=/path/to/python{major}.{minor}"
+        ),
+        Language::Node => format!(
+            "Install it (`nvm install {major}`, or your distribution's nodejs), or name one with --runtime {runtime}=/path/to/node"
+        ),
+        Language::Provided => "Put an executable `bootstrap` into the package".to_owned(),
+    }
+}
+
+impl fmt::Display for Interpreter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor, patch) = self.version;
+        let language = match self.language {
+            Language::Python => "Python",
+            Language::Node => "Node.js",
+            Language::Provided => "bootstrap",
+        };
+        write!(f, "{language} {major}.{minor}.{patch} ({})", self.program.display())
     }
 }
 

@@ -1,0 +1,88 @@
+//! The programs that speak the Runtime API for each language: embedded in the binary, written once to the data directory.
+//!
+//! It refuses to change a file that is already as it should be, so that running environments never see one in between.
+
+use crate::Language;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One file of a language's bootstrap.
+struct File {
+    /// The directory in `runtimes/`.
+    directory: &'static str,
+    /// The path in it.
+    path: &'static str,
+    contents: &'static [u8],
+}
+
+// `FILES`: every file of `runtimes/`, but for tests. The build script makes the list.
+include!(concat!(env!("OUT_DIR"), "/bootstrap_files.rs"));
+
+/// The bootstraps on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Bootstraps {
+    root: PathBuf,
+}
+
+/// A bootstrap could not be written.
+#[derive(Debug)]
+pub struct BootstrapError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Bootstraps {
+    /// Writes them below `data_dir`, each set of contents to a directory of its own: two versions of the server can share
+    /// a data directory one after the other.
+    pub(crate) fn write(data_dir: &Path) -> Result<Self, BootstrapError> {
+        let root = data_dir.join("runtimes").join(format!("bootstrap-{:016x}", fingerprint()));
+        for file in FILES {
+            let path = root.join(file.directory).join(file.path);
+            write(&path, file.contents).map_err(|source| BootstrapError { path, source })?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The directory seen as `/var/runtime`, and the file in it to start.
+    pub(crate) fn of(&self, language: Language) -> Option<(PathBuf, &'static str)> {
+        let (directory, name) = match language {
+            Language::Python => ("python", "bootstrap.py"),
+            Language::Node => ("node", "index.mjs"),
+            Language::Provided => return None,
+        };
+        Some((self.root.join(directory), name))
+    }
+}
+
+fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|present| present == contents) {
+        return Ok(());
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(directory)?;
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
+    fs::write(&aside, contents)?;
+    fs::rename(&aside, path)
+}
+
+/// FNV-1a over all contents: names a directory, guards against nothing.
+fn fingerprint() -> u64 {
+    FILES
+        .iter()
+        .flat_map(|file| file.contents)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl fmt::Display for BootstrapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not write the bootstrap {}", self.path.display())
+    }
+}
+
+impl std::error::Error for BootstrapError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

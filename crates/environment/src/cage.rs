@@ -1,0 +1,339 @@
+//! One cage of an environment: the runtime's processes, with the Runtime API and the AWS endpoint served into it.
+//!
+//! It lives from one start of the runtime to its end; an environment that is reset gets another. It refuses to know
+//! what an invocation is.
+
+use crate::bootstrap::Bootstraps;
+use crate::failure::Fault;
+use crate::log::{LogStream, Output, Source};
+use crate::runtime_api::RuntimeApi;
+use crate::variables::{self, Directories};
+use crate::{Credentials, Definition, Endpoint, Language, Resolved};
+use hearth_base::limits;
+use hearth_sandbox::{
+    Announcement, Error as SandboxError, Exit, Isolation, Limits, Link, Listener, Mount, Sandbox, Spawner,
+    Spec, Temporary, TemporaryStorage,
+};
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Connections of one environment to the AWS endpoint at once; the next one waits for an end.
+const ENDPOINT_CONNECTIONS_MAX: usize = 256;
+/// Where the Runtime API listens, as on AWS.
+const RUNTIME_API_PORT: u16 = 9001;
+/// Where the AWS endpoint listens: the port that people's scripts name.
+const ENDPOINT_PORT: u16 = 4566;
+/// Where the interpreter stands, as on AWS.
+const LANGUAGE_ROOT: &str = "/var/lang";
+/// Where the bootstraps look for the AWS SDK of their language.
+const SDK_ROOT: &str = "/var/lang-sdk";
+
+/// What a cage is made from.
+pub(crate) struct Plan<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) resolved: &'a Resolved,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) log_stream: &'a str,
+    pub(crate) bootstraps: &'a Bootstraps,
+    /// The AWS SDK of the language, when it is installed.
+    pub(crate) sdk: Option<PathBuf>,
+    /// The `/tmp` of the cage before.
+    pub(crate) temporary: Option<TemporaryStorage>,
+}
+
+/// Why there is no cage.
+pub(crate) enum CageError {
+    /// The function's own fault.
+    Fault(Fault),
+    /// The machine's.
+    Machine(String),
+}
+
+/// The runtime's processes.
+pub(crate) struct Cage {
+    sandbox: Arc<Sandbox>,
+    pub(crate) api: Arc<RuntimeApi>,
+    output: Arc<Output>,
+    exit: watch::Receiver<Option<Exit>>,
+    task: JoinHandle<()>,
+}
+
+impl Cage {
+    /// Starts the runtime.
+    pub(crate) async fn start(
+        spawner: &Spawner,
+        plan: Plan<'_>,
+        log: &Arc<LogStream>,
+        endpoint: (Arc<dyn Endpoint>, Arc<Definition>),
+    ) -> Result<Self, CageError> {
+        let spec = plan.spec(spawner.isolation()).map_err(CageError::Fault)?;
+        let program = spec.program.clone();
+        let mut sandbox = spawner.spawn(spec).await.map_err(|error| refusal(&plan, &program, error))?;
+        let machine =
+            |error: std::io::Error| CageError::Machine(format!("could not watch the cage: {error}"));
+        let pipes = [(Source::Output, sandbox.take_stdout()), (Source::Error, sandbox.take_stderr())];
+        let pipes = pipes.into_iter().filter_map(|(source, pipe)| Some((source, pipe?)));
+        let output = Arc::new(Output::new(Arc::clone(log), pipes).map_err(machine)?);
+        let mut listeners = sandbox.take_listeners().into_iter().map(TcpListener::from_std);
+        let (Some(api_listener), Some(endpoint_listener)) = (listeners.next(), listeners.next()) else {
+            return Err(CageError::Machine("the sandbox opened no listeners".to_owned()));
+        };
+        let (api_listener, endpoint_listener) =
+            (api_listener.map_err(machine)?, endpoint_listener.map_err(machine)?);
+        let (sandbox, api) = (Arc::new(sandbox), RuntimeApi::new());
+        let (ended, exit) = watch::channel(None);
+        let task = {
+            let (sandbox, api, output) = (Arc::clone(&sandbox), Arc::clone(&api), Arc::clone(&output));
+            tokio::spawn(async move {
+                let watch = async {
+                    let exit = sandbox.wait().await;
+                    // Whoever waited for it may have gone.
+                    let _ = ended.send(Some(exit));
+                };
+                tokio::join!(
+                    watch,
+                    api.serve(api_listener),
+                    serve_endpoint(endpoint_listener, endpoint.0, endpoint.1),
+                    output.follow()
+                );
+            })
+        };
+        Ok(Self { sandbox, api, output, exit, task })
+    }
+
+    /// Resolves when the runtime's process has ended, at once when it has already.
+    pub(crate) async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        match ended {
+            Some(exit) => exit,
+            // The task was aborted: the cage is being destroyed.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether the runtime's process lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.exit.borrow().is_none()
+    }
+
+    /// Puts into the log what was printed up to now.
+    pub(crate) fn drain(&self) {
+        self.output.drain();
+    }
+
+    /// Ends every process, now.
+    pub(crate) fn kill(&self) {
+        self.sandbox.kill();
+    }
+
+    /// The most memory used up to now, in bytes: of all processes where the kernel counts it, else of the runtime's own.
+    pub(crate) fn memory_peak_bytes(&self) -> Option<u64> {
+        self.sandbox.memory_peak_bytes().or_else(|| resident_peak_bytes(self.sandbox.process_id()))
+    }
+
+    /// Its `/tmp`, to outlive it.
+    pub(crate) fn temporary(&self) -> TemporaryStorage {
+        self.sandbox.temporary()
+    }
+
+    /// Ends it. All is gone when this returns.
+    pub(crate) async fn destroy(self) {
+        self.sandbox.kill();
+        self.task.abort();
+        // It was aborted: an error is what is expected.
+        let _ = self.task.await;
+        if let Some(sandbox) = Arc::into_inner(self.sandbox) {
+            sandbox.destroy().await;
+        }
+    }
+}
+
+async fn serve_endpoint(listener: TcpListener, endpoint: Arc<dyn Endpoint>, definition: Arc<Definition>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= ENDPOINT_CONNECTIONS_MAX {
+            connections.join_next().await;
+        }
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(endpoint.serve(stream, Arc::clone(&definition)));
+                }
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+fn refusal(plan: &Plan<'_>, program: &Path, error: SandboxError) -> CageError {
+    match error {
+        SandboxError::Execute { source, .. } if plan.definition.runtime.language() == Language::Provided => {
+            // AWS words it as Go does.
+            let cause = match source.kind() {
+                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+                _ if source.raw_os_error() == Some(8) => "exec format error".to_owned(),
+                _ => source.to_string(),
+            };
+            CageError::Fault(Fault::invalid_entrypoint(format!("fork/exec {}: {cause}", program.display())))
+        }
+        error => CageError::Machine(chain(&error)),
+    }
+}
+
+/// An error and its sources in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl Plan<'_> {
+    fn spec(&self, isolation: Isolation) -> Result<Spec, Fault> {
+        match isolation {
+            Isolation::Sandbox => self.caged(),
+            Isolation::Process => self.uncaged(),
+        }
+    }
+
+    /// Everything stands where AWS has it.
+    fn caged(&self) -> Result<Spec, Fault> {
+        let directories = Directories {
+            task: Path::new("/var/task"),
+            runtime: Path::new("/var/runtime"),
+            layers: Path::new("/opt"),
+            sdk: None,
+        };
+        let mut mounts = vec![Mount { source: self.definition.code.clone(), target: "/var/task".into() }];
+        let mut links = Vec::new();
+        let language = self.definition.runtime.language();
+        if let Some((source, _)) = self.bootstraps.of(language) {
+            mounts.push(Mount { source, target: "/var/runtime".into() });
+        }
+        if let Some(layers) = &self.definition.layers {
+            mounts.push(Mount { source: layers.clone(), target: "/opt".into() });
+        }
+        if let Some(sdk) = &self.sdk {
+            let target = Path::new(SDK_ROOT).join(match language {
+                Language::Node => "node",
+                Language::Python | Language::Provided => "python",
+            });
+            mounts.push(Mount { source: sdk.clone(), target });
+        }
+        let mut spec = self.bare(directories)?;
+        if let Some(interpreter) = &self.resolved.interpreter {
+            let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
+            mounts.extend(interpreter.directories.iter().map(shown));
+            if let Ok(inside) = interpreter.program.strip_prefix(&interpreter.prefix)
+                && !interpreter.prefix.starts_with("/usr")
+            {
+                // Where AWS has it; and no directory of the host's need be imitated.
+                mounts.push(Mount { source: interpreter.prefix.clone(), target: LANGUAGE_ROOT.into() });
+                spec.program = Path::new(LANGUAGE_ROOT).join(inside);
+            } else {
+                links.push(Link { target: interpreter.prefix.clone(), link: LANGUAGE_ROOT.into() });
+            }
+        }
+        Ok(Spec { mounts, links, ..spec })
+    }
+
+    /// Everything stands where the host has it.
+    fn uncaged(&self) -> Result<Spec, Fault> {
+        let bootstrap = self.bootstraps.of(self.definition.runtime.language());
+        self.bare(Directories {
+            task: &self.definition.code,
+            runtime: bootstrap.as_ref().map_or(Path::new("/var/runtime"), |(directory, _)| directory),
+            layers: self.definition.layers.as_deref().unwrap_or(Path::new("/opt")),
+            sdk: self.sdk.as_deref(),
+        })
+    }
+
+    /// All but mounts and links.
+    fn bare(&self, directories: Directories<'_>) -> Result<Spec, Fault> {
+        let definition = self.definition;
+        let (program, arguments) = self.program(directories)?;
+        let environment = variables::variables(definition, self.credentials, self.log_stream, directories);
+        // A user who names an endpoint of their own means it.
+        let own_endpoint = definition.variables.iter().any(|(name, _)| name == variables::ENDPOINT_URL);
+        let announce =
+            |variable: &str, prefix: &str| Announcement { variable: variable.into(), prefix: prefix.into() };
+        let listener = |port, announcements| Listener {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            announcements,
+        };
+        let endpoint =
+            if own_endpoint { Vec::new() } else { vec![announce(variables::ENDPOINT_URL, "http://")] };
+        Ok(Spec {
+            program,
+            arguments,
+            environment,
+            directory: directories.task.to_path_buf(),
+            mounts: Vec::new(),
+            links: Vec::new(),
+            files: Vec::new(),
+            temporary: match &self.temporary {
+                Some(kept) => Temporary::Kept(kept.clone()),
+                None => Temporary::Fresh { bytes: u64::from(definition.ephemeral_storage_mb) << 20 },
+            },
+            limits: Limits {
+                memory_bytes: u64::from(definition.memory_mb) << 20,
+                cpu_millis_per_second: cpu_millis_per_second(definition.memory_mb),
+                processes_max: limits::PROCESSES_MAX as u32,
+                file_descriptors_max: limits::FILE_DESCRIPTORS_MAX,
+            },
+            hostname: "169.254.100.1".to_owned(),
+            listeners: vec![
+                listener(RUNTIME_API_PORT, vec![announce(variables::RUNTIME_API, "")]),
+                listener(ENDPOINT_PORT, endpoint),
+            ],
+        })
+    }
+
+    fn program(&self, directories: Directories<'_>) -> Result<(PathBuf, Vec<OsString>), Fault> {
+        let bootstrap = self.bootstraps.of(self.definition.runtime.language());
+        match (&self.resolved.interpreter, bootstrap) {
+            (Some(interpreter), Some((_, name))) => {
+                Ok((interpreter.program.clone(), vec![directories.runtime.join(name).into()]))
+            }
+            _ => self.own_bootstrap(directories).map(|program| (program, Vec::new())),
+        }
+    }
+
+    /// The function's own, or else that of a layer.
+    fn own_bootstrap(&self, directories: Directories<'_>) -> Result<PathBuf, Fault> {
+        let definition = self.definition;
+        if definition.code.join("bootstrap").exists() {
+            return Ok(directories.task.join("bootstrap"));
+        }
+        if definition.layers.as_ref().is_some_and(|layers| layers.join("bootstrap").exists()) {
+            return Ok(directories.layers.join("bootstrap"));
+        }
+        let message = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
+        Err(Fault::invalid_entrypoint(message.to_owned()))
+    }
+}
+
+fn resident_peak_bytes(process_id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+/// Processors follow memory: one whole at 1,769 MB.
+fn cpu_millis_per_second(memory_mb: u32) -> u32 {
+    (memory_mb * 1000).div_ceil(limits::MEMORY_PER_VCPU_MB)
+}

@@ -1,0 +1,414 @@
+//! One execution environment: it is initialised, runs one invocation at a time, is reset after a crash, and ends.
+//!
+//! `Starting → Init (10 s) → Idle → Busy → Idle → …`. When Init fails, and after a crash or a timeout, the processes are
+//! replaced and initialised again within the next invocation, under the function's own timeout; `/tmp` stays.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
+//!
+//! It refuses to choose which environment serves whom: that is the pool's.
+
+use crate::bootstrap::Bootstraps;
+use crate::cage::{Cage, CageError, Plan};
+use crate::failure::Fault;
+use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+use crate::log::{LogStream, LogWriter};
+use crate::platform::{Event, Phase, Status};
+use crate::runtime_api::{Answer, Initialisation, Offer};
+use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
+use hearth_base::{RequestId, Timestamp, id, limits};
+use hearth_sandbox::TemporaryStorage;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+// Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
+// they are measured here, while timestamps come from the clock of the options.
+use tokio::time::Instant;
+
+/// How long the last bytes of a process that has ended may take to arrive.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// What all environments share.
+pub(crate) struct Surroundings {
+    pub(crate) options: Options,
+    pub(crate) bootstraps: Bootstraps,
+    pub(crate) logs: LogWriter,
+    pub(crate) living: Living,
+    pub(crate) tasks: Handle,
+}
+
+/// Counts what must be gone before a drain is over.
+#[derive(Clone)]
+pub(crate) struct Living(Arc<watch::Sender<usize>>);
+
+/// One living thing.
+pub(crate) struct Life(Living);
+
+/// One execution environment.
+pub(crate) struct Environment {
+    surroundings: Arc<Surroundings>,
+    definition: Arc<Definition>,
+    resolved: Resolved,
+    credentials: Credentials,
+    log: Arc<LogStream>,
+    cage: Option<Cage>,
+    temporary: Option<TemporaryStorage>,
+    new: bool,
+    _life: Life,
+}
+
+/// What an invocation took, and the initialisation before it.
+struct Times {
+    init: Option<Duration>,
+    elapsed: Duration,
+}
+
+/// How an invocation ended.
+struct Ending {
+    outcome: Outcome,
+    status: Status,
+    /// What ended it from outside the handler; such an environment is reset.
+    fault: Option<Fault>,
+}
+
+impl Living {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+
+    pub(crate) fn begin(&self) -> Life {
+        self.0.send_modify(|count| *count += 1);
+        Life(self.clone())
+    }
+
+    /// Resolves when nothing lives.
+    pub(crate) async fn none(&self) {
+        // The sender is held by `self`, so the wait cannot fail.
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Environment {
+    /// An environment without processes yet: they start with its first invocation.
+    pub(crate) fn new(surroundings: Arc<Surroundings>, definition: Arc<Definition>) -> Result<Self, Refusal> {
+        let options = &surroundings.options;
+        let resolved = options
+            .runtimes
+            .resolve(definition.runtime)
+            .map_err(|unavailable| Refusal::CannotStart { reason: unavailable.to_string() })?;
+        let credentials = options.credentials.issue(&definition);
+        let name = stream_name(&definition, options.clock.now(), &*options.rng);
+        let log = LogStream::new(
+            Arc::clone(&definition),
+            name,
+            Arc::clone(&options.clock),
+            surroundings.logs.clone(),
+        );
+        let _life = surroundings.living.begin();
+        Ok(Self {
+            definition,
+            resolved,
+            credentials,
+            log,
+            cage: None,
+            temporary: None,
+            new: true,
+            _life,
+            surroundings,
+        })
+    }
+
+    /// Whether it can still serve an invocation that begins now.
+    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
+        let alive = self.cage.as_ref().is_none_or(Cage::is_alive);
+        alive && now.after(self.definition.timeout) < self.credentials.expiration
+    }
+
+    /// Whether its runtime waits for an invocation, or will be started anew for it.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.cage.as_ref().is_none_or(|cage| cage.api.is_ready())
+    }
+
+    /// Resolves when the runtime waits for an invocation.
+    pub(crate) async fn ready(&self) {
+        if let Some(cage) = &self.cage {
+            cage.api.ready().await;
+        }
+    }
+
+    /// Runs one invocation to its end.
+    pub(crate) async fn run(&mut self, invocation: Invocation) -> Result<Completion, Refusal> {
+        let id = invocation.request_id;
+        let mut init = None;
+        if std::mem::replace(&mut self.new, false) {
+            self.announce();
+            if invocation.tail {
+                self.log.begin_tail();
+            }
+            // A failure is in the log; the second try below decides.
+            init = self.initialise(Phase::Init, Duration::from_millis(limits::INIT_MS_MAX)).await?.ok();
+        } else if invocation.tail {
+            self.log.begin_tail();
+        }
+        let began = Instant::now();
+        let prepared = if self.cage.is_some() {
+            Ok(())
+        } else {
+            self.initialise(Phase::Invoke, self.definition.timeout).await?.map(drop)
+        };
+        self.log.platform(&Event::Start { request_id: id });
+        let ending = match prepared {
+            Ok(()) => self.hand_over(invocation, began).await,
+            Err(fault) => Ending::of(fault, id),
+        };
+        Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending))
+    }
+
+    /// The first lines of a stream.
+    fn announce(&self) {
+        let version = self.resolved.version_name();
+        let version_arn = self.resolved.version_arn(&self.definition.key.region);
+        self.log.platform(&Event::InitStart {
+            phase: Phase::Init,
+            version: &version,
+            version_arn: &version_arn,
+        });
+        if let Some(warning) = &self.resolved.warning {
+            self.log.platform(&Event::Warning { text: warning });
+        }
+    }
+
+    /// Starts the runtime and waits until it asks for an invocation. After a fault there is no cage.
+    async fn initialise(
+        &mut self,
+        phase: Phase,
+        limit: Duration,
+    ) -> Result<Result<Duration, Fault>, Refusal> {
+        let began = Instant::now();
+        let result = match self.start().await {
+            Ok(cage) => {
+                let result = Self::until_initialised(&cage, began + limit, limit).await;
+                self.cage = Some(cage);
+                result
+            }
+            Err(CageError::Fault(fault)) => Err(fault),
+            Err(CageError::Machine(reason)) => return Err(Refusal::CannotStart { reason }),
+        };
+        let duration = began.elapsed().min(limit);
+        let status = match &result {
+            Ok(()) => Status::Success,
+            Err(fault) => fault.status(),
+        };
+        if result.is_err() {
+            self.collect_output();
+            self.reset();
+        }
+        self.log.platform(&Event::InitReport { phase, duration, status: &status });
+        Ok(result.map(|()| duration))
+    }
+
+    async fn start(&self) -> Result<Cage, CageError> {
+        let Surroundings { options, bootstraps, .. } = &*self.surroundings;
+        let plan = Plan {
+            definition: &self.definition,
+            resolved: &self.resolved,
+            credentials: &self.credentials,
+            log_stream: self.log.name(),
+            bootstraps,
+            sdk: sdk::installed(&options.data_dir, self.definition.runtime.language()),
+            temporary: self.temporary.clone(),
+        };
+        let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
+        Cage::start(&options.spawner, plan, &self.log, endpoint).await
+    }
+
+    async fn until_initialised(cage: &Cage, deadline: Instant, limit: Duration) -> Result<(), Fault> {
+        let initialisation = tokio::select! {
+            biased;
+            initialisation = cage.api.initialised() => initialisation,
+            exit = cage.exited() => {
+                // Its last request may still be on the way through the socket.
+                let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
+                match cage.api.last_initialisation() {
+                    Some(failed @ Initialisation::Failed { .. }) => failed,
+                    Some(Initialisation::Ready) | None => return Err(Fault::exited(exit)),
+                }
+            }
+            () = tokio::time::sleep_until(deadline) => return Err(Fault::timed_out(limit)),
+        };
+        match initialisation {
+            Initialisation::Ready => Ok(()),
+            Initialisation::Failed { error_type, body } => {
+                // The runtime exits by itself after it has told its error, and may still print.
+                let _ = tokio::time::timeout(LAST_WORDS, cage.exited()).await;
+                Err(Fault::initialisation(error_type, body))
+            }
+        }
+    }
+
+    /// Gives the event to the runtime and waits for its answer.
+    async fn hand_over(&self, invocation: Invocation, began: Instant) -> Ending {
+        let cage = self.cage.as_ref().expect("an initialised environment has a cage");
+        let (id, timeout) = (invocation.request_id, self.definition.timeout);
+        let options = &self.surroundings.options;
+        let left = timeout.saturating_sub(began.elapsed());
+        let trace_header = invocation.trace_header.clone().unwrap_or_else(|| self.trace_header());
+        let deadline_millis = options.clock.now().after(left).millis();
+        cage.api.offer(Offer { invocation, deadline_millis, trace_header });
+        let answer = tokio::select! {
+            biased;
+            answer = cage.api.answer() => answer,
+            exit = cage.exited() => {
+                let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
+                match cage.api.last_answer() {
+                    Some(answer) => answer,
+                    None => return Ending::of(Fault::exited(exit), id),
+                }
+            }
+            () = tokio::time::sleep_until(began + timeout) => {
+                cage.kill();
+                return Ending::of(Fault::timed_out(timeout), id);
+            }
+        };
+        match answer {
+            Answer::Response { payload, content_type } => Ending {
+                outcome: Outcome::Returned { payload, content_type },
+                status: Status::Success,
+                fault: None,
+            },
+            Answer::Error { payload } => Ending {
+                outcome: Outcome::Failed { failure: Failure::Reported, payload },
+                status: Status::Success,
+                fault: None,
+            },
+            Answer::TooLarge { size } => {
+                // The runtime is well: only its answer is lost.
+                let mut ending = Ending::of(Fault::response_too_large(size), id);
+                (ending.status, ending.fault) = (Status::Success, None);
+                ending
+            }
+        }
+    }
+
+    /// Writes the end of the log, and resets the environment when it has to be.
+    fn finish(&mut self, id: RequestId, times: Times, ending: Ending) -> Completion {
+        let Ending { outcome, status, fault } = ending;
+        self.collect_output();
+        if let Some(line) = fault.as_ref().and_then(|fault| self.last_line(fault, id)) {
+            self.log.line(line);
+        }
+        let Times { init, elapsed } = times;
+        let duration = if status == Status::Timeout { self.definition.timeout } else { elapsed };
+        let report = Report {
+            duration,
+            billed: whole_milliseconds(duration + init.unwrap_or_default()),
+            init,
+            memory_size_mb: self.definition.memory_mb,
+            max_memory_used_mb: self.max_memory_used_mb(),
+            log_stream: Arc::clone(self.log.name()),
+        };
+        let produced_bytes = outcome.payload().len();
+        self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
+        self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
+        if fault.is_some() {
+            self.reset();
+        }
+        // Freezing the processes until the next invocation belongs here, once the runtime has called `next`.
+        Completion { outcome, log_tail: self.log.end_tail(), report }
+    }
+
+    fn collect_output(&self) {
+        if let Some(cage) = &self.cage {
+            cage.drain();
+        }
+        self.log.end_lines();
+    }
+
+    /// What the log says before END about a fault.
+    fn last_line(&self, fault: &Fault, id: RequestId) -> Option<String> {
+        let now = self.surroundings.options.clock.now().date_time_millis();
+        let text = match fault.failure {
+            Failure::TimedOut => format!("{now} {id} {}", fault.message),
+            // The runtime has printed its own error.
+            _ if fault.body.is_some() => return None,
+            _ => fault.text(id),
+        };
+        if self.definition.logging.format == LogFormat::Json {
+            let line = serde_json::json!({
+                "timestamp": now, "level": "ERROR", "requestId": id.to_string(), "message": text,
+                "errorType": fault.error_type,
+            });
+            return Some(format!("{line}\n"));
+        }
+        Some(match fault.failure {
+            // AWS ends this one line with two line ends.
+            Failure::TimedOut => format!("{text}\n\n"),
+            Failure::OutOfMemory => format!("{text}\nRuntime.ExitError\n"),
+            _ => format!("{text}\n{}\n", fault.error_type),
+        })
+    }
+
+    fn max_memory_used_mb(&self) -> u32 {
+        let bytes = self.cage.as_ref().and_then(Cage::memory_peak_bytes).unwrap_or(0);
+        u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.definition.memory_mb)
+    }
+
+    fn trace_header(&self) -> String {
+        let options = &self.surroundings.options;
+        let seconds = options.clock.now().seconds();
+        let (root, parent) = (id::random_hex(&*options.rng, 12), id::random_hex(&*options.rng, 8));
+        format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
+    }
+
+    /// Ends the processes and keeps `/tmp`.
+    fn reset(&mut self) {
+        if let Some(cage) = self.cage.take() {
+            self.temporary = Some(cage.temporary());
+            cage.kill();
+            let life = self.surroundings.living.begin();
+            self.surroundings.tasks.spawn(async move {
+                cage.destroy().await;
+                drop(life);
+            });
+        }
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
+impl Ending {
+    fn of(fault: Fault, id: RequestId) -> Self {
+        let outcome = Outcome::Failed { failure: fault.failure, payload: fault.payload(id) };
+        Self { outcome, status: fault.status(), fault: Some(fault) }
+    }
+}
+
+impl Fault {
+    fn status(&self) -> Status {
+        match self.failure {
+            Failure::TimedOut => Status::Timeout,
+            _ => Status::Error(self.error_type.clone()),
+        }
+    }
+}
+
+fn whole_milliseconds(duration: Duration) -> Duration {
+    Duration::from_millis(duration.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX))
+}
+
+/// `2026/11/23/[$LATEST]` and 32 hexadecimal digits.
+fn stream_name(definition: &Definition, now: Timestamp, rng: &dyn hearth_base::Rng) -> Arc<str> {
+    let day = now.calendar();
+    let (year, month, day) = (day.year, day.month, day.day);
+    let suffix = id::random_hex(rng, 16);
+    format!("{year:04}/{month:02}/{day:02}/[{}]{suffix}", definition.key.version).into()
+}

@@ -1,0 +1,222 @@
+//! Finding interpreters and asking each what it is.
+//!
+//! A program is run once, with a bound on its time, and remembered by path, size and time of change. It refuses
+//! scripts such as pyenv's shims: they only lead to programs that are found anyway.
+
+use super::{Interpreter, RuntimesOptions};
+use crate::{Language, Runtime};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a program may take to tell its version.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+/// How many bytes of its answer are read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Prints version, program and prefix, a line each.
+const ASK_PYTHON: &str =
+    "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable); print(sys.base_prefix)";
+const ASK_NODE: &str = "console.log(process.versions.node); console.log(process.execPath); console.log(require('path').dirname(require('path').dirname(process.execPath)))";
+
+/// What a program said of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Facts {
+    size: u64,
+    modified: i64,
+    version: (u16, u16, u16),
+    program: PathBuf,
+    prefix: PathBuf,
+    directories: Vec<PathBuf>,
+}
+
+/// What was found, and what looked like an interpreter and is none.
+pub(super) fn discover(options: &RuntimesOptions) -> (Vec<Interpreter>, Vec<String>) {
+    let remembered = options.cache.as_deref().map(read_cache).unwrap_or_default();
+    let mut wanted: Vec<(Language, PathBuf, Option<Runtime>)> = Vec::new();
+    for (runtime, path) in &options.overrides {
+        wanted.push((runtime.language(), path.clone(), Some(*runtime)));
+    }
+    for (language, path) in candidates() {
+        wanted.push((language, path, None));
+    }
+    let answers: Vec<Result<Facts, String>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = wanted
+            .iter()
+            .map(|(language, path, _)| scope.spawn(|| facts(*language, path, &remembered)))
+            .collect();
+        let broken = |_| Err("asking a program for its version failed".to_owned());
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(broken)).collect()
+    });
+    let (mut found, mut problems, mut known) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for ((language, path, named_for), answer) in wanted.into_iter().zip(answers) {
+        match answer {
+            Ok(facts) => {
+                known.insert(path, facts.clone());
+                let Facts { version, program, prefix, directories, .. } = facts;
+                found.push(Interpreter { language, version, program, prefix, directories, named_for });
+            }
+            Err(reason) => problems.push(format!("{}: {reason}", path.display())),
+        }
+    }
+    if let Some(path) = &options.cache {
+        write_cache(path, &known);
+    }
+    found.dedup_by(|a, b| a.program == b.program && a.named_for == b.named_for);
+    (found, problems)
+}
+
+/// Programs of the right names in the usual places, each real file once.
+fn candidates() -> Vec<(Language, PathBuf)> {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for directory in directories() {
+        let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        for path in paths {
+            let Some(language) = path.file_name().and_then(|name| name.to_str()).and_then(language_of) else {
+                continue;
+            };
+            if let Ok(real) = path.canonicalize()
+                && is_program(&real)
+                && seen.insert(real.clone())
+            {
+                found.push((language, real));
+            }
+        }
+    }
+    found
+}
+
+fn directories() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let root = |variable: &str, below: &str| {
+        std::env::var_os(variable).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(below)))
+    };
+    let mut found: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    found.extend(["/usr/local/bin".into(), "/usr/bin".into()]);
+    let managers = [
+        root("PYENV_ROOT", ".pyenv").map(|r| r.join("versions")),
+        root("NVM_DIR", ".nvm").map(|r| r.join("versions/node")),
+    ];
+    for versions in managers.into_iter().flatten() {
+        let Ok(entries) = std::fs::read_dir(versions) else { continue };
+        let mut below: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path().join("bin"))).collect();
+        below.sort();
+        found.extend(below);
+    }
+    found
+}
+
+/// `python3`, `python3.12`, `node`, `nodejs`.
+fn language_of(name: &str) -> Option<Language> {
+    if matches!(name, "node" | "nodejs") {
+        return Some(Language::Node);
+    }
+    let minor = name.strip_prefix("python3")?;
+    let digits = minor.strip_prefix('.').unwrap_or("0");
+    ((minor.is_empty() || minor.starts_with('.')) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then_some(Language::Python)
+}
+
+fn is_program(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
+}
+
+fn facts(language: Language, path: &Path, remembered: &BTreeMap<PathBuf, Facts>) -> Result<Facts, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    let (size, modified) = (metadata.size(), metadata.mtime());
+    if let Some(facts) = remembered.get(path)
+        && (facts.size, facts.modified) == (size, modified)
+        && facts.program.exists()
+    {
+        return Ok(facts.clone());
+    }
+    let question: &[&str] = match language {
+        Language::Python => &["-I", "-S", "-c", ASK_PYTHON],
+        Language::Node => &["-e", ASK_NODE],
+        Language::Provided => {
+            return Err("a provided runtime has no interpreter: it runs its bootstrap".to_owned());
+        }
+    };
+    let answer = run(Command::new(path).args(question))?;
+    let mut lines = answer.lines();
+    let mut line = || lines.next().ok_or_else(|| format!("it answered {answer:?}"));
+    let version = parse_version(line()?).ok_or_else(|| format!("it answered {answer:?}"))?;
+    let real = |text: &str| Path::new(text).canonicalize().map_err(|error| format!("{text}: {error}"));
+    let (program, prefix) = (real(line()?)?, real(line()?)?);
+    let directories = library_directories(&program);
+    Ok(Facts { size, modified, version, program, prefix, directories })
+}
+
+fn parse_version(text: &str) -> Option<(u16, u16, u16)> {
+    let mut numbers = text.trim().split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+/// Directories of shared libraries that the cage would not show: the dynamic loader itself tells, as it does for `ldd`.
+fn library_directories(program: &Path) -> Vec<PathBuf> {
+    let Ok(listing) = run(Command::new(program).env("LD_TRACE_LOADED_OBJECTS", "1")) else {
+        return Vec::new();
+    };
+    let shown =
+        |path: &Path| ["/usr", "/lib", "/lib64", "/bin", "/sbin"].iter().any(|root| path.starts_with(root));
+    let paths = listing.lines().filter_map(|line| {
+        let path = line.split_once("=> ")?.1.split(" (").next()?;
+        path.starts_with('/').then(|| PathBuf::from(path))
+    });
+    let directories = paths.filter_map(|path| Some(path.parent()?.to_path_buf())).filter(|path| !shown(path));
+    directories.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What it prints; an error when it fails, says too much or takes too long.
+fn run(command: &mut Command) -> Result<String, String> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("could not run it: {error}"))?;
+    let deadline = Instant::now() + ANSWER_TIME_MAX;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) | Err(_) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("it did not tell its version within {} s", ANSWER_TIME_MAX.as_secs()));
+            }
+        }
+    };
+    let mut answer = String::new();
+    let output = child.stdout.take().ok_or("its output was lost")?;
+    output
+        .take(ANSWER_BYTES_MAX)
+        .read_to_string(&mut answer)
+        .map_err(|error| format!("could not read its answer: {error}"))?;
+    if status.success() { Ok(answer) } else { Err(format!("it ended with {status}")) }
+}
+
+fn read_cache(path: &Path) -> BTreeMap<PathBuf, Facts> {
+    // A cache that is missing or unreadable is an empty one.
+    std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+fn write_cache(path: &Path, known: &BTreeMap<PathBuf, Facts>) {
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
+    let written = path.parent().map(std::fs::create_dir_all).unwrap_or(Ok(())).and_then(|()| {
+        std::fs::write(&aside, serde_json::to_vec_pretty(known).unwrap_or_default())?;
+        std::fs::rename(&aside, path)
+    });
+    if let Err(error) = written {
+        tracing::debug!(%error, path = %path.display(), "the cache of interpreters was not written");
+    }
+}

@@ -1,0 +1,111 @@
+//! The environment variables of a function's processes: Lambda's, those of the user, and where everything is.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+//!
+//! It refuses to let a user's variable stand in for a reserved one.
+
+use crate::{Credentials, Definition, Language, LogFormat};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Where the code finds the Runtime API.
+pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+/// Where the AWS SDKs find AWS.
+pub(crate) const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+
+/// The directories as the function sees them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Directories<'a> {
+    /// `/var/task`.
+    pub(crate) task: &'a Path,
+    /// `/var/runtime`.
+    pub(crate) runtime: &'a Path,
+    /// `/opt`.
+    pub(crate) layers: &'a Path,
+    /// The AWS SDK, when it does not stand where the bootstrap looks for it anyway.
+    pub(crate) sdk: Option<&'a Path>,
+}
+
+/// All variables but those that the sandbox announces.
+pub(crate) fn variables(
+    definition: &Definition,
+    credentials: &Credentials,
+    log_stream: &str,
+    directories: Directories<'_>,
+) -> Vec<(OsString, OsString)> {
+    let mut variables: BTreeMap<&str, OsString> = BTreeMap::new();
+    let mut set = |name, value: &str| {
+        variables.insert(name, value.into());
+    };
+    defaults(definition, directories, &mut set);
+    for (name, value) in &definition.variables {
+        set(name, value);
+    }
+    // Later ones replace earlier ones: what is reserved comes last.
+    reserved(definition, directories, &mut set);
+    set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
+    set("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
+    set("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
+    set("AWS_SESSION_TOKEN", &credentials.session_token);
+    variables.remove(RUNTIME_API);
+    variables.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// What a user may set otherwise.
+fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut impl FnMut(&'a str, &str)) {
+    let shown = |path: &Path| path.display().to_string();
+    let (task, runtime, layers) =
+        (shown(directories.task), shown(directories.runtime), shown(directories.layers));
+    let language = definition.runtime.language();
+    let (binaries, libraries) = match language {
+        Language::Provided => ("", ""),
+        Language::Python | Language::Node => ("/var/lang/bin:", "/var/lang/lib:"),
+    };
+    set("LANG", "en_US.UTF-8");
+    set("PATH", &format!("{binaries}/usr/local/bin:/usr/bin/:/bin:{layers}/bin"));
+    set(
+        "LD_LIBRARY_PATH",
+        &format!("{libraries}/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{layers}/lib"),
+    );
+    match (language, directories.sdk) {
+        (Language::Node, sdk) => {
+            let major = definition.runtime.version().0;
+            let sdk = sdk.map(|sdk| format!(":{}/node_modules", sdk.display())).unwrap_or_default();
+            set(
+                "NODE_PATH",
+                &format!(
+                    "{layers}/nodejs/node{major}/node_modules:{layers}/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}{sdk}"
+                ),
+            );
+        }
+        // In a cage the bootstrap itself sets the path that AWS's runtime has.
+        (Language::Python, Some(sdk)) => {
+            set("PYTHONPATH", &format!("{layers}/python:{runtime}:{}", sdk.display()));
+        }
+        (Language::Python, None) | (Language::Provided, _) => {}
+    }
+}
+
+fn reserved<'a>(definition: &Definition, directories: Directories<'_>, set: &mut impl FnMut(&'a str, &str)) {
+    let key = &definition.key;
+    set("TZ", ":UTC");
+    set("_HANDLER", &definition.handler);
+    set("LAMBDA_TASK_ROOT", &directories.task.display().to_string());
+    set("LAMBDA_RUNTIME_DIR", &directories.runtime.display().to_string());
+    set("AWS_REGION", key.region.as_str());
+    set("AWS_DEFAULT_REGION", key.region.as_str());
+    set("AWS_LAMBDA_FUNCTION_NAME", &key.name);
+    set("AWS_LAMBDA_FUNCTION_VERSION", &key.version);
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &definition.memory_mb.to_string());
+    set("AWS_LAMBDA_LOG_GROUP_NAME", &definition.logging.group);
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    set("AWS_LAMBDA_LOG_FORMAT", definition.logging.format.as_str());
+    if definition.logging.format == LogFormat::Json {
+        set("AWS_LAMBDA_LOG_LEVEL", definition.logging.application_level.as_str());
+    }
+    // AWS: custom runtimes have no such variable.
+    // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    if definition.runtime.language() != Language::Provided {
+        set("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{}", definition.runtime));
+    }
+}
