@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long commits are held up for readers to leave the log. Ours take less; a stranger may take for ever.
+const LOG_WAIT: Duration = Duration::from_millis(50);
 /// Bytes of a page. Set when a file is made; it never changes afterwards.
 const PAGE_BYTES: u32 = 4096;
 /// How long to wait for someone who looks at the file with SQLite's own shell.
@@ -116,8 +118,15 @@ impl Log {
             return;
         }
         // Nothing is lost when it does not succeed: everything is in the log, and the next look tries again.
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        if let Err(error) = start_over(connection) {
             tracing::warn!(log = %self.path.display(), %error, "the write-ahead log could not be started over");
         }
     }
+}
+
+fn start_over(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(LOG_WAIT)?;
+    let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(FOREIGN_LOCK_WAIT)?;
+    result
 }

@@ -3,6 +3,8 @@
 //! A new engine adds a constructor in `subject.rs` and a line to `suite!`; a new promise adds a check here. It refuses
 //! to test what only one engine has: that stands in files of their own.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 mod batches;
 mod durability;
 mod hints;

@@ -11,8 +11,17 @@ use std::collections::BTreeMap;
 enum Operation {
     Commit { expects: Vec<(Key, Expected)>, puts: Vec<(Key, Bytes)>, deletes: Vec<Key> },
     Get(Key),
-    Scan { start: Key, end: Option<Key>, after: Option<Key>, reverse: bool, limit: usize },
+    Scan(Bounds),
     Restart,
+}
+
+#[derive(Debug, Clone)]
+struct Bounds {
+    start: Key,
+    end: Option<Key>,
+    after: Option<Key>,
+    reverse: bool,
+    limit: usize,
 }
 
 /// Revisions are not known when operations are made up: they say which one they mean.
@@ -33,16 +42,18 @@ fn operations() -> impl Strategy<Value = Operation> {
     let expected = prop_oneof![Just(Expected::Absent), Just(Expected::Present), Just(Expected::Stale)];
     let values = prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from);
     prop_oneof![
-        6 => (
-            prop::collection::vec((keys(), expected), 0..2),
-            prop::collection::vec((keys(), values), 0..5),
-            prop::collection::vec(keys(), 0..3),
-        ).prop_map(|(expects, puts, deletes)| Operation::Commit { expects, puts, deletes }),
-        2 => keys().prop_map(Operation::Get),
-        3 => (keys(), prop::option::of(keys()), prop::option::of(keys()), any::<bool>(), 0usize..8)
-            .prop_map(|(start, end, after, reverse, limit)| Operation::Scan { start, end, after, reverse, limit }),
-        1 => Just(Operation::Restart),
-    ]
+           6 => (
+               prop::collection::vec((keys(), expected), 0..2),
+               prop::collection::vec((keys(), values), 0..5),
+               prop::collection::vec(keys(), 0..3),
+           ).prop_map(|(expects, puts, deletes)| Operation::Commit { expects, puts, deletes }),
+           2 => keys().prop_map(Operation::Get),
+           3 => (keys(), prop::option::of(keys()), prop::option::of(keys()), any::<bool>(), 0usize..8)
+               .prop_map(|(start, end, after, reverse, limit)| {
+    Operation::Scan(Bounds { start, end, after, reverse, limit })
+    }),
+           1 => Just(Operation::Restart),
+       ]
 }
 
 #[derive(Default)]
@@ -78,19 +89,21 @@ impl Model {
         self.last = revision.0;
     }
 
-    fn scan(&self, start: &Key, end: Option<&Key>, after: Option<&Key>, reverse: bool, limit: usize) -> Scan {
+    fn scan(&self, bounds: &Bounds) -> Scan {
+        let Bounds { start, end, after, reverse, limit } = bounds;
+        let follows = |key: &Key, after: &Key| if *reverse { key < after } else { key > after };
         let mut rows: Vec<(Key, Entry)> = self
             .entries
             .iter()
-            .filter(|(key, _)| *key >= start && end.is_none_or(|end| *key < end))
-            .filter(|(key, _)| after.is_none_or(|after| if reverse { *key < after } else { *key > after }))
+            .filter(|(key, _)| *key >= start && end.as_ref().is_none_or(|end| *key < end))
+            .filter(|(key, _)| after.as_ref().is_none_or(|after| follows(key, after)))
             .map(|(key, entry)| (key.clone(), entry.clone()))
             .collect();
-        if reverse {
+        if *reverse {
             rows.reverse();
         }
-        let more = rows.len() > limit;
-        rows.truncate(limit);
+        let more = rows.len() > *limit;
+        rows.truncate(*limit);
         Scan { rows, more }
     }
 }
@@ -120,17 +133,16 @@ async fn run(subject: Subject, operations: Vec<Operation>) -> Result<(), TestCas
                 let entry = store.get(Keyspace::Metadata, &key).await.unwrap();
                 prop_assert_eq!(entry.as_ref(), model.entries.get(&key));
             }
-            Operation::Scan { start, end, after, reverse, limit } => {
-                let mut range = Range::between(start.clone(), end.clone()).limit(limit);
-                if let Some(after) = after.clone() {
+            Operation::Scan(bounds) => {
+                let mut range = Range::between(bounds.start.clone(), bounds.end.clone()).limit(bounds.limit);
+                if let Some(after) = bounds.after.clone() {
                     range = range.after(after);
                 }
-                if reverse {
+                if bounds.reverse {
                     range = range.reverse();
                 }
                 let scan = store.scan(Keyspace::Metadata, range).await.unwrap();
-                let expected = model.scan(&start, end.as_ref(), after.as_ref(), reverse, limit);
-                prop_assert_eq!(scan, expected);
+                prop_assert_eq!(scan, model.scan(&bounds));
             }
             Operation::Restart => {
                 drop(store);
