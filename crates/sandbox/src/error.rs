@@ -7,14 +7,7 @@ use std::io;
 #[derive(Debug)]
 pub enum Error {
     /// The spawner process could not be started.
-    Start {
-        /// What was being done.
-        act: &'static str,
-        /// The path or name it was done to.
-        object: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    Start(Fault),
     /// The spec asks for what cannot be: the field, and why.
     Spec {
         /// The field of [`Spec`](crate::Spec).
@@ -64,15 +57,15 @@ pub struct Fault {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start { act, object, .. } => write!(f, "could not start the spawner: {act} {object}"),
+            Self::Start(fault) => write!(f, "could not start the spawner: {fault}"),
             Self::Spec { field, reason } => write!(f, "the cage's {field} cannot be: {reason}"),
             Self::Cage(fault) => write!(f, "could not build the cage: {fault}"),
             Self::Execute { program, source } => {
-                write!(f, "could not execute {program}: {}", advice(source))
+                write!(f, "could not execute {program}: {source}: {}", advice(source))
             }
             Self::SpawnerGone => f.write_str("the spawner process has ended; restart the server"),
             Self::TooMany { cages_max } => write!(f, "{cages_max} cages exist already, as many as can be"),
-            Self::Steer { act, object, .. } => write!(f, "could not {act} {object}"),
+            Self::Steer { act, object, source } => write!(f, "could not {act} {object}: {source}"),
         }
     }
 }
@@ -95,17 +88,15 @@ fn advice(source: &io::Error) -> &'static str {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.act, self.object)
+        write!(f, "{} {}: {}", self.act, self.object, self.source)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Start { source, .. } | Self::Execute { source, .. } | Self::Steer { source, .. } => {
-                Some(source)
-            }
-            Self::Cage(fault) => Some(fault),
+            Self::Execute { source, .. } | Self::Steer { source, .. } => Some(source),
+            Self::Start(fault) | Self::Cage(fault) => Some(fault),
             Self::Spec { .. } | Self::SpawnerGone | Self::TooMany { .. } => None,
         }
     }
@@ -114,5 +105,27 @@ impl std::error::Error for Error {
 impl std::error::Error for Fault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
+    }
+}
+
+impl Fault {
+    /// Turns the kernel's error into a fault of `act` on `object`.
+    pub(crate) fn at(
+        act: &'static str,
+        object: impl AsRef<std::path::Path>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { act: act.to_owned(), object: object.as_ref().display().to_string(), source }
+    }
+}
+
+impl Error {
+    pub(crate) fn start(fault: Fault) -> Self {
+        Self::Start(fault)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Cage(fault)
     }
 }

@@ -3,11 +3,24 @@
 //! It knows processes, not Lambda. It refuses to run code uncaged unless [`Isolation::Process`] was asked for, and
 //! to accept a limit that it cannot keep without saying so in [`Spawner::enforced`].
 
+mod cage;
+mod cgroup;
 mod error;
+mod fileaccess;
+mod filter;
+mod identity;
+mod kernel;
+mod message;
 mod probe;
+mod program;
+mod root;
+mod run;
 mod sandbox;
+mod socket;
 mod spawner;
 mod spec;
+mod temporary;
+mod warden;
 
 pub use error::{Error, Fault};
 pub use probe::{Finding, State, probe};

@@ -1,13 +1,35 @@
 //! The handle on one living cage. It refuses to outlive it: dropping it kills every process inside.
 
-use crate::{Error, TemporaryStorage};
+use crate::cgroup::Group;
+use crate::message::Report;
+use crate::spec::{TemporaryHold, TemporaryStorage};
+use crate::{Error, Fault, socket};
+use rustix::net::Shutdown;
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
 
 /// A cage and the program in it. Dropping it kills everything inside, at once, and lets go of all it used.
 #[derive(Debug)]
-pub struct Sandbox {}
+pub struct Sandbox {
+    pub(crate) process_id: u32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) group: Arc<Group>,
+    pub(crate) channel: Arc<AsyncFd<OwnedFd>>,
+    pub(crate) life: watch::Receiver<Life>,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
+    pub(crate) temporary: Arc<TemporaryHold>,
+    /// Where the kernel tells the peak since the last reset to the file that asked for it alone (cgroup v2).
+    pub(crate) peak: Mutex<Option<File>>,
+}
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,46 +49,70 @@ pub enum ExitStatus {
     Signal(i32),
 }
 
+/// How far a cage's life has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Running,
+    /// The program has ended.
+    Exited(Exit),
+    /// Nothing of the cage is left.
+    Gone(Exit),
+}
+
 impl Sandbox {
     /// The program's process id on the host.
     pub fn process_id(&self) -> u32 {
-        0
+        self.process_id
     }
 
-    /// The listeners of the spec, in its order, non-blocking; empty when taken before.
+    /// The listeners of the spec, in its order, non-blocking; empty when taken before. The cage's network lives for as
+    /// long as one of them, or a connection that came from one, is open.
     pub fn take_listeners(&mut self) -> Vec<TcpListener> {
-        Vec::new()
+        std::mem::take(&mut self.listeners)
     }
 
     /// The read end of the pipe that is the program's standard output, non-blocking: for
     /// `tokio::net::unix::pipe::Receiver::from_owned_fd`. None when taken before.
     pub fn take_stdout(&mut self) -> Option<OwnedFd> {
-        None
+        self.stdout.take()
     }
 
     /// The same of its standard error.
     pub fn take_stderr(&mut self) -> Option<OwnedFd> {
-        None
+        self.stderr.take()
     }
 
     /// Waits for the program's end. Other processes of the cage may live on until [`Sandbox::kill`]. May be called
     /// many times and by many tasks; cancel-safe.
     pub async fn wait(&self) -> Exit {
-        Exit { status: ExitStatus::Signal(9), oom_killed: false }
+        let mut life = self.life.clone();
+        match life.wait_for(|life| *life != Life::Running).await.map(|life| *life) {
+            Ok(Life::Exited(exit) | Life::Gone(exit)) => exit,
+            // The watcher ends with the runtime only, and everything of the cage with it.
+            Ok(Life::Running) | Err(_) => KILLED,
+        }
     }
 
     /// Kills every process of the cage, frozen ones too. Does not wait.
-    pub fn kill(&self) {}
+    pub fn kill(&self) {
+        self.group.kill();
+        // The cage's first process ends when it hears this, and takes with it what the cgroup may have missed.
+        // A channel whose other end is gone needs no closing.
+        let _ = rustix::net::shutdown(&self.channel, Shutdown::Write);
+    }
 
     /// Sends SIGTERM to the program.
-    pub fn terminate(&self) {}
+    pub fn terminate(&self) {
+        // A program that has ended needs no signal.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::TERM);
+    }
 
     /// Stops every process of the cage from running until [`Sandbox::thaw`].
     ///
     /// # Errors
     /// [`Error::Steer`] when the kernel refuses.
     pub fn freeze(&self) -> Result<(), Error> {
-        Ok(())
+        self.set_frozen(true)
     }
 
     /// Lets them run on.
@@ -74,13 +120,23 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Steer`] when the kernel refuses.
     pub fn thaw(&self) -> Result<(), Error> {
-        Ok(())
+        self.set_frozen(false)
+    }
+
+    fn set_frozen(&self, frozen: bool) -> Result<(), Error> {
+        self.group.set_frozen(frozen).map_err(|fault| steer(if frozen { "freeze" } else { "thaw" }, fault))
     }
 
     /// The most memory in bytes that the cage has used since the start or the last
     /// [`Sandbox::reset_memory_peak`]; None where there is no memory cgroup.
     pub fn memory_peak_bytes(&self) -> Option<u64> {
-        None
+        let mut since_reset = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = since_reset.as_mut() {
+            let mut text = String::new();
+            file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
+            return text.trim().parse().ok();
+        }
+        self.group.memory_peak_bytes()
     }
 
     /// Starts the peak anew from what is used now.
@@ -88,19 +144,77 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Steer`] when the kernel cannot (cgroup v2 before Linux 6.12).
     pub fn reset_memory_peak(&self) -> Result<(), Error> {
+        let file =
+            self.group.reset_memory_peak().map_err(|fault| steer("reset the memory peak of", fault))?;
+        *self.peak.lock().unwrap_or_else(PoisonError::into_inner) = file;
         Ok(())
     }
 
     /// Processor time that all processes of the cage have used; None where it is not counted.
     pub fn cpu_time(&self) -> Option<Duration> {
-        None
+        self.group.cpu_time()
     }
 
     /// The cage's `/tmp`, to keep it for the next one.
     pub fn temporary(&self) -> TemporaryStorage {
-        TemporaryStorage { inner: std::sync::Arc::new(crate::spec::TemporaryHold { id: 0 }) }
+        TemporaryStorage { inner: self.temporary.clone() }
     }
 
     /// Kills every process and returns when all is gone: processes, mounts, cgroups.
-    pub async fn destroy(self) {}
+    pub async fn destroy(self) {
+        let mut life = self.life.clone();
+        drop(self);
+        // The watcher's own end means the same.
+        let _ = life.wait_for(|life| matches!(life, Life::Gone(_))).await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What is said of a program whose end nobody saw: it went with its cage.
+const KILLED: Exit = Exit { status: ExitStatus::Signal(libc::SIGKILL), oom_killed: false };
+
+fn steer(act: &'static str, fault: Fault) -> Error {
+    Error::Steer { act, object: fault.object, source: fault.source }
+}
+
+/// Follows a cage's life by its channel until all of it is gone. Runs as a task of its own; it holds what must not be
+/// used again before then.
+pub(crate) async fn watch<T>(
+    channel: Arc<AsyncFd<OwnedFd>>,
+    group: Arc<Group>,
+    life: watch::Sender<Life>,
+    held: T,
+) {
+    let mut exit = None;
+    // What fails or makes no sense on the channel can only come from a dead cage.
+    while let Ok(Some((Report::Exited { signalled, number }, _))) = receive(&channel).await {
+        let status = if signalled { ExitStatus::Signal(number) } else { ExitStatus::Code(number) };
+        let ended = Exit { status, oom_killed: group.oom_kills() > 0 };
+        exit = Some(ended);
+        life.send_replace(Life::Exited(ended));
+    }
+    drop(held);
+    life.send_replace(Life::Gone(exit.unwrap_or(KILLED)));
+}
+
+/// The next report, and the descriptors with it; None when the other ends are closed.
+pub(crate) async fn receive(channel: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let mut ready = channel.readable().await?;
+        match ready.try_io(|channel| socket::receive(channel, &mut buffer, false)) {
+            Ok(Ok((0, _))) => return Ok(None),
+            Ok(Ok((length, fds))) => {
+                return Report::decode(&buffer[..length]).map(|report| Some((report, fds)));
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
 }

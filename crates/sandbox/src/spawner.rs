@@ -1,8 +1,24 @@
 //! The server's handle on the spawner process. It refuses to build anything itself: the server has threads, and a
 //! process with threads must not fork into complex code.
 
-use crate::{Error, Finding, Sandbox, Spec};
+use crate::cgroup::Layout;
+use crate::filter::Filters;
+use crate::identity::{Identities, Identity};
+use crate::message::{Report, Request, TemporaryRequest};
+use crate::sandbox::{self, Life};
+use crate::spec::{TemporaryHold, TemporaryStorage};
+use crate::temporary::Images;
+use crate::warden::Warden;
+use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket};
+use hearth_base::{Rng, SystemRng};
+use rustix::process::{Pid, WaitOptions};
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// How a spawner works.
 #[derive(Debug, Clone)]
@@ -20,7 +36,7 @@ pub struct SpawnerOptions {
 pub enum Isolation {
     /// Everything in the crate's description.
     Sandbox,
-    /// A plain process of the server's own user: resource limits, a process group, and a cgroup where possible. An
+    /// A plain process of the server's own user: resource limits, a session of its own, and a cgroup where possible. An
     /// explicit choice of the user; it protects nothing from the program.
     Process,
 }
@@ -28,7 +44,22 @@ pub enum Isolation {
 /// The handle on the spawner process: cheap to clone, usable in any task. When the last clone is dropped, and
 /// whenever the server dies, the spawner kills every cage, removes what they left, and ends.
 #[derive(Debug, Clone)]
-pub struct Spawner {}
+pub struct Spawner {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    socket: OwnedFd,
+    process: i32,
+    isolation: Isolation,
+    directory: PathBuf,
+    layout: Layout,
+    identities: Option<Arc<Identities>>,
+    images: Option<Images>,
+    findings: Vec<Finding>,
+    next: AtomicU64,
+}
 
 impl Spawner {
     /// Forks the spawner. Call it first thing in `main`, before any thread and before the async runtime: the child
@@ -41,8 +72,49 @@ impl Spawner {
     /// [`Error::Start`] when the directory cannot be made or the process not forked, or when `Isolation::Sandbox` is
     /// wanted and the machine cannot have it at all; the message says what is missing.
     pub fn start(options: SpawnerOptions) -> Result<Self, Error> {
-        let _ = options;
-        Err(Error::SpawnerGone)
+        let mut random = [0; 8];
+        SystemRng.fill(&mut random);
+        let run = format!("run-{}-{:016x}", std::process::id(), u64::from_le_bytes(random));
+        let caged = options.isolation == Isolation::Sandbox;
+        let (directory, directory_lock) = run::claim(&options.state_dir, &run).map_err(Error::start)?;
+        let identities =
+            if caged && rustix::process::geteuid().is_root() { Identities::take() } else { None };
+        let filters = caged.then(Filters::compile).transpose().map_err(Error::start)?;
+        let images = if identities.is_some() { Images::find(&directory) } else { Err(probe::not_root()) };
+        if caged {
+            probe::namespaces(identities.is_none()).map_err(Error::start)?;
+        }
+        let (layout, locks) = Layout::prepare(&options.cgroup_name, &run);
+        let findings =
+            probe::enforced(options.isolation, &layout, identities.is_some(), images.as_ref().err());
+        let (ours, theirs) =
+            socket::pair().map_err(Fault::at("make", "the spawner's socket")).map_err(Error::start)?;
+        let warden = Warden {
+            socket: theirs,
+            layout: layout.clone(),
+            locks,
+            directory: directory.clone(),
+            directory_lock,
+            filters,
+            own_user_only: identities.is_none(),
+        };
+        let process = match kernel::fork().map_err(Fault::at("fork", "the spawner")).map_err(Error::start)? {
+            None => become_spawner(warden),
+            Some(process) => process,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                socket: ours,
+                process,
+                isolation: options.isolation,
+                directory,
+                layout,
+                identities,
+                images: images.ok(),
+                findings,
+                next: AtomicU64::new(1),
+            }),
+        })
     }
 
     /// Builds a cage and starts the program in it. Returns once the program's `execve` has succeeded.
@@ -51,22 +123,307 @@ impl Spawner {
     ///
     /// # Errors
     /// [`Error::Execute`] when the program cannot be executed; [`Error::Spec`] for what cannot be;
-    /// [`Error::Cage`] for a failed step.
+    /// [`Error::Cage`] for a failed step; [`Error::TooMany`] and [`Error::SpawnerGone`] as they say.
     pub async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
-        let _ = spec;
-        Err(Error::SpawnerGone)
+        spec.check(self.inner.isolation)?;
+        let inner = self.inner.clone();
+        // A task of its own, so that a call that is dropped half way still holds the host id until all is gone.
+        match tokio::spawn(async move { inner.spawn(spec).await }).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::SpawnerGone),
+        }
     }
 
     /// What this spawner enforces on this machine, and what it cannot.
     pub fn enforced(&self) -> &[Finding] {
-        &[]
+        &self.inner.findings
     }
 
     /// The isolation it was started with.
     pub fn isolation(&self) -> Isolation {
-        Isolation::Sandbox
+        self.inner.isolation
     }
 
-    /// Kills every cage, and returns when the spawner and all it made are gone.
-    pub async fn shutdown(self) {}
+    /// Kills every cage, and returns when the spawner and all it made are gone. Sandboxes that are still held are dead.
+    pub async fn shutdown(self) {
+        // A spawner that is gone already needs no word.
+        let _ = rustix::net::shutdown(&self.inner.socket, rustix::net::Shutdown::Both);
+        let process = self.inner.process;
+        // The runtime's own end means the same.
+        let _ = tokio::task::spawn_blocking(move || reap(process)).await;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        let process = self.process;
+        // A moment's work, but not for whoever happens to drop the last handle.
+        std::thread::spawn(move || reap(process));
+    }
+}
+
+/// Waits for the spawner's end; at once when somebody has done so.
+fn reap(process: i32) {
+    let Some(pid) = Pid::from_raw(process) else { return };
+    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(pid), WaitOptions::empty()) {}
+}
+
+fn become_spawner(warden: Warden) -> ! {
+    // A panic must not unwind into the frames of the process that this is a copy of.
+    let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let kept: Vec<i32> = warden
+            .locks
+            .0
+            .iter()
+            .chain([&warden.socket, &warden.directory_lock])
+            .map(AsRawFd::as_raw_fd)
+            .collect();
+        if kernel::close_all_but(&kept).is_err() {
+            kernel::exit(1);
+        }
+        // Neither a terminal's keys nor a service manager's polite signal may take the cages from a draining server.
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGPIPE] {
+            kernel::ignore_signal(signal);
+        }
+        // These only make the process tidier to look at.
+        let _ = rustix::process::setsid();
+        let _ = rustix::thread::set_name(c"hearth-spawner");
+        if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+            let _ = (0..=2).try_for_each(|fd| kernel::duplicate_to(&null, fd));
+        }
+        rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+        warden.run()
+    }));
+    let _: Result<std::convert::Infallible, _> = end;
+    kernel::exit(1)
+}
+
+/// What a cage is started with and what the server keeps of it.
+struct Outfit {
+    request: Request,
+    storage: Option<OwnedFd>,
+    hold: Hold,
+    listeners: Vec<TcpListener>,
+}
+
+/// What becomes of `/tmp` once the cage has started.
+enum Hold {
+    New(TemporaryHold),
+    Kept(Arc<TemporaryHold>),
+}
+
+impl Inner {
+    async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
+        let outfit = self.equip(spec).await?;
+        let group = Arc::new(self.layout.group(outfit.request.number));
+        let identity = match &outfit.hold {
+            Hold::New(hold) => hold.identity.clone(),
+            Hold::Kept(hold) => hold.identity.clone(),
+        };
+        let (ours, theirs) = socket::pair().map_err(Fault::at("make", "a cage's channel"))?;
+        let pipe = || {
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+                .and_then(|(read, write)| {
+                    rustix::io::ioctl_fionbio(&read, true)?;
+                    Ok((read, write))
+                })
+                .map_err(|errno| Fault::at("make", "a pipe for the program's output")(errno.into()))
+        };
+        let ((stdout, stdout_end), (stderr, stderr_end)) = (pipe()?, pipe()?);
+        let mut fds = vec![theirs.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()];
+        fds.extend(outfit.storage.as_ref().map(AsFd::as_fd));
+        self.send(&outfit.request.encode(), &fds).await?;
+        drop((theirs, stdout_end, stderr_end));
+        let channel = kernel::watch(ours).map_err(Fault::at("watch", "a cage's channel"))?;
+        let channel = Arc::new(channel);
+        let first = sandbox::receive(&channel).await;
+        let (life, followed) = watch::channel(Life::Running);
+        tokio::spawn(sandbox::watch(channel.clone(), group.clone(), life, identity));
+        let (mut fds, has_temporary) = match first {
+            Ok(Some((Report::Started { has_temporary }, fds))) => (fds.into_iter(), has_temporary),
+            Ok(Some((Report::Failed(error), _))) => return Err(error),
+            Ok(_) => return Err(self.silent()),
+            Err(error) => return Err(Fault::at("hear from", "the cage")(error).into()),
+        };
+        let pidfd = fds.next().ok_or_else(|| self.silent())?;
+        let mount = if has_temporary { fds.next() } else { None };
+        let temporary = match outfit.hold {
+            Hold::Kept(hold) => hold,
+            Hold::New(hold) => Arc::new(hold),
+        };
+        *temporary.mount.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = mount;
+        let mut listeners = outfit.listeners;
+        listeners.extend(fds.map(TcpListener::from));
+        Ok(Sandbox {
+            process_id: process_id(&pidfd),
+            pidfd,
+            group,
+            channel,
+            life: followed,
+            listeners,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            temporary,
+            peak: Mutex::new(None),
+        })
+    }
+
+    /// The cage ended before it could say why.
+    fn silent(&self) -> Error {
+        let gone = socket::send(&self.socket, &[], &[], false).is_err();
+        if gone {
+            Error::SpawnerGone
+        } else {
+            Fault::at("start", "the cage")(std::io::Error::other("its first process was killed")).into()
+        }
+    }
+
+    /// Sends a request without ever holding up the runtime.
+    async fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        if bytes.len() > socket::MESSAGE_BYTES_MAX {
+            let reason = format!(
+                "arguments, environment and files take {} bytes, and {} at most can be passed on",
+                bytes.len(),
+                socket::MESSAGE_BYTES_MAX
+            );
+            return Err(Error::Spec { field: "files", reason });
+        }
+        match socket::send(&self.socket, bytes, fds, false) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return Err(Error::SpawnerGone),
+        }
+        let copy = |fd: &BorrowedFd<'_>| fd.try_clone_to_owned().map_err(Fault::at("copy", "a descriptor"));
+        let owned: Vec<OwnedFd> = fds.iter().map(copy).collect::<Result<_, _>>()?;
+        let socket = copy(&self.socket.as_fd())?;
+        let bytes = bytes.to_vec();
+        let sent = tokio::task::spawn_blocking(move || {
+            let fds: Vec<BorrowedFd<'_>> = owned.iter().map(AsFd::as_fd).collect();
+            socket::send(&socket, &bytes, &fds, true)
+        });
+        match sent.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Error::SpawnerGone),
+        }
+    }
+
+    async fn equip(&self, spec: Spec) -> Result<Outfit, Error> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (temporary, storage, hold) = self.equip_temporary(number, &spec.temporary).await?;
+        let identity = match &hold {
+            Hold::New(hold) => hold.identity.as_ref(),
+            Hold::Kept(hold) => hold.identity.as_ref(),
+        };
+        let mut environment = spec.environment;
+        let directory = match &hold {
+            Hold::New(hold) => hold.directory.as_ref(),
+            Hold::Kept(hold) => hold.directory.as_ref(),
+        };
+        if let Some(directory) = directory {
+            environment.push(("TMPDIR".into(), directory.into()));
+        }
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for listener in spec.listeners {
+            let mut address = listener.address;
+            if self.isolation == Isolation::Process {
+                let open = listen(address).map_err(Fault::at("listen on", address.to_string()))?;
+                address = open.local_addr().map_err(Fault::at("listen on", address.to_string()))?;
+                listeners.push(open);
+            } else {
+                addresses.push(address);
+            }
+            for announcement in listener.announcements {
+                let mut value: OsString = announcement.prefix;
+                value.push(address.to_string());
+                environment.push((announcement.variable, value));
+            }
+        }
+        let request = Request {
+            number,
+            host_id: identity.map(|identity| identity.id),
+            program: spec.program,
+            arguments: spec.arguments,
+            environment,
+            directory: spec.directory,
+            mounts: spec.mounts,
+            links: spec.links,
+            files: spec.files,
+            temporary,
+            limits: spec.limits,
+            hostname: spec.hostname,
+            listeners: addresses,
+        };
+        Ok(Outfit { request, storage, hold, listeners })
+    }
+
+    async fn equip_temporary(
+        &self,
+        number: u64,
+        temporary: &Temporary,
+    ) -> Result<(TemporaryRequest, Option<OwnedFd>, Hold), Error> {
+        if self.isolation == Isolation::Process {
+            return self.equip_directory(number, temporary);
+        }
+        match temporary {
+            Temporary::Fresh { bytes } => {
+                let identity = self.identity()?;
+                let hold = Hold::New(TemporaryHold { mount: Mutex::new(None), identity, directory: None });
+                match &self.images {
+                    Some(images) => Ok((TemporaryRequest::Image, Some(images.of(*bytes).await?), hold)),
+                    None => Ok((TemporaryRequest::Memory { bytes: *bytes }, None, hold)),
+                }
+            }
+            Temporary::Kept(TemporaryStorage { inner }) => {
+                let mount = inner.mount.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+                let mount = mount.ok_or_else(|| Error::Spec {
+                    field: "temporary",
+                    reason: "it went with a cage that failed to start, or one is just starting with it"
+                        .into(),
+                })?;
+                Ok((TemporaryRequest::Kept, Some(mount), Hold::Kept(inner.clone())))
+            }
+        }
+    }
+
+    /// Without mounts `/tmp` is a directory, whose size nothing bounds: `enforced` tells.
+    fn equip_directory(
+        &self,
+        number: u64,
+        temporary: &Temporary,
+    ) -> Result<(TemporaryRequest, Option<OwnedFd>, Hold), Error> {
+        let hold = match temporary {
+            Temporary::Fresh { .. } => {
+                let directory = self.directory.join(format!("tmp-{number}"));
+                std::fs::create_dir(&directory).map_err(Fault::at("make the directory", &directory))?;
+                let directory = Some(directory);
+                Hold::New(TemporaryHold { mount: Mutex::new(None), identity: None, directory })
+            }
+            Temporary::Kept(TemporaryStorage { inner }) => Hold::Kept(inner.clone()),
+        };
+        Ok((TemporaryRequest::Directory, None, hold))
+    }
+
+    fn identity(&self) -> Result<Option<Arc<Identity>>, Error> {
+        let Some(identities) = &self.identities else { return Ok(None) };
+        let cages_max = Identities::most();
+        identities.next().map(|identity| Some(Arc::new(identity))).ok_or(Error::TooMany { cages_max })
+    }
+}
+
+/// A free port of the same address on the host.
+fn listen(mut address: SocketAddr) -> std::io::Result<TcpListener> {
+    address.set_port(0);
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The process id of what a pidfd stands for, as this process's `/proc` has it; 0 when it has ended.
+fn process_id(pidfd: &OwnedFd) -> u32 {
+    let told =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    let number = told.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<i64>().ok());
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }

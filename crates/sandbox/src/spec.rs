@@ -1,9 +1,13 @@
 //! What a caller asks a cage to be. Plain data; it refuses nothing itself: the spawner checks it.
 
+use crate::identity::Identity;
+use crate::{Error, Isolation};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// One cage and the program it runs. All paths are paths inside the cage, but for [`Mount::source`].
 #[derive(Debug, Clone)]
@@ -113,8 +117,74 @@ pub struct TemporaryStorage {
     pub(crate) inner: Arc<TemporaryHold>,
 }
 
-/// Tells the spawner to let go of a `/tmp` when the last clone is dropped.
+/// What keeps a `/tmp` alive. The kernel lets go of it with the last descriptor, so that nothing can be left behind.
 #[derive(Debug)]
 pub(crate) struct TemporaryHold {
-    pub(crate) id: u64,
+    /// The detached mount; while a cage is being started with it, that has it.
+    pub(crate) mount: Mutex<Option<OwnedFd>>,
+    /// The host id that the files in it belong to.
+    pub(crate) identity: Option<Arc<Identity>>,
+    /// Under `Isolation::Process`, the directory.
+    pub(crate) directory: Option<PathBuf>,
 }
+
+impl Drop for TemporaryHold {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.directory {
+            // What cannot be removed now goes with the run's directory.
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
+}
+
+impl Spec {
+    /// Refuses what no cage can be.
+    pub(crate) fn check(&self, isolation: Isolation) -> Result<(), Error> {
+        let refuse = |field, reason: &str| Err(Error::Spec { field, reason: reason.to_owned() });
+        let absolute = |path: &PathBuf| path.is_absolute();
+        if !absolute(&self.program) {
+            return refuse("program", "the path must be absolute");
+        }
+        if !absolute(&self.directory) {
+            return refuse("directory", "the path must be absolute");
+        }
+        if self.hostname.is_empty() || self.hostname.len() > HOSTNAME_BYTES_MAX {
+            return refuse("hostname", "a host name has 1 to 64 bytes");
+        }
+        if self.environment.iter().any(|(name, _)| name.is_empty() || name.as_bytes().contains(&b'=')) {
+            return refuse("environment", "a variable's name is not empty and has no '='");
+        }
+        if self.listeners.len() > LISTENERS_MAX {
+            return refuse("listeners", "a cage has 16 listeners at most");
+        }
+        if isolation == Isolation::Process {
+            let needs_mounts = [
+                ("mounts", self.mounts.is_empty()),
+                ("links", self.links.is_empty()),
+                ("files", self.files.is_empty()),
+            ];
+            return match needs_mounts.iter().find(|(_, empty)| !empty) {
+                Some((field, _)) => {
+                    refuse(field, "a process without a sandbox sees the host's files as they are")
+                }
+                None => Ok(()),
+            };
+        }
+        let targets = self.mounts.iter().map(|mount| ("mounts", &mount.target));
+        let links = self.links.iter().map(|link| ("links", &link.link));
+        let files = self.files.iter().map(|file| ("files", &file.path));
+        for (field, path) in targets.chain(links).chain(files) {
+            let plain =
+                path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+            if !absolute(path) || !plain || path.parent().is_none() {
+                return refuse(field, &format!("{} is no absolute path below the root", path.display()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the kernel takes.
+const HOSTNAME_BYTES_MAX: usize = 64;
+/// Their descriptors must fit one message.
+const LISTENERS_MAX: usize = 16;

@@ -1,0 +1,467 @@
+//! Control groups: where cages' groups stand, on version 1, version 2 and machines with both; the limits, the freezer,
+//! and what they used. It refuses to touch a group that it did not make.
+//!
+//! A run's groups are `<own group>/<name>/run-<id>/<cage>` in each hierarchy, or at its top where our own group may not be
+//! written. The directory of a living run is locked (`flock`), which is how another server tells it from a dead one's.
+
+use crate::Fault;
+use crate::spec::Limits;
+use rustix::fs::FlockOperation;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The length of one period of the processor quota, in microseconds: what Linux takes by default.
+const CPU_PERIOD_US: u64 = 100_000;
+/// The least quota that the kernel takes, in microseconds.
+const CPU_QUOTA_US_MIN: u64 = 1_000;
+
+/// Which interface files a hierarchy has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    One,
+    Two,
+}
+
+/// The run's directory in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    pub version: Version,
+    /// The directory under which the cages' groups stand.
+    pub directory: PathBuf,
+}
+
+/// What each limit is set through; None where the machine does not let us.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    pub memory: Option<Branch>,
+    pub cpu: Option<Branch>,
+    pub processes: Option<Branch>,
+    /// Freezes, and counts processor time.
+    pub freezer: Option<Branch>,
+    /// Counts processor time where no version 2 hierarchy does.
+    pub accounting: Option<Branch>,
+}
+
+/// A hierarchy as the machine has it mounted, and our own group in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hierarchy {
+    version: Version,
+    controllers: Vec<String>,
+    /// The directory that is our own group.
+    own: PathBuf,
+    /// Where it is mounted.
+    top: PathBuf,
+}
+
+/// The locks on a run's directories, which end with the process that holds them.
+#[derive(Debug, Default)]
+pub struct RunLocks(pub Vec<OwnedFd>);
+
+impl Layout {
+    /// Finds the hierarchies of this machine and makes the run's directory in each, after removing what dead runs left.
+    pub fn prepare(name: &str, run: &str) -> (Self, RunLocks) {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let hierarchies = hierarchies(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
+        Self::prepare_in(&hierarchies, name, run)
+    }
+
+    fn prepare_in(hierarchies: &[Hierarchy], name: &str, run: &str) -> (Self, RunLocks) {
+        let mut locks = RunLocks::default();
+        let mut layout = Self::default();
+        for hierarchy in hierarchies {
+            let wanted = ["memory", "cpu", "pids", "cpuacct", "freezer"];
+            let bare = hierarchy.version == Version::Two;
+            if !bare && !hierarchy.controllers.iter().any(|c| wanted.contains(&c.as_str())) {
+                continue;
+            }
+            let Some((directory, lock)) = hierarchy.make_run(name, run) else { continue };
+            locks.0.push(lock);
+            let branch = Branch { version: hierarchy.version, directory };
+            layout.take(&branch, hierarchy);
+        }
+        layout.drop_needless();
+        (layout, locks)
+    }
+
+    fn take(&mut self, branch: &Branch, hierarchy: &Hierarchy) {
+        let enabled = match hierarchy.version {
+            Version::One => hierarchy.controllers.clone(),
+            Version::Two => words(&branch.directory.join("cgroup.subtree_control")),
+        };
+        let has = |controller: &str| enabled.iter().any(|name| name == controller);
+        for (controller, slot) in
+            [("memory", &mut self.memory), ("cpu", &mut self.cpu), ("pids", &mut self.processes)]
+        {
+            if slot.is_none() && has(controller) {
+                *slot = Some(branch.clone());
+            }
+        }
+        match hierarchy.version {
+            // Version 2 freezes without any controller, and what it froze can still be killed: it goes first.
+            Version::Two => self.freezer = Some(branch.clone()),
+            Version::One if has("freezer") && self.freezer.is_none() => self.freezer = Some(branch.clone()),
+            Version::One => {}
+        }
+        if has("cpuacct") {
+            self.accounting = Some(branch.clone());
+        }
+    }
+
+    /// Version 2 counts processor time by itself, so that `cpuacct` is one directory less for each cage.
+    fn drop_needless(&mut self) {
+        let counted = self.freezer.as_ref().is_some_and(|branch| branch.version == Version::Two);
+        if counted && let Some(accounting) = self.accounting.take() {
+            let used = self.branches().iter().any(|branch| branch.directory == accounting.directory);
+            if !used {
+                remove_run(&accounting.directory);
+            }
+        }
+    }
+
+    /// Each directory once.
+    fn branches(&self) -> Vec<&Branch> {
+        let mut branches: Vec<&Branch> = Vec::new();
+        for branch in [&self.memory, &self.cpu, &self.processes, &self.freezer, &self.accounting] {
+            if let Some(branch) = branch
+                && !branches.iter().any(|seen| seen.directory == branch.directory)
+            {
+                branches.push(branch);
+            }
+        }
+        branches
+    }
+
+    /// Removes the run's directories, and the one above when it was the last.
+    pub fn remove(&self) {
+        for branch in self.branches() {
+            remove_run(&branch.directory);
+        }
+    }
+
+    /// The groups of a cage, made or not.
+    pub fn group(&self, cage: u64) -> Group {
+        let at = |branch: &Option<Branch>| {
+            branch.as_ref().map(|branch| Branch {
+                version: branch.version,
+                directory: branch.directory.join(format!("cage-{cage}")),
+            })
+        };
+        Group(Self {
+            memory: at(&self.memory),
+            cpu: at(&self.cpu),
+            processes: at(&self.processes),
+            freezer: at(&self.freezer),
+            accounting: at(&self.accounting),
+        })
+    }
+}
+
+/// The groups of one cage.
+#[derive(Debug)]
+pub struct Group(Layout);
+
+impl Group {
+    /// Makes the directories, sets the limits, and opens the files that a process writes `0` to in order to join.
+    pub fn create(&self, limits: &Limits) -> Result<Vec<OwnedFd>, Fault> {
+        let mut entrances = Vec::new();
+        for branch in self.0.branches() {
+            let directory = &branch.directory;
+            fs::create_dir(directory).map_err(Fault::at("make the cgroup", directory))?;
+            let entrance = directory.join("cgroup.procs");
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&entrance)
+                .map_err(Fault::at("open for joining", &entrance))?;
+            entrances.push(file.into());
+        }
+        self.limit_memory(limits.memory_bytes)?;
+        self.limit_cpu(limits.cpu_millis_per_second)?;
+        if let Some(Branch { directory, .. }) = &self.0.processes {
+            write(&directory.join("pids.max"), &limits.processes_max.to_string())?;
+        }
+        Ok(entrances)
+    }
+
+    fn limit_memory(&self, bytes: u64) -> Result<(), Fault> {
+        let Some(Branch { version, directory }) = &self.0.memory else { return Ok(()) };
+        match version {
+            Version::One => {
+                write(&directory.join("memory.limit_in_bytes"), &bytes.to_string())?;
+                write(&directory.join("memory.swappiness"), "0")?;
+                // Without swap accounting in the kernel there is no such file.
+                write_if_there(&directory.join("memory.memsw.limit_in_bytes"), &bytes.to_string())
+            }
+            Version::Two => {
+                write(&directory.join("memory.max"), &bytes.to_string())?;
+                write_if_there(&directory.join("memory.swap.max"), "0")
+            }
+        }
+    }
+
+    fn limit_cpu(&self, millis_per_second: u32) -> Result<(), Fault> {
+        let Some(Branch { version, directory }) = &self.0.cpu else { return Ok(()) };
+        let quota = (u64::from(millis_per_second) * CPU_PERIOD_US / 1000).max(CPU_QUOTA_US_MIN);
+        match version {
+            Version::One => {
+                write(&directory.join("cpu.cfs_period_us"), &CPU_PERIOD_US.to_string())?;
+                write(&directory.join("cpu.cfs_quota_us"), &quota.to_string())
+            }
+            Version::Two => write(&directory.join("cpu.max"), &format!("{quota} {CPU_PERIOD_US}")),
+        }
+    }
+
+    /// Freezes or thaws. On version 1 frozen processes cannot be killed before they are thawed.
+    pub fn set_frozen(&self, frozen: bool) -> Result<(), Fault> {
+        match &self.0.freezer {
+            Some(Branch { version: Version::Two, directory }) => {
+                write(&directory.join("cgroup.freeze"), if frozen { "1" } else { "0" })
+            }
+            Some(Branch { version: Version::One, directory }) => {
+                write(&directory.join("freezer.state"), if frozen { "FROZEN" } else { "THAWED" })
+            }
+            None => Err(Fault::at("freeze", Path::new("cage"))(io::Error::other("there is no freezer"))),
+        }
+    }
+
+    /// Whether this machine can freeze at all.
+    pub fn can_freeze(&self) -> bool {
+        self.0.freezer.is_some()
+    }
+
+    /// Kills every process of the group. False where that takes something else (version 1, Linux before 5.14).
+    pub fn kill(&self) -> bool {
+        match &self.0.freezer {
+            Some(Branch { version: Version::Two, directory }) => {
+                write(&directory.join("cgroup.kill"), "1").is_ok()
+            }
+            Some(Branch { version: Version::One, .. }) => {
+                // A frozen process dies only once thawed; a group that is gone already needs neither.
+                let _ = self.set_frozen(false);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// The processes in the group, by their ids in our own pid namespace.
+    pub fn processes(&self) -> Vec<i32> {
+        let Some(branch) = self.0.branches().first().copied() else { return Vec::new() };
+        words(&branch.directory.join("cgroup.procs")).iter().filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// How many processes the kernel killed for want of memory.
+    pub fn oom_kills(&self) -> u64 {
+        let file = match &self.0.memory {
+            Some(Branch { version: Version::One, directory }) => directory.join("memory.oom_control"),
+            Some(Branch { version: Version::Two, directory }) => directory.join("memory.events"),
+            None => return 0,
+        };
+        field(&file, "oom_kill").unwrap_or(0)
+    }
+
+    /// The most memory used, in bytes.
+    pub fn memory_peak_bytes(&self) -> Option<u64> {
+        let Branch { version, directory } = self.0.memory.as_ref()?;
+        let name = if *version == Version::One { "memory.max_usage_in_bytes" } else { "memory.peak" };
+        fs::read_to_string(directory.join(name)).ok()?.trim().parse().ok()
+    }
+
+    /// Starts the peak anew. On version 2 the new peak is told only by the file that comes back.
+    pub fn reset_memory_peak(&self) -> Result<Option<File>, Fault> {
+        match &self.0.memory {
+            Some(Branch { version: Version::One, directory }) => {
+                write(&directory.join("memory.max_usage_in_bytes"), "0").map(|()| None)
+            }
+            Some(Branch { version: Version::Two, directory }) => {
+                let path = directory.join("memory.peak");
+                let mut file = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .open(&path)
+                    .map_err(Fault::at("reset the peak", &path))?;
+                file.write_all(b"reset").map_err(Fault::at("reset the peak", &path))?;
+                Ok(Some(file))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Processor time of all processes so far.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        if let Some(Branch { version: Version::Two, directory }) = &self.0.freezer {
+            return field(&directory.join("cpu.stat"), "usage_usec").map(Duration::from_micros);
+        }
+        let Branch { directory, .. } = self.0.accounting.as_ref()?;
+        let nanos = fs::read_to_string(directory.join("cpuacct.usage")).ok()?.trim().parse().ok()?;
+        Some(Duration::from_nanos(nanos))
+    }
+
+    /// Removes the directories. False while a process is still leaving one of them.
+    pub fn remove(&self) -> bool {
+        self.0.branches().iter().fold(true, |gone, branch| {
+            let removed = match fs::remove_dir(&branch.directory) {
+                Ok(()) => true,
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            };
+            gone && removed
+        })
+    }
+}
+
+impl Hierarchy {
+    /// Makes `<group>/<name>/<run>` and locks it, in our own group or the nearest above it that lets us.
+    fn make_run(&self, name: &str, run: &str) -> Option<(PathBuf, OwnedFd)> {
+        let mut best: Option<(usize, PathBuf, OwnedFd)> = None;
+        for candidate in self.own.ancestors().take_while(|path| path.starts_with(&self.top)) {
+            let parent = candidate.join(name);
+            sweep(&parent);
+            let Ok((directory, lock)) = make_locked(&parent, run) else { continue };
+            let found = match self.version {
+                Version::One => usize::MAX,
+                Version::Two => enable(candidate, &parent, &directory),
+            };
+            match &best {
+                Some((most, ..)) if *most >= found => remove_run(&directory),
+                _ => {
+                    if let Some((_, worse, _)) = best.replace((found, directory, lock)) {
+                        remove_run(&worse);
+                    }
+                }
+            }
+            if found >= 3 {
+                break;
+            }
+        }
+        best.map(|(_, directory, lock)| (directory, lock))
+    }
+}
+
+/// Hands the controllers down from `candidate` to the cages, and tells how many of the three got there. Those that our
+/// own group cannot hand down, because processes live in it, an ancestor may: the caller goes on looking.
+fn enable(candidate: &Path, parent: &Path, run: &Path) -> usize {
+    for controller in ["memory", "cpu", "pids"] {
+        for directory in [candidate, parent, run] {
+            // What fails here shows in the count below.
+            let _ = write(&directory.join("cgroup.subtree_control"), &format!("+{controller}"));
+        }
+    }
+    let enabled = words(&run.join("cgroup.subtree_control"));
+    ["memory", "cpu", "pids"].iter().filter(|name| enabled.iter().any(|word| word == *name)).count()
+}
+
+/// A directory of ours and the lock on it. Another server may remove the one above, or even this, between our making and
+/// locking it, so it is tried again.
+fn make_locked(parent: &Path, run: &str) -> io::Result<(PathBuf, OwnedFd)> {
+    let directory = parent.join(run);
+    let mut last = io::ErrorKind::NotFound.into();
+    for _ in 0..16 {
+        let attempt = fs::create_dir_all(&directory).and_then(|()| {
+            let lock: OwnedFd = File::open(&directory)?.into();
+            rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+            if fs::exists(&directory)? { Ok(lock) } else { Err(io::ErrorKind::NotFound.into()) }
+        });
+        match attempt {
+            Ok(lock) => return Ok((directory, lock)),
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::WouldBlock =>
+            {
+                last = error;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+/// Removes the runs below `parent` whose owner is dead. One that still has processes stays.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"run-")) {
+        let Ok(directory) = File::open(entry.path()) else { continue };
+        if rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            remove_run(&entry.path());
+        }
+    }
+}
+
+/// Removes a run's directory with the cages' in it, and the one above when it is empty then.
+fn remove_run(run: &Path) {
+    for entry in fs::read_dir(run).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // What is still in use stays for the next start to sweep.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+    let _ = fs::remove_dir(run);
+    if let Some(parent) = run.parent() {
+        let _ = fs::remove_dir(parent);
+    }
+}
+
+/// The hierarchies that are mounted, from the texts of `/proc/self/mountinfo` and `/proc/self/cgroup`.
+fn hierarchies(mountinfo: &str, own: &str) -> Vec<Hierarchy> {
+    let mut found: Vec<Hierarchy> = Vec::new();
+    for line in mountinfo.lines() {
+        let Some((left, right)) = line.split_once(" - ") else { continue };
+        let left: Vec<&str> = left.split(' ').collect();
+        let right: Vec<&str> = right.split(' ').collect();
+        let (Some(root), Some(point), Some(kind), Some(options)) =
+            (left.get(3), left.get(4), right.first(), right.get(2))
+        else {
+            continue;
+        };
+        let version = match *kind {
+            "cgroup" => Version::One,
+            "cgroup2" => Version::Two,
+            _ => continue,
+        };
+        let options: Vec<&str> = options.split(',').collect();
+        let group = own.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            let mine = match version {
+                Version::Two => controllers.is_empty(),
+                Version::One => {
+                    !controllers.is_empty() && controllers.split(',').all(|name| options.contains(&name))
+                }
+            };
+            mine.then_some((controllers, path))
+        });
+        let Some((controllers, path)) = group else { continue };
+        // What is mounted may be a part of the hierarchy, as in containers: the path is then told from its top.
+        let within = path.strip_prefix(root.trim_end_matches('/')).unwrap_or("").trim_start_matches('/');
+        let top = PathBuf::from(point);
+        let controllers = controllers.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let own = if within.is_empty() || within.contains("..") { top.clone() } else { top.join(within) };
+        if !found.iter().any(|seen| seen.own == own) {
+            found.push(Hierarchy { version, controllers, own, top });
+        }
+    }
+    found
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    let result =
+        OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    result.map_err(Fault::at("write", path))
+}
+
+fn write_if_there(path: &Path, text: &str) -> Result<(), Fault> {
+    match write(path, text) {
+        Err(fault) if fault.source.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn words(path: &Path) -> Vec<String> {
+    fs::read_to_string(path).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// The number behind `name` in a file of `name number` lines.
+fn field(path: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}

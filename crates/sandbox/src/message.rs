@@ -1,0 +1,334 @@
+//! What the server, the spawner and the cages say to each other, and its bytes. Both ends are always the same program, so
+//! there are no versions; it refuses what it did not write itself.
+
+use crate::spec::{File, Limits, Link, Mount};
+use crate::{Error, Fault};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// The server asks the spawner for a cage. With it come the cage's end of its channel, the write ends of standard output
+/// and error, and for all but [`TemporaryRequest::Memory`] and `Directory` one descriptor more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Names the cage's cgroups and directories, unique in a run.
+    pub number: u64,
+    /// The host's user and group id of everything inside; None where there is only the server's own.
+    pub host_id: Option<u32>,
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(OsString, OsString)>,
+    pub directory: PathBuf,
+    pub mounts: Vec<Mount>,
+    pub links: Vec<Link>,
+    pub files: Vec<File>,
+    pub temporary: TemporaryRequest,
+    pub limits: Limits,
+    pub hostname: String,
+    pub listeners: Vec<SocketAddr>,
+}
+
+/// How `/tmp` comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemporaryRequest {
+    /// A tmpfs of so many bytes.
+    Memory { bytes: u64 },
+    /// A copy of the file system image whose descriptor comes along.
+    Image,
+    /// The detached mount whose descriptor comes along.
+    Kept,
+    /// Nothing to mount: `Isolation::Process`.
+    Directory,
+}
+
+/// A cage tells the server how it fares.
+#[derive(Debug)]
+pub enum Report {
+    /// The program runs. With it come a pidfd of the program, the detached `/tmp` when there is one, and the listeners.
+    Started { has_temporary: bool },
+    /// It could not be started.
+    Failed(Error),
+    /// The program has ended, by `exit` or by a signal.
+    Exited { signalled: bool, number: i32 },
+}
+
+impl Request {
+    /// As bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(1024));
+        out.number(self.number);
+        out.number(self.host_id.map_or(0, |id| u64::from(id) + 1));
+        out.path(&self.program);
+        out.list(&self.arguments, |out, text| out.text(text));
+        out.list(&self.environment, |out, (name, value)| {
+            out.text(name);
+            out.text(value);
+        });
+        out.path(&self.directory);
+        out.list(&self.mounts, |out, mount| {
+            out.path(&mount.source);
+            out.path(&mount.target);
+        });
+        out.list(&self.links, |out, link| {
+            out.path(&link.target);
+            out.path(&link.link);
+        });
+        out.list(&self.files, |out, file| {
+            out.path(&file.path);
+            out.bytes(&file.contents);
+        });
+        let (kind, bytes) = match self.temporary {
+            TemporaryRequest::Memory { bytes } => (0, bytes),
+            TemporaryRequest::Image => (1, 0),
+            TemporaryRequest::Kept => (2, 0),
+            TemporaryRequest::Directory => (3, 0),
+        };
+        out.number(kind);
+        out.number(bytes);
+        out.number(self.limits.memory_bytes);
+        out.number(self.limits.cpu_millis_per_second.into());
+        out.number(self.limits.processes_max.into());
+        out.number(self.limits.file_descriptors_max);
+        out.bytes(self.hostname.as_bytes());
+        out.list(&self.listeners, |out, address| out.bytes(address.to_string().as_bytes()));
+        out.0
+    }
+
+    /// From bytes.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        let mut from = Reader(bytes);
+        Ok(Self {
+            number: from.number()?,
+            host_id: from.small()?.checked_sub(1),
+            program: from.path()?,
+            arguments: from.list(Reader::text)?,
+            environment: from.list(|from| Ok((from.text()?, from.text()?)))?,
+            directory: from.path()?,
+            mounts: from.list(|from| Ok(Mount { source: from.path()?, target: from.path()? }))?,
+            links: from.list(|from| Ok(Link { target: from.path()?, link: from.path()? }))?,
+            files: from.list(|from| Ok(File { path: from.path()?, contents: from.bytes()?.to_vec() }))?,
+            temporary: match (from.number()?, from.number()?) {
+                (0, bytes) => TemporaryRequest::Memory { bytes },
+                (1, _) => TemporaryRequest::Image,
+                (2, _) => TemporaryRequest::Kept,
+                (3, _) => TemporaryRequest::Directory,
+                _ => return Err(malformed()),
+            },
+            limits: Limits {
+                memory_bytes: from.number()?,
+                cpu_millis_per_second: from.small()?,
+                processes_max: from.small()?,
+                file_descriptors_max: from.number()?,
+            },
+            hostname: String::from_utf8(from.bytes()?.to_vec()).map_err(|_| malformed())?,
+            listeners: from.list(|from| {
+                std::str::from_utf8(from.bytes()?)
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(malformed)
+            })?,
+        })
+    }
+}
+
+impl Report {
+    /// As bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(64));
+        match self {
+            Self::Started { has_temporary } => {
+                out.number(0);
+                out.number(u64::from(*has_temporary));
+            }
+            Self::Failed(Error::Execute { program, source }) => {
+                out.number(1);
+                out.bytes(program.as_bytes());
+                out.error(source);
+            }
+            Self::Failed(Error::Cage(fault)) => {
+                out.number(2);
+                out.bytes(fault.act.as_bytes());
+                out.bytes(fault.object.as_bytes());
+                out.error(&fault.source);
+            }
+            // The spawner and the cages make no other errors.
+            Self::Failed(_) => out.number(4),
+            Self::Exited { signalled, number } => {
+                out.number(3);
+                out.number(u64::from(*signalled));
+                out.number((*number).cast_unsigned().into());
+            }
+        }
+        out.0
+    }
+
+    /// From bytes.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        let mut from = Reader(bytes);
+        Ok(match from.number()? {
+            0 => Self::Started { has_temporary: from.number()? == 1 },
+            1 => Self::Failed(Error::Execute { program: from.string()?, source: from.error()? }),
+            2 => Self::Failed(Error::Cage(Fault {
+                act: from.string()?,
+                object: from.string()?,
+                source: from.error()?,
+            })),
+            3 => Self::Exited { signalled: from.number()? == 1, number: from.small()?.cast_signed() },
+            _ => return Err(malformed()),
+        })
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a message of the spawner is malformed")
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &OsStr) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn path(&mut self, path: &std::path::Path) {
+        self.text(path.as_os_str());
+    }
+
+    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.number(items.len() as u64);
+        for item in items {
+            write(self, item);
+        }
+    }
+
+    fn error(&mut self, error: &io::Error) {
+        self.number(error.raw_os_error().unwrap_or(0).cast_unsigned().into());
+        self.bytes(error.to_string().as_bytes());
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn number(&mut self) -> io::Result<u64> {
+        let (first, rest) = self.0.split_first_chunk::<8>().ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(u64::from_le_bytes(*first))
+    }
+
+    fn small(&mut self) -> io::Result<u32> {
+        u32::try_from(self.number()?).map_err(|_| malformed())
+    }
+
+    fn bytes(&mut self) -> io::Result<&'a [u8]> {
+        let length = usize::try_from(self.number()?).map_err(|_| malformed())?;
+        let (first, rest) = self.0.split_at_checked(length).ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(first)
+    }
+
+    fn text(&mut self) -> io::Result<OsString> {
+        Ok(OsString::from_vec(self.bytes()?.to_vec()))
+    }
+
+    fn string(&mut self) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(self.bytes()?).into_owned())
+    }
+
+    fn path(&mut self) -> io::Result<PathBuf> {
+        self.text().map(PathBuf::from)
+    }
+
+    fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
+        let length = usize::try_from(self.number()?).map_err(|_| malformed())?;
+        // Every item takes eight bytes at the least, so the length cannot make us reserve more than came.
+        if length > self.0.len() / 8 {
+            return Err(malformed());
+        }
+        (0..length).map(|_| read(self)).collect()
+    }
+
+    fn error(&mut self) -> io::Result<io::Error> {
+        let (code, text) = (self.small()?.cast_signed(), self.string()?);
+        Ok(if code == 0 { io::Error::other(text) } else { io::Error::from_raw_os_error(code) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            number: 7,
+            host_id: Some(u32::MAX - 1),
+            program: "/bin/true".into(),
+            arguments: vec!["a".into(), OsString::from_vec(vec![0xff, 0xfe])],
+            environment: vec![("A".into(), "b=c".into())],
+            directory: "/".into(),
+            mounts: vec![Mount { source: "/usr".into(), target: "/opt".into() }],
+            links: vec![Link { target: "x".into(), link: "/y".into() }],
+            files: vec![File { path: "/etc/z".into(), contents: vec![0, 1, 2] }],
+            temporary: TemporaryRequest::Memory { bytes: 9 },
+            limits: Limits {
+                memory_bytes: 1,
+                cpu_millis_per_second: 2,
+                processes_max: 3,
+                file_descriptors_max: 4,
+            },
+            hostname: "h".into(),
+            listeners: vec!["127.0.0.1:9001".parse().unwrap(), "[::1]:1".parse().unwrap()],
+        }
+    }
+
+    #[test]
+    fn requests_read_back_as_written_and_torn_ones_are_refused() {
+        let mut request = request();
+        for (host_id, temporary) in [
+            (None, TemporaryRequest::Image),
+            (Some(0), TemporaryRequest::Kept),
+            (Some(9), TemporaryRequest::Directory),
+            (Some(9), TemporaryRequest::Memory { bytes: u64::MAX }),
+        ] {
+            request.host_id = host_id;
+            request.temporary = temporary;
+            let bytes = request.encode();
+            assert_eq!(Request::decode(&bytes).unwrap(), request);
+            for cut in 0..bytes.len() {
+                assert!(Request::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn reports_keep_the_kernels_error() {
+        let fault = Fault {
+            act: "mount".into(),
+            object: "/x".into(),
+            source: io::Error::from_raw_os_error(libc::EPERM),
+        };
+        let Report::Failed(Error::Cage(read)) =
+            Report::decode(&Report::Failed(Error::Cage(fault)).encode()).unwrap()
+        else {
+            panic!("another report came back");
+        };
+        assert_eq!((read.act.as_str(), read.object.as_str()), ("mount", "/x"));
+        assert_eq!(read.source.raw_os_error(), Some(libc::EPERM));
+        let Report::Exited { signalled: true, number: 9 } =
+            Report::decode(&Report::Exited { signalled: true, number: 9 }.encode()).unwrap()
+        else {
+            panic!("another report came back");
+        };
+    }
+}

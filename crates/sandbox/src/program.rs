@@ -1,0 +1,160 @@
+//! The last steps of the process that becomes the program: its cgroups, its user, its limits, its filters, and `execve`.
+//! From the first filter on it only gives things up; it refuses to run the program when any step fails.
+
+use crate::identity::{INSIDE_GID, INSIDE_UID};
+use crate::message::Request;
+use crate::{Error, Fault, fileaccess, filter, kernel};
+use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+/// What the program's process gets from the first process of its cage.
+pub struct Start<'a> {
+    pub request: &'a Request,
+    /// The files to write to in order to join the cgroups.
+    pub entrances: Vec<OwnedFd>,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+    /// A writable `/proc` and the compiled filters; None under `Isolation::Process`.
+    pub cage: Option<(OwnedFd, &'a filter::Filters)>,
+}
+
+/// Becomes the program. Comes back only with the reason why not.
+pub fn run(start: Start<'_>) -> Error {
+    match prepare_and_execute(start) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+fn prepare_and_execute(start: Start<'_>) -> Result<Infallible, Error> {
+    let cage = Error::Cage;
+    let request = start.request;
+    if start.cage.is_none() {
+        // With its parent gone nobody could reap or kill it. In a cage the pid namespace sees to that.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(fault("tie to its parent", "the program"))
+            .map_err(cage)?;
+    }
+    for entrance in &start.entrances {
+        rustix::io::write(entrance, b"0").map_err(fault("join", "cgroup")).map_err(cage)?;
+    }
+    rustix::process::setsid().map_err(fault("begin a session for", "program")).map_err(cage)?;
+    arrange_descriptors(&start).map_err(cage)?;
+    if let Some((proc, _)) = &start.cage {
+        enter_user_namespace(request, proc).map_err(cage)?;
+    }
+    set_limits(request).map_err(cage)?;
+    rustix::process::chdir(&request.directory)
+        .map_err(fault("enter the directory", &request.directory.display().to_string()))
+        .map_err(cage)?;
+    let program = text(request.program.as_os_str(), "program")?;
+    let mut arguments = vec![program.clone()];
+    for argument in &request.arguments {
+        arguments.push(text(argument, "arguments")?);
+    }
+    let mut environment = Vec::with_capacity(request.environment.len());
+    for (name, value) in &request.environment {
+        let entry = [name.as_bytes(), b"=", value.as_bytes()].concat();
+        environment.push(text(OsStr::from_bytes(&entry), "environment")?);
+    }
+    kernel::reset_signals();
+    if let Some((_, filters)) = &start.cage {
+        give_up_privileges().map_err(cage)?;
+        fileaccess::restrict().map_err(cage)?;
+        filters.install().map_err(cage)?;
+    } else {
+        rustix::thread::set_no_new_privs(true)
+            .map_err(fault("deny new privileges to", "program"))
+            .map_err(cage)?;
+    }
+    let source = kernel::execute(&program, &arguments, &environment);
+    Err(Error::Execute { program: request.program.display().to_string(), source })
+}
+
+fn text(text: &OsStr, field: &'static str) -> Result<CString, Error> {
+    CString::new(text.as_bytes()).map_err(|error| {
+        Error::Cage(Fault::at("pass on the", field)(io::Error::new(io::ErrorKind::InvalidInput, error)))
+    })
+}
+
+/// `/dev/null` and the two pipes; `execve` closes all others.
+fn arrange_descriptors(start: &Start<'_>) -> Result<(), Fault> {
+    let null = std::fs::File::open("/dev/null").map_err(Fault::at("open", "/dev/null"))?;
+    kernel::duplicate_to(&null, 0).map_err(Fault::at("arrange", "standard input"))?;
+    kernel::duplicate_to(&start.stdout, 1).map_err(Fault::at("arrange", "standard output"))?;
+    kernel::duplicate_to(&start.stderr, 2).map_err(Fault::at("arrange", "standard error"))
+}
+
+/// Takes the cage's own host id, and makes a user namespace in which that is the one user there is. The program owns no
+/// namespace that matters: the others belong to the one above, in which it is nobody.
+fn enter_user_namespace(request: &Request, proc: &OwnedFd) -> Result<(), Fault> {
+    if let Some(id) = request.host_id {
+        // Root's change of user would otherwise take the capability that the new namespaces need.
+        rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)
+            .map_err(fault("keep capabilities for", "new namespaces"))?;
+        rustix::thread::set_thread_groups(&[]).map_err(fault("drop", "supplementary groups"))?;
+        let gid = Gid::from_raw(id);
+        rustix::thread::set_thread_res_gid(gid, gid, gid)
+            .map_err(fault("take the group", &id.to_string()))?;
+        let uid = Uid::from_raw(id);
+        rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(fault("take the user", &id.to_string()))?;
+    }
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    kernel::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWCGROUP)
+        .map_err(Fault::at("make", "the program's user and cgroup namespaces"))?;
+    map_user(proc, uid, gid)
+}
+
+/// Maps one outside user and group to the inside ones, in this process' new user namespace.
+pub fn map_user(proc: &OwnedFd, uid: u32, gid: u32) -> Result<(), Fault> {
+    // A change of user hides a process's files in /proc from itself; they are needed once more.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
+        .map_err(fault("open up", "/proc/self"))?;
+    write_proc(proc, "self/setgroups", "deny")?;
+    write_proc(proc, "self/uid_map", &format!("{INSIDE_UID} {uid} 1"))?;
+    write_proc(proc, "self/gid_map", &format!("{INSIDE_GID} {gid} 1"))
+}
+
+fn write_proc(proc: &OwnedFd, name: &'static str, text: &str) -> Result<(), Fault> {
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let file = rustix::fs::openat(proc, name, flags, rustix::fs::Mode::empty())
+        .map_err(fault("open /proc's", name))?;
+    std::fs::File::from(file).write_all(text.as_bytes()).map_err(Fault::at("write /proc's", name))
+}
+
+fn set_limits(request: &Request) -> Result<(), Fault> {
+    let both = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    // Raising a hard limit takes a capability over the whole machine, so what we have ourselves is the most we can give.
+    let most = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let files = request.limits.file_descriptors_max.min(most);
+    rustix::process::setrlimit(Resource::Nofile, both(files)).map_err(fault("limit", "open files"))?;
+    rustix::process::setrlimit(Resource::Core, both(0)).map_err(fault("limit", "core dumps"))?;
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    Ok(())
+}
+
+/// Gives up every capability, and with it every way to get one back.
+fn give_up_privileges() -> Result<(), Fault> {
+    let none = CapabilitySet::empty();
+    for capability in CapabilitySet::all().iter() {
+        // Those that this kernel does not know it refuses; it cannot give them either.
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+    rustix::thread::clear_ambient_capability_set().map_err(fault("clear", "ambient capabilities"))?;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )
+    .map_err(fault("give up", "capabilities"))?;
+    rustix::thread::set_no_new_privs(true).map_err(fault("deny new privileges to", "the program"))
+}
+
+pub fn fault(act: &'static str, object: &str) -> impl FnOnce(rustix::io::Errno) -> Fault {
+    let make = Fault::at(act, object.to_owned());
+    move |errno| make(errno.into())
+}

@@ -1,0 +1,319 @@
+//! The file system of a cage: a fresh, read-only root that holds the host's programs and libraries and what the spec names,
+//! and nothing else of the host. Runs in the cage's first process; it refuses to follow any path of a spec before the
+//! host's tree is out of reach.
+
+use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
+use crate::kernel;
+use crate::message::{Request, TemporaryRequest};
+use crate::{Fault, temporary};
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+};
+use std::fs;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// Bytes that the root's own files and directories may take: the generated ones and the spec's.
+const ROOT_BYTES: &str = "4m";
+const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// The host's directories that programs and libraries are in. Where the host has a link, so has the cage.
+const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+/// The devices of a cage. There is no `/dev/shm`.
+// AWS: Lambda has no `/dev/shm`, so that Python's multiprocessing queues fail there too.
+// https://aws.amazon.com/blogs/compute/parallel-processing-in-python-with-aws-lambda/
+const DEVICES: [&str; 5] = ["full", "null", "random", "urandom", "zero"];
+const DEVICE_LINKS: [(&str, &str); 4] = [
+    ("/proc/self/fd", "dev/fd"),
+    ("/proc/self/fd/0", "dev/stdin"),
+    ("/proc/self/fd/1", "dev/stdout"),
+    ("/proc/self/fd/2", "dev/stderr"),
+];
+
+/// A mount taken from the host, not yet put anywhere.
+struct Taken {
+    tree: OwnedFd,
+    target: PathBuf,
+    is_directory: bool,
+}
+
+/// What the rest of the cage's start needs of it.
+pub struct Built {
+    /// `/proc`, still writable, for those who set up the program's user namespace.
+    pub proc: OwnedFd,
+    /// A second, detached mount of `/tmp`, for the next cage.
+    pub temporary: Option<OwnedFd>,
+}
+
+/// Builds the root and moves into it. `scaffold` is an empty directory of the host that the root stands on meanwhile;
+/// nobody outside this mount namespace ever sees it.
+pub fn build(request: &Request, scaffold: &Path, storage: Option<OwnedFd>) -> Result<Built, Fault> {
+    let top = Path::new("/");
+    rustix::mount::mount_change(top, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(fault("make private the mounts below", top))?;
+    let (taken, links) = take_system()?;
+    let spec: Vec<Taken> = request
+        .mounts
+        .iter()
+        .map(|mount| take(&mount.source, mount.target.clone(), READ_ONLY))
+        .collect::<Result<_, _>>()?;
+    // What a program may not trace it may not see either: the cage's first process, whose command line is the server's.
+    // Before the host's tree is gone: without root the kernel gives a new /proc only to who can see a whole one.
+    let proc = new_mount(
+        "proc",
+        &[("hidepid", "2".to_owned())],
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )?;
+    let storage = match request.temporary {
+        TemporaryRequest::Kept => storage,
+        TemporaryRequest::Image => {
+            let image = storage.ok_or_else(|| missing("the image of /tmp"))?;
+            Some(temporary::mount_image(&image, scaffold)?)
+        }
+        TemporaryRequest::Memory { bytes } => {
+            let options = [("size", bytes.to_string()), ("mode", "1777".to_owned())];
+            Some(new_mount(
+                "tmpfs",
+                &options,
+                MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+            )?)
+        }
+        TemporaryRequest::Directory => None,
+    };
+    enter_new_root(scaffold)?;
+
+    for (target, link) in links {
+        symlink(&target, &link).map_err(Fault::at("make the link", &link))?;
+    }
+    for taken in taken {
+        taken.put()?;
+    }
+    let proc = put_proc(&proc)?;
+    for (target, link) in DEVICE_LINKS {
+        symlink(target, link).map_err(Fault::at("make the link", link))?;
+    }
+    let temporary = storage.map(|storage| put_temporary(&storage, request.temporary)).transpose()?;
+    write_files(request)?;
+    for link in &request.links {
+        make_parent(&link.link)?;
+        symlink(&link.target, &link.link).map_err(Fault::at("make the link", &link.link))?;
+    }
+    for taken in spec {
+        taken.put()?;
+    }
+    rustix::mount::mount_remount(
+        top,
+        rustix::mount::MountFlags::BIND
+            | rustix::mount::MountFlags::RDONLY
+            | rustix::mount::MountFlags::NOSUID
+            | rustix::mount::MountFlags::NODEV,
+        c"",
+    )
+    .map_err(fault("make read-only", top))?;
+    Ok(Built { proc, temporary })
+}
+
+/// The host's programs, libraries, devices and the listed parts of `/etc`, and the links among them.
+fn take_system() -> Result<(Vec<Taken>, Vec<(PathBuf, PathBuf)>), Fault> {
+    let mut taken = Vec::new();
+    let mut links = Vec::new();
+    for name in SYSTEM {
+        let source = Path::new("/").join(name);
+        match fs::symlink_metadata(&source) {
+            Ok(metadata) if metadata.is_symlink() => {
+                links.push((
+                    fs::read_link(&source).map_err(Fault::at("read the link", &source))?,
+                    name.into(),
+                ));
+            }
+            Ok(_) => taken.push(take(&source, source.clone(), READ_ONLY)?),
+            Err(_) => {}
+        }
+    }
+    for name in DEVICES {
+        let source = Path::new("/dev").join(name);
+        let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        taken.push(take(&source, source.clone(), attributes)?);
+    }
+    let listed: Vec<&str> = entries(include_str!("../../../policies/etc.list")).collect();
+    for entry in fs::read_dir("/etc").map_err(Fault::at("list", "/etc"))?.flatten() {
+        let name = entry.file_name();
+        let shown = listed.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.as_encoded_bytes().starts_with(start.as_bytes()),
+            None => name.as_encoded_bytes() == pattern.as_bytes(),
+        });
+        // A link that leads nowhere is left out, as a name that is not there.
+        if shown && entry.path().exists() {
+            taken.push(take(&entry.path(), entry.path(), READ_ONLY)?);
+        }
+    }
+    Ok((taken, links))
+}
+
+/// The entries of a policy list: lines without their reasons.
+fn entries(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.lines()
+        .map(|line| line.split_once('#').map_or(line, |(entry, _)| entry).trim())
+        .filter(|entry| !entry.is_empty())
+}
+
+fn take(source: &Path, target: PathBuf, attributes: u64) -> Result<Taken, Fault> {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = open_tree(CWD, source, flags).map_err(fault("take from the host", source))?;
+    kernel::set_mount_attributes(tree.as_fd(), attributes).map_err(Fault::at("protect", source))?;
+    let metadata = rustix::fs::fstat(&tree).map_err(fault("look at", source))?;
+    let is_directory = rustix::fs::FileType::from_raw_mode(metadata.st_mode).is_dir();
+    Ok(Taken { tree, target, is_directory })
+}
+
+impl Taken {
+    /// Puts it where it belongs, below the root that is now ours.
+    fn put(self) -> Result<(), Fault> {
+        let target = inside(&self.target)?;
+        if self.is_directory {
+            fs::create_dir_all(&target).map_err(Fault::at("make the mount point", &target))?;
+        } else if !target.exists() {
+            make_parent(&target)?;
+            fs::write(&target, b"").map_err(Fault::at("make the mount point", &target))?;
+        }
+        attach(&self.tree, &target)
+    }
+}
+
+fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Fault> {
+    move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(fault("mount", target))
+}
+
+/// A new file system, mounted nowhere yet.
+pub fn new_mount(
+    kind: &'static str,
+    options: &[(&'static str, String)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Fault> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
+        .map_err(fault("make a file system of kind", Path::new(kind)))?;
+    for (name, value) in options {
+        fsconfig_set_string(&context, *name, value.as_str())
+            .map_err(fault("set the file system's", Path::new(name)))?;
+    }
+    fsconfig_create(&context).map_err(fault("make a file system of kind", Path::new(kind)))?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(fault("mount a", Path::new(kind)))
+}
+
+/// Makes an empty root and leaves the host's behind: from here on no path leads back to it.
+fn enter_new_root(scaffold: &Path) -> Result<(), Fault> {
+    let options = [("size", ROOT_BYTES.to_owned()), ("mode", "755".to_owned())];
+    let root =
+        new_mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    attach(&root, scaffold)?;
+    rustix::process::chdir(scaffold).map_err(fault("enter", scaffold))?;
+    rustix::process::pivot_root(".", ".").map_err(fault("pivot the root to", scaffold))?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH)
+        .map_err(fault("detach", Path::new("the host's root")))?;
+    rustix::process::chdir("/").map_err(fault("enter", Path::new("/")))
+}
+
+/// Mounts `/proc` read-only with the listed files hidden, and gives a writable view of it.
+fn put_proc(proc: &OwnedFd) -> Result<OwnedFd, Fault> {
+    let target = Path::new("/proc");
+    fs::create_dir(target).map_err(Fault::at("make the mount point", target))?;
+    attach(proc, target)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let writable = open_tree(CWD, target, flags).map_err(fault("take", target))?;
+    kernel::set_mount_attributes(proc.as_fd(), READ_ONLY | libc::MOUNT_ATTR_NOEXEC)
+        .map_err(Fault::at("make read-only", target))?;
+    for entry in entries(include_str!("../../../policies/proc.list")) {
+        let hidden = target.join(entry);
+        if hidden.exists() {
+            attach(
+                &open_tree(CWD, "/dev/null", flags).map_err(fault("take", Path::new("/dev/null")))?,
+                &hidden,
+            )?;
+        }
+    }
+    Ok(writable)
+}
+
+/// Mounts `/tmp`, and gives a second mount of it that outlives the cage.
+fn put_temporary(storage: &OwnedFd, kind: TemporaryRequest) -> Result<OwnedFd, Fault> {
+    let target = Path::new("/tmp");
+    fs::create_dir(target).map_err(Fault::at("make the mount point", target))?;
+    attach(storage, target)?;
+    if kind == TemporaryRequest::Image {
+        let found = target.join("lost+found");
+        fs::remove_dir(&found).map_err(Fault::at("remove", &found))?;
+        fs::set_permissions(target, fs::Permissions::from_mode(0o1777))
+            .map_err(Fault::at("open to all", target))?;
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    open_tree(CWD, target, flags).map_err(fault("keep", target))
+}
+
+/// The generated files of `/etc`, and the spec's own.
+fn write_files(request: &Request) -> Result<(), Fault> {
+    let hostname = &request.hostname;
+    let generated = [
+        (
+            "/etc/passwd",
+            format!(
+                "root:x:0:0:root:/root:/sbin/nologin\n\
+                 {INSIDE_NAME}:x:{INSIDE_UID}:{INSIDE_GID}::/home/{INSIDE_NAME}:/sbin/nologin\n\
+                 nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+            ),
+        ),
+        ("/etc/group", format!("root:x:0:\n{INSIDE_NAME}:x:{INSIDE_GID}:\nnogroup:x:65534:\n")),
+        ("/etc/hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost\n")),
+        ("/etc/hostname", format!("{hostname}\n")),
+        (
+            "/etc/resolv.conf",
+            "# There is no name server: this cage has no network but its loopback.\n".into(),
+        ),
+        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".into()),
+    ];
+    for (path, contents) in &generated {
+        if !request.files.iter().any(|file| file.path == Path::new(path)) {
+            write_file(Path::new(path), contents.as_bytes())?;
+        }
+    }
+    request.files.iter().try_for_each(|file| write_file(&inside(&file.path)?, &file.contents))
+}
+
+fn write_file(path: &Path, contents: &[u8]) -> Result<(), Fault> {
+    make_parent(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(Fault::at("make the file", path))?;
+    file.write_all(contents).map_err(Fault::at("write", path))
+}
+
+fn make_parent(path: &Path) -> Result<(), Fault> {
+    match path.parent() {
+        Some(parent) => fs::create_dir_all(parent).map_err(Fault::at("make the directory", parent)),
+        None => Ok(()),
+    }
+}
+
+/// A path of the spec, which must be absolute.
+fn inside(path: &Path) -> Result<PathBuf, Fault> {
+    if path.is_absolute() {
+        Ok(path.to_owned())
+    } else {
+        Err(Fault::at("place", path)(io::Error::new(io::ErrorKind::InvalidInput, "the path is not absolute")))
+    }
+}
+
+fn missing(what: &str) -> Fault {
+    Fault::at("receive", what)(io::ErrorKind::InvalidData.into())
+}
+
+fn fault(act: &'static str, object: &Path) -> impl FnOnce(rustix::io::Errno) -> Fault {
+    let make = Fault::at(act, object.to_owned());
+    move |errno| make(errno.into())
+}

@@ -1,0 +1,209 @@
+//! Disk-backed `/tmp`: a sparse ext4 image behind a loop device, whose bytes do not count as the program's memory (its page
+//! cache does, but the kernel takes that back when memory is short). A tmpfs would count in full: AWS does not count `/tmp`.
+//!
+//! An image has no name on the host, so that nothing can be left of it: it is a copy of an empty file system that
+//! `mke2fs` made once for each size. It refuses nothing: without root, loop devices or `mke2fs` the spawner takes a tmpfs.
+
+use crate::{Fault, kernel};
+use rustix::fs::{CWD, Mode, OFlags, SeekFrom};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
+    fsmount, fsopen,
+};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One inode for so many bytes: what `mke2fs` takes by default.
+const BYTES_PER_INODE: u64 = 16_384;
+const INODE_BYTES: u64 = 256;
+const BLOCK_BYTES: u64 = 4_096;
+const LOOP_ATTEMPTS: usize = 64;
+
+/// Where `mke2fs` is, when it is.
+fn formatter() -> Option<PathBuf> {
+    ["/usr/sbin/mke2fs", "/sbin/mke2fs", "/usr/bin/mke2fs", "/usr/local/sbin/mke2fs"]
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+}
+
+/// Makes an empty file system in which files can take `bytes`, in a nameless file of `directory`.
+fn format(formatter: &Path, directory: &Path, bytes: u64) -> Result<OwnedFd, Fault> {
+    let path = directory.join(format!("image-{bytes}-{}", rustix::thread::gettid().as_raw_nonzero()));
+    let made = format_at(formatter, &path, bytes);
+    // The descriptor keeps the file; its name has served.
+    let _ = fs::remove_file(&path);
+    made
+}
+
+fn format_at(formatter: &Path, path: &Path, bytes: u64) -> Result<OwnedFd, Fault> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(Fault::at("make the image", path))?;
+    file.set_len(image_bytes(bytes)).map_err(Fault::at("stretch the image", path))?;
+    let output = Command::new(formatter)
+        .args(["-q", "-F", "-t", "ext4", "-m", "0", "-b", "4096", "-i", &BYTES_PER_INODE.to_string()])
+        .args([
+            "-O",
+            "^has_journal,^resize_inode,uninit_bg,extent,flex_bg",
+            "-E",
+            "lazy_itable_init=1,nodiscard",
+        ])
+        .arg(path)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Fault::at("run", formatter))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Fault::at("format the image", path)(io::Error::other(said)));
+    }
+    Ok(file.into())
+}
+
+/// The image's size: what files may take, the inode tables, and a 64th for extents, bitmaps and directories.
+fn image_bytes(bytes: u64) -> u64 {
+    let inodes = bytes / BYTES_PER_INODE * INODE_BYTES;
+    let sum = bytes + inodes + bytes / 64 + (2 << 20);
+    sum.next_multiple_of(BLOCK_BYTES)
+}
+
+/// Copies the image into a nameless file beside `near` and mounts that, nowhere yet.
+pub fn mount_image(template: &OwnedFd, near: &Path) -> Result<OwnedFd, Fault> {
+    let directory = near.parent().unwrap_or(near);
+    let image = copy(template, directory).map_err(Fault::at("copy the image of /tmp to", directory))?;
+    let (device, held) = attach(&image)?;
+    let fail = |act: &'static str| {
+        let make = Fault::at(act, &device);
+        move |errno: rustix::io::Errno| make(errno.into())
+    };
+    let context = fsopen("ext4", FsOpenFlags::FSOPEN_CLOEXEC).map_err(fail("make an ext4 of"))?;
+    let source = device.as_str();
+    fsconfig_set_string(&context, "source", source).map_err(fail("take as source"))?;
+    for flag in ["discard", "noinit_itable", "nobarrier"] {
+        fsconfig_set_flag(&context, flag).map_err(fail("set an option of"))?;
+    }
+    fsconfig_create(&context).map_err(fail("read the ext4 on"))?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOATIME;
+    let mount =
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(fail("mount the ext4 on"))?;
+    // From here on the mount holds the device.
+    drop(held);
+    Ok(mount)
+}
+
+/// Puts `image` behind a free loop device and gives its path, and the descriptor that holds it meanwhile.
+fn attach(image: &OwnedFd) -> Result<(String, OwnedFd), Fault> {
+    let open = |path: &str| {
+        rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)
+    };
+    let control = open("/dev/loop-control").map_err(Fault::at("open", "/dev/loop-control"))?;
+    let mut last = io::Error::from_raw_os_error(libc::EBUSY);
+    for _ in 0..LOOP_ATTEMPTS {
+        let number = kernel::free_loop(control.as_fd())
+            .map_err(Fault::at("find a loop device by", "/dev/loop-control"))?;
+        let path = format!("/dev/loop{number}");
+        let device = open(&path).map_err(Fault::at("open", &path))?;
+        match kernel::attach_loop(device.as_fd(), image.as_fd()) {
+            Ok(()) => return Ok((path, device)),
+            // Another cage took it between the two calls.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => last = error,
+            Err(error) => return Err(Fault::at("attach an image to", &path)(error)),
+        }
+    }
+    Err(Fault::at("find a free loop device by", "/dev/loop-control")(last))
+}
+
+/// A nameless copy of a sparse file that leaves its holes out.
+fn copy(template: &OwnedFd, directory: &Path) -> io::Result<OwnedFd> {
+    let length = u64::try_from(rustix::fs::fstat(template)?.st_size).map_err(io::Error::other)?;
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let copy = rustix::fs::openat(CWD, directory, flags, Mode::RUSR | Mode::WUSR)?;
+    rustix::fs::ftruncate(&copy, length)?;
+    // The template's file offset is shared with every other cage that starts now: it is opened anew.
+    let mut from = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(template)))?;
+    let mut to = File::from(copy);
+    let mut position = 0;
+    loop {
+        let start = match rustix::fs::seek(&from, SeekFrom::Data(position)) {
+            Ok(start) => start,
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(errno) => return Err(errno.into()),
+        };
+        let end = rustix::fs::seek(&from, SeekFrom::Hole(start))?;
+        from.seek(io::SeekFrom::Start(start))?;
+        to.seek(io::SeekFrom::Start(start))?;
+        io::copy(&mut Read::by_ref(&mut from).take(end - start), &mut to)?;
+        position = end;
+    }
+    to.flush()?;
+    Ok(to.into())
+}
+
+/// The empty images, one for each size that was asked for.
+#[derive(Debug)]
+pub struct Images {
+    formatter: PathBuf,
+    directory: PathBuf,
+    made: Mutex<HashMap<u64, Arc<OwnedFd>>>,
+}
+
+/// How many sizes are kept; one more empties the store.
+const SIZES_MAX: usize = 32;
+
+impl Images {
+    /// Finds out whether this machine lets us have such images, by making and mounting a small one.
+    pub fn find(directory: &Path) -> Result<Self, Fault> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not installed");
+        let formatter = formatter().ok_or_else(|| Fault::at("find", "mke2fs")(missing()))?;
+        let template = format(&formatter, directory, 1 << 20)?;
+        drop(mount_image(&template, &directory.join("trial"))?);
+        Ok(Self { formatter, directory: directory.to_owned(), made: Mutex::default() })
+    }
+
+    /// A descriptor of the empty image in which files can take `bytes`.
+    pub async fn of(&self, bytes: u64) -> Result<OwnedFd, Fault> {
+        let copy = |image: &OwnedFd| image.try_clone().map_err(Fault::at("copy", "an image's descriptor"));
+        if let Some(image) = self.store().get(&bytes) {
+            return copy(image);
+        }
+        let (formatter, directory) = (self.formatter.clone(), self.directory.clone());
+        let made = tokio::task::spawn_blocking(move || format(&formatter, &directory, bytes)).await;
+        let image =
+            made.map_err(|_| Fault::at("make", "an image")(io::Error::other("the runtime is ending")))??;
+        let result = copy(&image);
+        let mut store = self.store();
+        if store.len() >= SIZES_MAX {
+            store.clear();
+        }
+        // Two that made the same size at once both made a good one.
+        store.insert(bytes, Arc::new(image));
+        result
+    }
+
+    fn store(&self) -> MutexGuard<'_, HashMap<u64, Arc<OwnedFd>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_holds_what_was_asked_for() {
+        for bytes in [512 << 20, 10_240 << 20] {
+            assert!(image_bytes(bytes) > bytes + bytes / BYTES_PER_INODE * INODE_BYTES);
+            assert!(image_bytes(bytes) < bytes + bytes / 20);
+        }
+    }
+}
