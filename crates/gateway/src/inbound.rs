@@ -80,11 +80,11 @@ impl Inbound {
             return Ok(Bytes::new());
         }
         let bytes_max = reading.bound.bytes;
-        let declared = self.body.size_hint().lower();
-        if declared > bytes_max as u64 {
+        let hint = self.body.size_hint();
+        if hint.lower() > bytes_max as u64 {
             return Err(InboundError::TooLarge);
         }
-        let seconds = bytes_max as u64 / (100 * 1024);
+        let seconds = hint.exact().unwrap_or(bytes_max as u64) / reading.limits.body_bytes_per_second.max(1);
         let deadline = reading.limits.body_timeout + Duration::from_secs(seconds);
         match tokio::time::timeout(deadline, self.collect(&reading, digest)).await {
             Ok(collected) => collected,

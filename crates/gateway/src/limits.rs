@@ -62,8 +62,10 @@ pub struct Limits {
     pub streams_max: u32,
     /// How long a connection may take to send a request's head; also how long it may be idle.
     pub head_timeout: Duration,
-    /// How long a body may take, beside a second for every 100 KiB of it.
+    /// How long a body may take, beside the time that its bytes take at `body_bytes_per_second`.
     pub body_timeout: Duration,
+    /// The slowest that a large body may come in.
+    pub body_bytes_per_second: u64,
     /// How long requests under way may go on after the shutdown has begun.
     pub grace: Duration,
 }
@@ -79,6 +81,7 @@ impl Default for Limits {
             streams_max: 256,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
+            body_bytes_per_second: 100 * 1024,
             grace: Duration::from_secs(30),
         }
     }

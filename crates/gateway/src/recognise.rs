@@ -93,3 +93,69 @@ fn by_version(service: &'static Service, request: &Request) -> usize {
     let named = query.split('&').any(|pair| pair.strip_prefix("Version=") == Some(service.api_version));
     usize::from(speaks && named)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_api::Grant;
+    use hearth_base::BoxFuture;
+    use hearth_wire::{Failure, Value};
+
+    struct Table(&'static Service);
+
+    impl Dispatch for Table {
+        fn service(&self) -> &'static Service {
+            self.0
+        }
+
+        fn call(&self, _: usize, _: Grant, _: Value) -> BoxFuture<'_, Result<Value, Failure>> {
+            unreachable!("nothing is called here")
+        }
+    }
+
+    /// Signs like Lambda and is reached under a longer name, as DynamoDB's streams are beside DynamoDB.
+    static EDGE: Service = Service {
+        name: "edge",
+        endpoint_prefix: "edge.lambda",
+        target_prefix: "Edge_20261123",
+        signing_name: "lambda",
+        ..NO_SERVICE
+    };
+
+    #[test]
+    fn services_are_told_by_scope_target_host_path_and_version() {
+        let tables =
+            [&hearth_api::lambda::SERVICE, &hearth_api::logs::SERVICE, &hearth_api::sts::SERVICE, &EDGE];
+        let services = tables.map(|table| Arc::new(Table(table)) as Arc<dyn Dispatch>);
+        for (scope, target, host, uri, expected) in [
+            (Some("logs"), "", "", "/", Some("logs")),
+            (Some("sqs"), "", "lambda.us-east-1.amazonaws.com", "/2015-03-31/functions/", None),
+            (Some("lambda"), "", "", "/2015-03-31/functions/", Some("lambda")),
+            (Some("lambda"), "Edge_20261123.Do", "", "/", Some("edge")),
+            (Some("lambda"), "", "edge.lambda.us-east-1.amazonaws.com", "/", Some("edge")),
+            (Some("lambda"), "", "lambda.us-east-1.amazonaws.com", "/", Some("lambda")),
+            (Some("lambda"), "", "", "/nowhere", Some("lambda")),
+            (None, "Logs_20140328.GetLogEvents", "", "/", Some("logs")),
+            (None, "", "logs.eu-west-1.amazonaws.com:443", "/", Some("logs")),
+            (None, "", "LOGS.localhost:4566", "/", Some("logs")),
+            (None, "", "sts.localhost.localstack.cloud:4566", "/", Some("sts")),
+            (None, "", "sts.example.org", "/", None),
+            (None, "", "logsts.localhost", "/", None),
+            (None, "", "127.0.0.1:4566", "/2015-03-31/functions/f/invocations", None),
+            (None, "", "127.0.0.1:4566", "/2015-03-31/functions/f", Some("lambda")),
+            (None, "", "127.0.0.1:4566", "/?Action=GetCallerIdentity&Version=2011-06-15", Some("sts")),
+            (None, "", "127.0.0.1:4566", "/", None),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            for (name, value) in [("x-amz-target", target), ("host", host)] {
+                if !value.is_empty() {
+                    headers.insert(name, value.parse().unwrap());
+                }
+            }
+            let (method, uri, body) = (http::Method::GET, uri.parse().unwrap(), bytes::Bytes::new());
+            let request = Request { method, uri, headers, body };
+            let found = recognise(&services, &request, scope).map(|dispatch| dispatch.service().name);
+            assert_eq!(found, expected, "{scope:?} {target} {host} {}", request.uri);
+        }
+    }
+}
