@@ -1,8 +1,12 @@
 //! The project's own commands: `cargo xtask <command>`. This file reads the command line and nothing more; each
 //! command is a file, or a folder, of its name.
 
+mod ci;
 mod codegen;
+mod floors;
 mod process;
+mod repository;
+mod tidy;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,7 +25,7 @@ struct Command {
     run: fn(&Path, &[String]) -> Outcome,
 }
 
-const COMMANDS: &[Command] = &[codegen::COMMAND];
+const COMMANDS: &[Command] = &[codegen::COMMAND, floors::COMMAND, tidy::COMMAND, ci::COMMAND];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,14 +49,19 @@ fn main() -> ExitCode {
     match (command.run)(&root(), rest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprintln!("  because: {cause}");
-                source = cause.source();
-            }
+            tell(error.as_ref());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints an error with all its causes.
+fn tell(error: &dyn Error) {
+    eprintln!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
     }
 }
 

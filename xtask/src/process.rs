@@ -51,3 +51,11 @@ pub fn output_of(command: &mut Command, input: Stdio) -> Result<Vec<u8>, Error> 
     }
     Ok(done.stdout)
 }
+
+/// Runs a program to its end, its output going where this program's goes.
+pub fn status(command: &mut Command) -> Result<(), Error> {
+    let status = command
+        .status()
+        .map_err(|source| Error::Start(command.get_program().to_string_lossy().into_owned(), source))?;
+    if status.success() { Ok(()) } else { Err(Error::Failed(format!("{command:?}"), status, String::new())) }
+}

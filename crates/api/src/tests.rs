@@ -1,13 +1,11 @@
 //! What must hold of the generated tables and types, whichever services are listed.
 
-use crate::{Dispatch, Grant, lambda, logs, sts};
+use crate::{Dispatch, Grant, SERVICES, lambda, logs, sts};
 use hearth_base::{BoxFuture, RequestId, SeededRng, Timestamp};
 use hearth_wire::{Failure, Kind, Location, Service, Shape, Structured, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-
-const SERVICES: &[&Service] = &[&lambda::SERVICE, &logs::SERVICE, &sts::SERVICE];
 
 /// Every shape that the service's operations reach.
 fn shapes(service: &'static Service) -> Vec<&'static Shape> {
