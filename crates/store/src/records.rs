@@ -48,7 +48,7 @@ pub struct Listing<'a> {
     pub within: &'a [&'a str],
     /// How the part that follows begins; empty for all.
     pub beginning: &'a str,
-    /// How many at most; bounded by [`SCAN_ROWS_MAX`].
+    /// How many at most: at least 1 and no more than [`SCAN_ROWS_MAX`], whatever is asked for.
     pub limit: usize,
     /// Where an earlier page said to go on.
     pub token: Option<&'a str>,
@@ -194,7 +194,7 @@ impl<T: Model> Table<T> {
     /// Some of the records, in the order of their names, and where to go on.
     pub async fn list(&self, listing: Listing<'_>) -> Result<Page<T>, RecordError> {
         let prefix = self.key(listing.within).with_beginning(listing.beginning);
-        let limit = listing.limit.min(SCAN_ROWS_MAX);
+        let limit = listing.limit.clamp(1, SCAN_ROWS_MAX);
         let mut resume = listing.token.map(|token| self.resume(token, &prefix)).transpose()?;
         let mut page = Page { records: Vec::new(), next: None };
         loop {
