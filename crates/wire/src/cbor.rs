@@ -9,3 +9,6 @@ pub(crate) use write::Writer;
 
 /// The tag of a point in time: seconds since the epoch.
 const EPOCH_TAG: u64 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ fn capitalised(name: &'static str) -> Cow<'static, str> {
         _ => Cow::Borrowed(name),
     }
 }
+
+#[cfg(test)]
+mod tests;

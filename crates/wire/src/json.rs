@@ -34,3 +34,6 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

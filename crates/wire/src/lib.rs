@@ -8,6 +8,8 @@
 
 mod cbor;
 pub mod failure;
+#[cfg(test)]
+mod fixture;
 mod form;
 mod http_binding;
 mod json;

@@ -237,3 +237,6 @@ fn decode_parameter(text: &str) -> Cow<'_, str> {
     let spaced = text.replace('+', " ");
     Cow::Owned(decode(&spaced))
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,3 +224,6 @@ fn regular_expression(shape: &Shape) -> String {
 fn length(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,3 +6,6 @@ mod write;
 
 pub(crate) use read::Element;
 pub(crate) use write::Writer;
+
+#[cfg(test)]
+mod tests;

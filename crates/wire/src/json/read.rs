@@ -274,10 +274,12 @@ impl<'a> Reader<'a> {
             Some(b'"') => serde_json::Value::String(self.string()?.into_owned()),
             Some(b'-' | b'0'..=b'9') => {
                 let offset = self.at;
-                let number = self.number()?;
-                serde_json::from_str(number).map(serde_json::Value::Number).map_err(|_| {
-                    Malformed::Syntax { format: "JSON", offset, problem: "a number out of range" }
-                })?
+                let number = any_number(self.number()?);
+                serde_json::Value::Number(number.ok_or(Malformed::Syntax {
+                    format: "JSON",
+                    offset,
+                    problem: "a number out of range",
+                })?)
             }
             _ => match self.found()? {
                 Found::True => serde_json::Value::Bool(true),
@@ -449,6 +451,14 @@ fn number_value(number: &str, member: &Member) -> Read<Value> {
         }
         _ => Err(wrong()),
     }
+}
+
+/// A number of a document, exact to the last bit, which serde_json's own parser is not.
+fn any_number(number: &str) -> Option<serde_json::Number> {
+    let signed = || number.parse::<i64>().ok().map(serde_json::Number::from);
+    let unsigned = || number.parse::<u64>().ok().map(serde_json::Number::from);
+    let float = || serde_json::Number::from_f64(number.parse().ok()?);
+    signed().or_else(unsigned).or_else(float)
 }
 
 /// A whole number, also when written with a fraction of zero or an exponent: `1.0`, `1e3`.

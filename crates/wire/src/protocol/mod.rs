@@ -263,3 +263,6 @@ fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>, reques
 fn request_id_value(request_id: RequestId) -> HeaderValue {
     HeaderValue::try_from(request_id.to_string()).expect("a UUID is plain ASCII")
 }
+
+#[cfg(test)]
+mod tests;
