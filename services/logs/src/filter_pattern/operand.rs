@@ -90,7 +90,10 @@ pub(super) enum Comparison {
 #[derive(Debug)]
 pub(super) enum Operand {
     /// Text that may begin and end with `*`, and the number it spells unless it was in quotes.
-    Text { wildcard: Wildcard, number: Option<Number> },
+    Text {
+        wildcard: Wildcard,
+        number: Option<Number>,
+    },
     Regex(Regex),
 }
 
@@ -186,7 +189,8 @@ impl Operand {
 impl Wildcard {
     fn new(text: &str) -> Self {
         let (open_start, text) = text.strip_prefix('*').map_or((false, text), |rest| (true, rest));
-        let (open_end, text) = text.strip_suffix('*').map_or((open_start && text.is_empty(), text), |rest| (true, rest));
+        let (open_end, text) =
+            text.strip_suffix('*').map_or((open_start && text.is_empty(), text), |rest| (true, rest));
         Self { text: text.to_owned(), open_start, open_end }
     }
 

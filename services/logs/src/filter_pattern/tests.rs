@@ -10,7 +10,8 @@ fn matches(pattern: &str, message: &str) -> bool {
 /// For each pattern: which of the messages, by number, it asks for.
 fn assert_matches(messages: &[&str], cases: &[(&str, &[usize])]) {
     for (pattern, expected) in cases {
-        let found: Vec<usize> = (0..messages.len()).filter(|index| matches(pattern, messages[*index])).collect();
+        let found: Vec<usize> =
+            (0..messages.len()).filter(|index| matches(pattern, messages[*index])).collect();
         assert_eq!(&found, expected, "{pattern}");
     }
 }

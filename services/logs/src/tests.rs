@@ -1,0 +1,1 @@
+//! The service through its trait, on the in-memory store and a clock that tests advance.
