@@ -7,6 +7,7 @@
 //! → the service's handler → [`Protocol`] encodes the output or the [`Failure`] → [`Response`].
 
 mod cbor;
+pub mod event_stream;
 pub mod failure;
 #[cfg(test)]
 mod fixture;
@@ -24,6 +25,7 @@ pub mod validate;
 pub mod value;
 mod xml;
 
+pub use event_stream::Events;
 pub use failure::Failure;
 pub use message::{Body, Request, Response};
 pub use protocol::{Routed, fill_idempotency_tokens};

@@ -1,5 +1,6 @@
 //! Values between the wire and the generated types: what a protocol decodes into and encodes from.
 
+use crate::event_stream::Events;
 use bytes::Bytes;
 use hearth_base::Timestamp;
 
@@ -26,6 +27,8 @@ pub enum Value {
     Structure(Vec<Option<Value>>),
     /// `Kind::Document`.
     Document(serde_json::Value),
+    /// `Kind::Structure` of a stream of events, in an output: the events still to come.
+    Events(Events),
     /// A null item of a list or value of a map. A null member is an empty slot.
     Null,
 }

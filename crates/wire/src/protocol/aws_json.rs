@@ -1,6 +1,7 @@
 //! awsJson 1.0 and 1.1: one path, the operation in `X-Amz-Target`, JSON both ways.
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
+use super::event::{EventMember, Format, Stream, initial_response};
 use super::{
     Answer, Routed, Told, empty_slots, find_unimplemented, respond, structure_of, unimplemented_message,
 };
@@ -11,7 +12,7 @@ use crate::schema::{Operation, Service};
 use crate::uri::Labels;
 use crate::value::Value;
 use hearth_base::RequestId;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 /// The two versions: they differ in the content type alone.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +59,14 @@ pub(super) fn decode(operation: &'static Operation, request: &Request) -> Result
 }
 
 pub(super) fn encode(answer: Answer, version: Version) -> Response {
-    let Answer { structure, output, request_id, .. } = answer;
+    let Answer { service, structure, mut output, request_id, .. } = answer;
+    if let Some(events) = EventMember::of(structure) {
+        let format = Format::Json(Names::Model, version.content_type());
+        let initial = initial_response(structure, &output, format);
+        let (status, headers) = (StatusCode::OK, HeaderMap::new());
+        let told = Stream { service, status, headers, format, request_id };
+        return events.respond(told, &mut output, Some(initial));
+    }
     let mut writer = Writer::new(Names::Model);
     writer.all_members(structure, &output);
     respond(StatusCode::OK, version.content_type(), writer.finish(), request_id)

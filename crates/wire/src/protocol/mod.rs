@@ -6,6 +6,7 @@
 mod aws_json;
 mod aws_query;
 mod ec2_query;
+mod event;
 mod rest_json;
 mod rest_xml;
 mod rpc_v2_cbor;

@@ -1,5 +1,6 @@
 //! restJson1: methods, URIs, headers and JSON bodies. <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>
 
+use super::event::{EventMember, Format, Stream};
 use super::{
     Answer, Routed, Told, empty_slots, request_id_value, respond, structure_of, unimplemented_message,
 };
@@ -81,11 +82,15 @@ fn decode_payload(member: &Member, body: &Bytes) -> Result<Value, Malformed> {
 }
 
 pub(super) fn encode(answer: Answer) -> Response {
-    let Answer { operation, structure, mut output, request_id, .. } = answer;
+    let Answer { service, operation, structure, mut output, request_id } = answer;
     let mut headers = HeaderMap::with_capacity(8);
     let status = http_binding::encode(structure, &output, &mut headers)
         .or_else(|| StatusCode::from_u16(operation.status).ok())
         .unwrap_or(StatusCode::OK);
+    if let Some(events) = EventMember::of(structure) {
+        let told = Stream { service, status, headers, format: Format::Json(Names::Wire, JSON), request_id };
+        return events.respond(told, &mut output, None);
+    }
     headers.insert("x-amzn-requestid", request_id_value(request_id));
     if bodiless(status) {
         return Response { status, headers, body: Body::empty() };

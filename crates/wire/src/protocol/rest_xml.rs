@@ -1,5 +1,6 @@
 //! restXml: methods, URIs, headers and XML bodies. <https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html>
 
+use super::event::{EventMember, Format, Stream};
 use super::{
     Answer, Routed, Told, empty_slots, request_id_value, respond, structure_of, unimplemented_message,
 };
@@ -92,6 +93,10 @@ pub(super) fn encode(answer: Answer) -> Response {
         .or_else(|| StatusCode::from_u16(operation.status).ok())
         .unwrap_or(StatusCode::OK);
     insert_request_id(&mut headers, request_id);
+    if let Some(events) = EventMember::of(structure) {
+        let told = Stream { service, status, headers, format: Format::Xml, request_id };
+        return events.respond(told, &mut output, None);
+    }
     let (body, content_type) = match structure.payload {
         Some(payload) => {
             let member = &structure.members[usize::from(payload)];

@@ -1,5 +1,6 @@
 //! Smithy RPC v2 with CBOR. <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>
 
+use super::event::{EventMember, Format, Stream, initial_response};
 use super::{
     Answer, Routed, Told, empty_slots, find_unimplemented, respond, structure_of, unimplemented_message,
 };
@@ -10,7 +11,7 @@ use crate::schema::{Operation, Service};
 use crate::uri::Labels;
 use crate::value::Value;
 use hearth_base::RequestId;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 const CBOR: &str = "application/cbor";
 
@@ -47,7 +48,13 @@ pub(super) fn decode(operation: &'static Operation, request: &Request) -> Result
 }
 
 pub(super) fn encode(answer: Answer) -> Response {
-    let Answer { structure, output, request_id, .. } = answer;
+    let Answer { service, structure, mut output, request_id, .. } = answer;
+    if let Some(events) = EventMember::of(structure) {
+        let initial = initial_response(structure, &output, Format::Cbor);
+        let (status, headers) = (StatusCode::OK, HeaderMap::new());
+        let told = Stream { service, status, headers, format: Format::Cbor, request_id };
+        return tell_protocol(events.respond(told, &mut output, Some(initial)));
+    }
     let mut writer = Writer::default();
     writer.structure(&[], structure, &output);
     tell_protocol(respond(StatusCode::OK, CBOR, writer.finish(), request_id))

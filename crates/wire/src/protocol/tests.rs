@@ -2,6 +2,7 @@
 //! stand beside them: <https://github.com/smithy-lang/smithy/tree/main/smithy-aws-protocol-tests>
 
 mod aws_json;
+mod event;
 mod negotiate;
 mod query;
 mod rest_json;
