@@ -9,6 +9,8 @@ mod graph;
 mod model;
 mod name;
 mod operations;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use crate::{Command, Outcome};
