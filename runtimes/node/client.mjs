@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { errorReport, xrayCause } from './errors.mjs';
 
 const API = '/2018-06-01/runtime';
-const XRAY_CAUSE_LIMIT_BYTES = 1024 * 1024;
+// X-Ray takes documents of up to 64 KB, so a longer cause would only weigh on the request.
+const XRAY_CAUSE_LIMIT_BYTES = 32 * 1024;
 
 export class RuntimeApiClient {
   #host;
@@ -52,7 +53,7 @@ export class RuntimeApiClient {
   async postInvocationError(error, requestId) {
     const headers = { 'Content-Type': 'application/json' };
     const cause = xrayCause(error);
-    if (Buffer.byteLength(cause) < XRAY_CAUSE_LIMIT_BYTES) headers['Lambda-Runtime-Function-XRay-Error-Cause'] = cause;
+    if (Buffer.byteLength(cause) <= XRAY_CAUSE_LIMIT_BYTES) headers['Lambda-Runtime-Function-XRay-Error-Cause'] = cause;
     const path = `${API}/invocation/${encodeURIComponent(requestId)}/error`;
     await this.#exchange('POST', path, headers, JSON.stringify(errorReport(error)));
   }
@@ -66,7 +67,8 @@ export class RuntimeApiClient {
   async #exchange(method, path, headers = {}, text = '') {
     const body = Buffer.from(text);
     const lines = [`${method} ${path} HTTP/1.1`, `Host: ${this.#host}:${this.#port}`, `User-Agent: hearth-node/${process.version}`];
-    for (const name of Object.keys(headers)) lines.push(`${name}: ${headers[name]}`);
+    // An error's name is the function's to choose; in a header it must stay on its line.
+    for (const name of Object.keys(headers)) lines.push(`${name}: ${String(headers[name]).replace(/[\r\n\0]/g, ' ')}`);
     if (method === 'POST') lines.push(`Content-Length: ${body.length}`);
     const request = Buffer.concat([Buffer.from(lines.join('\r\n') + '\r\n\r\n'), body]);
     const kept = this.#socket !== null;

@@ -11,6 +11,9 @@ import _socket
 
 from .lambda_runtime_marshaller import LambdaMarshaller, to_json
 
+# X-Ray takes documents of up to 64 KB, so a longer cause, as of endless recursion, would only weigh on the request.
+XRAY_CAUSE_LIMIT_BYTES = 32 * 1024
+
 
 class LambdaRuntimeClient:
     """The Runtime API over one kept connection.
@@ -43,8 +46,9 @@ class LambdaRuntimeClient:
 
     def post_invocation_error(self, invoke_id, error_response_data, xray_fault, invocation_id=None):
         headers = {"Content-Type": "application/json"}
-        if len(xray_fault) < 1024 * 1024:
-            headers["Lambda-Runtime-Function-XRay-Error-Cause"] = xray_fault
+        cause = xray_fault.replace("\x7f", "\\u007f")  # DEL must not stand in a header.
+        if len(cause.encode("utf-8", "replace")) <= XRAY_CAUSE_LIMIT_BYTES:
+            headers["Lambda-Runtime-Function-XRay-Error-Cause"] = cause
         self._post_outcome(invoke_id, "error", error_response_data.encode("utf-8"), headers, invocation_id)
 
     def post_init_error(self, error_response_data, error_type_override=None):
@@ -71,14 +75,13 @@ class LambdaRuntimeClient:
         if invocation_id:
             headers["Lambda-Runtime-Invocation-Id"] = invocation_id
         path = f"/2018-06-01/runtime/invocation/{invoke_id}/{outcome}"
-        status, _, _ = self._exchange("POST", path, body, headers)
+        status, _, answer = self._exchange("POST", path, body, headers)
         if not 200 <= status < 300:
-            # AWS: an answer that was not taken, such as one that is too large, ends the runtime, with these words.
-            # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-            kind = "success" if outcome == "response" else "failure"
-            sys.stderr.write(
-                f"[ERROR] [{int(time.time() * 1000)}] LAMBDA_RUNTIME Failed to post handler {kind} response. "
-                f"Http response code: {status}. \n"
+            # AWS: an outcome that was not taken, such as a response that is too large, ends the runtime, with these
+            # words, which say "success" of errors too. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+            sys.stdout.write(
+                f"[ERROR] [{int(time.time() * 1000)}] LAMBDA_RUNTIME Failed to post handler success response. "
+                f"Http response code: {status}. {answer.decode('utf-8', 'replace')}\n"
             )
             raise RuntimeError(f"Failed to post invocation {outcome}")
 
@@ -118,22 +121,12 @@ class LambdaRuntimeClient:
         for line in lines:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            body = self._take_chunks()
-        else:
-            body = self._take(int(headers.get("content-length", 0)))
+        if "transfer-encoding" in headers:
+            raise RuntimeError(f"The Runtime API at {self._address} answered without Content-Length")
+        body = self._take(int(headers.get("content-length", 0)))
         if headers.get("connection", "").lower() == "close":
             self._connection = None
         return int(status_line.split(" ", 2)[1]), headers, body
-
-    def _take_chunks(self):
-        chunks = []
-        while True:
-            size = int(self._take_through(b"\r\n").split(b";")[0], 16)
-            chunks.append(self._take(size))
-            self._take_through(b"\r\n")
-            if size == 0:
-                return b"".join(chunks)
 
     def _take_through(self, mark):
         searched = 0

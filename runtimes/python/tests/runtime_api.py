@@ -75,12 +75,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(status, {}, b'{"status":"OK"}')
 
     def _answer(self, status, headers, body):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        # In one piece, so that no packet of it waits for the acknowledgement of the one before.
+        lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(body)}"]
+        lines.extend(f"{name}: {value}" for name, value in headers.items())
+        self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
 
     def log_message(self, *_):
         pass
@@ -114,7 +112,8 @@ class Exchange:
             self.idle.set()
             server.shutdown()
             server.server_close()
-        self.stdout, self.stderr = stdout.decode(), stderr.decode()
+        self.raw_stdout = stdout
+        self.stdout, self.stderr = stdout.decode(errors="backslashreplace"), stderr.decode()
         self.status = None if process.returncode == -9 else process.returncode
 
     def _stop_when_idle(self, process):
