@@ -220,7 +220,7 @@ impl Environment {
             credentials: &self.credentials,
             log_stream: self.log.name(),
             bootstraps,
-            sdk: sdk::installed(&options.data_dir, self.definition.runtime.language()),
+            sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
         };
         let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));

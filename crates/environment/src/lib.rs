@@ -39,6 +39,8 @@ pub struct Options {
     pub spawner: hearth_sandbox::Spawner,
     /// Where bootstraps and the AWS SDKs for functions are kept: the server's data directory.
     pub data_dir: PathBuf,
+    /// Where the AWS SDKs for functions are installed; servers may share it.
+    pub sdk_dir: PathBuf,
     /// The interpreters of this machine.
     pub runtimes: Arc<Runtimes>,
     /// Serves AWS API calls made inside environments.

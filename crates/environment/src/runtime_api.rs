@@ -4,13 +4,16 @@
 //! The other end is hostile: every size and count is bounded here, and a client that is slow or silent holds up nobody but
 //! its own environment, whose time is bounded elsewhere. The Extensions, Logs and Telemetry APIs are refused.
 
+#[cfg(test)]
+mod tests;
+
 use crate::Invocation;
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use hearth_base::{RequestId, limits};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -448,6 +451,8 @@ async fn collect(mut body: Incoming) -> Result<Collected, Refused> {
                     first = data;
                 } else {
                     if rest.is_empty() {
+                        let more = body.size_hint().lower().min(limits::RESPONSE_PAYLOAD_BYTES_MAX as u64);
+                        rest.reserve(first.len() + data.len() + more as usize);
                         rest.extend_from_slice(&std::mem::take(&mut first));
                     }
                     rest.extend_from_slice(&data);

@@ -128,7 +128,12 @@ impl Runtimes {
         &self.problems
     }
 
-    /// The newest interpreter of a language: what installs its packages.
+    /// Whether an interpreter is new enough for the bootstrap of `language`.
+    pub fn can_run(&self, interpreter: &Interpreter, language: Language) -> bool {
+        interpreter.stands_in_for(language)
+    }
+
+    /// The newest interpreter of a language that is new enough for its bootstrap.
     pub fn newest(&self, language: Language) -> Option<&Interpreter> {
         self.found.iter().rev().find(|interpreter| interpreter.stands_in_for(language))
     }

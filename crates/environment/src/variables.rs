@@ -67,22 +67,22 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
         "LD_LIBRARY_PATH",
         &format!("{libraries}/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{layers}/lib"),
     );
-    match (language, directories.sdk) {
-        (Language::Node, sdk) => {
+    // In a cage the bootstraps themselves set the search paths that AWS's runtimes have.
+    let Some(sdk) = directories.sdk.map(shown) else { return };
+    match language {
+        Language::Node => {
             let major = definition.runtime.version().0;
-            let sdk = sdk.map(|sdk| format!(":{}/node_modules", sdk.display())).unwrap_or_default();
-            set(
-                "NODE_PATH",
-                &format!(
-                    "{layers}/nodejs/node{major}/node_modules:{layers}/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}{sdk}"
-                ),
-            );
+            let paths = [
+                format!("{layers}/nodejs/node{major}/node_modules"),
+                format!("{layers}/nodejs/node_modules"),
+                format!("{sdk}/node_modules"),
+                runtime,
+                task,
+            ];
+            set("NODE_PATH", &paths.join(":"));
         }
-        // In a cage the bootstrap itself sets the path that AWS's runtime has.
-        (Language::Python, Some(sdk)) => {
-            set("PYTHONPATH", &format!("{layers}/python:{runtime}:{}", sdk.display()));
-        }
-        (Language::Python, None) | (Language::Provided, _) => {}
+        Language::Python => set("PYTHONPATH", &format!("{layers}/python:{runtime}:{sdk}")),
+        Language::Provided => {}
     }
 }
 
