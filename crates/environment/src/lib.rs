@@ -37,7 +37,7 @@ use std::time::Duration;
 pub struct Options {
     /// Makes the cages.
     pub spawner: hearth_sandbox::Spawner,
-    /// Where bootstraps and the AWS SDKs for functions are kept: the server's data directory.
+    /// Where the bootstraps are written: the server's data directory.
     pub data_dir: PathBuf,
     /// Where the AWS SDKs for functions are installed; servers may share it.
     pub sdk_dir: PathBuf,
