@@ -1,0 +1,210 @@
+//! Where everything is put together: the only place that knows which service stands behind which trait.
+
+use crate::configuration::Configuration;
+use crate::secret::Secret;
+use hearth_api::{Dispatch, lambda as lambda_api, logs as logs_api, sts as sts_api};
+use hearth_base::{BoxFuture, Clock, Rng, SystemClock, SystemRng};
+use hearth_environment::{
+    CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
+};
+use hearth_gateway::Gateway;
+use hearth_iam::{AccessKey, Authority, Origin, Session};
+use hearth_sandbox::Spawner;
+use hearth_store::{Blobs, Store};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How long credentials of execution roles last. An environment takes no invocation that might outlive them.
+const SESSION: Duration = Duration::from_secs(12 * 3_600);
+
+/// What every assembly of one server shares.
+pub struct Foundation {
+    /// The settings.
+    pub configuration: Configuration,
+    /// Makes cages.
+    pub spawner: Spawner,
+    /// The interpreters of this machine.
+    pub runtimes: Arc<Runtimes>,
+    /// Derives keys.
+    pub secret: Secret,
+    /// Where the AWS SDKs for functions are installed.
+    pub sdk_dir: PathBuf,
+    /// The AWS endpoint that code in environments reaches.
+    pub endpoint: Arc<InnerEndpoint>,
+    /// Who callers are.
+    pub authority: Arc<Authority>,
+}
+
+/// The services of a server, running.
+pub struct Assembly {
+    /// What the gateway dispatches to.
+    pub services: Vec<Arc<dyn Dispatch>>,
+    /// The control plane, for package downloads.
+    pub lambda: hearth_lambda::Service,
+    environments: Environments,
+    logs_work: hearth_logs::Handle,
+}
+
+impl Foundation {
+    /// What stands before any service: keys and the endpoint for environments.
+    pub fn new(
+        configuration: Configuration,
+        spawner: Spawner,
+        places: Places,
+    ) -> Result<Self, Box<dyn Error>> {
+        let runtimes = Arc::new(runtimes(&configuration)?);
+        let credentials = hearth_iam::Credentials::new(hearth_iam::credentials::Options {
+            account: configuration.account,
+            root: AccessKey::development(),
+            sealing_key: places.secret.key("session tokens"),
+            clock: clock(),
+            rng: rng(),
+        });
+        let authority = Arc::new(Authority::new(Arc::new(credentials), clock()));
+        let endpoint = Arc::new(InnerEndpoint::default());
+        let Places { secret, sdk_dir } = places;
+        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority })
+    }
+
+    /// Opens every service over a store, with their files below `directory`.
+    pub async fn assemble(&self, store: Store, directory: &Path) -> Result<Assembly, Box<dyn Error>> {
+        let logs = hearth_logs::Service::open(hearth_logs::Options {
+            store: store.clone(),
+            clock: clock(),
+            rng: rng(),
+        });
+        let logs_work = logs.start();
+        let logs: Arc<dyn logs_api::Logs> = Arc::new(logs);
+        let delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
+            logs: Arc::clone(&logs),
+            authority: Arc::clone(&self.authority),
+            rng: rng(),
+        });
+        let environments = Environments::new(hearth_environment::Options {
+            spawner: self.spawner.clone(),
+            data_dir: directory.to_owned(),
+            sdk_dir: self.sdk_dir.clone(),
+            runtimes: Arc::clone(&self.runtimes),
+            endpoint: self.endpoint.clone(),
+            credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
+            logs: Arc::new(delivery),
+            clock: clock(),
+            rng: rng(),
+            environments_max: self.configuration.environments_max,
+            idle_timeout: self.configuration.idle_timeout,
+        })?;
+        let lambda = hearth_lambda::Service::open(hearth_lambda::Options {
+            store,
+            blobs: Blobs::open(&directory.join("packages"), clock())?,
+            code_dir: directory.join("code"),
+            runtimes: Arc::clone(&self.runtimes),
+            data_plane: Arc::new(environments.clone()),
+            clock: clock(),
+            rng: rng(),
+            download_secret: self.secret.key("package downloads"),
+        })
+        .await?;
+        let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
+        let services: Vec<Arc<dyn Dispatch>> = vec![
+            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
+            Arc::new(logs_api::Dispatcher::new(logs)),
+            Arc::new(sts_api::Dispatcher::new(Arc::new(hearth_iam::Sts))),
+        ];
+        Ok(Assembly { services, lambda, environments, logs_work })
+    }
+}
+
+impl Assembly {
+    /// Lets invocations in flight finish within `grace`, ends every environment and all background work.
+    pub async fn close(self, grace: Duration) {
+        self.environments.drain(grace).await;
+        self.logs_work.stop().await;
+    }
+}
+
+/// What lies on disk and is shared by every assembly.
+pub struct Places {
+    /// The data directory's secret.
+    pub secret: Secret,
+    /// Where the AWS SDKs for functions are installed.
+    pub sdk_dir: PathBuf,
+}
+
+/// The AWS endpoint inside environments: it becomes the gateway once there is one.
+#[derive(Default)]
+pub struct InnerEndpoint {
+    gateway: OnceLock<Weak<Gateway>>,
+}
+
+impl InnerEndpoint {
+    /// From now on connections of environments are served by this gateway.
+    pub fn open(&self, gateway: &Arc<Gateway>) {
+        // A second gateway would be a second server: there is one for each process.
+        let _ = self.gateway.set(Arc::downgrade(gateway));
+    }
+}
+
+impl Endpoint for InnerEndpoint {
+    fn serve(&self, connection: TcpStream, _definition: Arc<Definition>) -> BoxFuture<'static, ()> {
+        match self.gateway.get().and_then(Weak::upgrade) {
+            Some(gateway) => Box::pin(gateway.serve_connection(connection, Origin::Environment)),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+/// Sessions of execution roles, as Lambda assumes them for environments.
+struct RoleCredentials {
+    authority: Arc<Authority>,
+}
+
+impl CredentialSource for RoleCredentials {
+    fn issue(&self, definition: &Definition) -> Credentials {
+        let session = Session {
+            account: definition.key.account,
+            role: definition.role_arn.rsplit('/').next().unwrap_or_default(),
+            name: &definition.key.name,
+            duration: SESSION,
+        };
+        let issued = self
+            .authority
+            .credentials()
+            .issue_session(&session)
+            .expect("the names of roles and functions were checked when the function was made");
+        Credentials {
+            access_key_id: issued.access_key_id,
+            secret_access_key: issued.secret_access_key,
+            session_token: issued.session_token,
+            expiration: issued.expiration,
+        }
+    }
+}
+
+/// Looks for the interpreters of this machine.
+pub fn runtimes(configuration: &Configuration) -> Result<Runtimes, Box<dyn Error>> {
+    let mut overrides = Vec::new();
+    for (name, program) in &configuration.runtimes {
+        let runtime = name
+            .parse()
+            .map_err(|error: hearth_environment::UnknownRuntime| format!("--runtime {name}: {error}"))?;
+        overrides.push((runtime, program.clone()));
+    }
+    Ok(Runtimes::discover(&RuntimesOptions {
+        overrides,
+        strict: configuration.strict_runtimes,
+        cache: configuration.data_dir.as_ref().map(|directory| directory.join("runtimes/found.json")),
+    }))
+}
+
+/// The machine's clock.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// The kernel's randomness.
+pub fn rng() -> Arc<dyn Rng> {
+    Arc::new(SystemRng)
+}
