@@ -72,8 +72,10 @@ fn print_commands() {
     }
 }
 
-/// The root of the checkout: the folder above this crate's.
+/// The root of the checkout: the folder above this crate's. `cargo run` says where that is now; the path of the build
+/// serves when the program is started by hand.
 fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let now = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let manifest = now.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     manifest.parent().expect("xtask lies in a folder of the checkout").to_path_buf()
 }

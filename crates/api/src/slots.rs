@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use hearth_base::{BoxFuture, Timestamp};
-use hearth_wire::{Failure, Kind, Shape, Structured, Value};
+use hearth_wire::{Events, Failure, Kind, Shape, Structured, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -66,7 +66,8 @@ scalar_slots! {
     String: String,
     Blob: Bytes,
     Timestamp: Timestamp,
-    Document: Document
+    Document: Document,
+    Events: Events
 }
 
 impl Slot for f64 {

@@ -12,6 +12,8 @@ const MODEL: &str = r##"{
     "PutThing": {"name": "PutThing", "http": {"method": "PUT", "requestUri": "/things/{Id}", "responseCode": 201},
       "input": {"shape": "PutThingRequest"}, "errors": [{"shape": "Busy"}, {"shape": "ThingFault"}]},
     "Ping": {"name": "Ping", "http": {"method": "POST", "requestUri": "/"}},
+    "WatchThing": {"name": "WatchThing", "http": {"method": "GET", "requestUri": "/watch"},
+      "output": {"shape": "Watched"}},
     "GetThing": {"name": "GetThing", "http": {"method": "GET", "requestUri": "/things/{Id}"},
       "output": {"shape": "Unreached"}}
   },
@@ -33,13 +35,16 @@ const MODEL: &str = r##"{
     "Busy": {"type": "structure", "exception": true, "error": {"httpStatusCode": 429, "senderFault": true},
       "members": {"message": {"shape": "Text"}, "Reason": {"shape": "Why"}}},
     "ThingFault": {"type": "structure", "exception": true, "fault": true, "members": {"Message": {"shape": "Text"}}},
+    "Watched": {"type": "structure", "members": {"Changes": {"shape": "Change"}}, "payload": "Changes"},
+    "Change": {"type": "structure", "eventstream": true, "members": {"Part": {"shape": "Part"}}},
+    "Part": {"type": "structure", "event": true, "members": {"Data": {"shape": "Bytes", "eventpayload": true}}},
     "Unreached": {"type": "structure", "members": {}}
   }
 }"##;
 
 fn entry(extra: &str) -> ServiceEntry {
     let text = format!(
-        "model = 'things/1'\nvalidation_code = 'Invalid'\noperations = ['PutThing', 'Ping']\n{extra}"
+        "model = 'things/1'\nvalidation_code = 'Invalid'\noperations = ['PutThing', 'Ping', 'WatchThing']\n{extra}"
     );
     toml::from_str(&text).unwrap()
 }
@@ -68,6 +73,11 @@ fn the_oddities_of_a_model_come_out_right() {
         "1 => crate::slots::answer_nothing(self.things.put_thing(grant, crate::slots::request(input))),",
         // What would hold itself is boxed; lists and maps hold their items apart already.
         "structure!(Tree { left: Box<Tree>, leaves: Vec<Tree>, named: BTreeMap<String, Tree>, });",
+        // The events of a stream come one by one, each a structure of its own type.
+        "structure!(Watched { changes: hearth_wire::Events, });",
+        "structure!(Change { part: Part, });",
+        "event_stream: true,",
+        "event: EventRole::Payload,",
         "enumeration!(Kind { A1 = \"a.1\", A1_2 = \"A_1\", });",
         "busy => Busy,",
         "thing => ThingFault,",

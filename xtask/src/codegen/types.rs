@@ -141,6 +141,8 @@ fn rust_type(model: &Model, name: &str) -> Result<String, String> {
     };
     Ok(match shape.kind.as_str() {
         _ if shape.document => "Document".to_owned(),
+        // The events are still to come when the answer begins.
+        "structure" if shape.eventstream => "hearth_wire::Events".to_owned(),
         "structure" => name.to_owned(),
         "string" if !shape.values.is_empty() => name.to_owned(),
         "string" | "character" => "String".to_owned(),
