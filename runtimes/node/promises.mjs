@@ -29,32 +29,48 @@ async function report(error) {
   hintAtMissingSdk(error);
 }
 
-async function processBuffered({ handler }, client, requestId, event, context) {
-  let text;
-  try {
-    const result = await handler(event, context);
-    await turnOfTheEventLoop();
-    text = toJson(result);
-  } catch (error) {
-    await report(error);
-    await client.postInvocationError(error, requestId);
-    return;
+class BufferedInvokeProcessor {
+  constructor(client, handler) {
+    this.client = client;
+    this.handler = handler;
   }
-  await client.postInvocationResponse(text, requestId);
+
+  async processInvoke(event, context) {
+    let text;
+    try {
+      const result = await this.handler(event, context);
+      await turnOfTheEventLoop();
+      text = toJson(result);
+    } catch (error) {
+      await report(error);
+      await this.client.postInvocationError(error, context.awsRequestId);
+      return;
+    }
+    await this.client.postInvocationResponse(text, context.awsRequestId);
+  }
 }
 
-async function processStreaming({ handler, openResponseStream, highWaterMark }, client, requestId, event, context) {
-  const { stream, done, fail } = openResponseStream(client, requestId, highWaterMark);
-  try {
-    const returned = handler(event, stream, context);
-    if (typeof returned?.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
-    if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
-    await done;
-    if (!stream.writableFinished) throw new Error('Response stream is not finished.');
-  } catch (error) {
-    await report(error);
-    await fail(error);
-    await done.catch(() => {});
+class StreamingInvokeProcessor {
+  constructor(client, handler, openResponseStream, highWaterMark) {
+    this.client = client;
+    this.handler = handler;
+    this.openResponseStream = openResponseStream;
+    this.highWaterMark = highWaterMark;
+  }
+
+  async processInvoke(event, context) {
+    const { stream, done, fail } = this.openResponseStream(this.client, context.awsRequestId, this.highWaterMark);
+    try {
+      const returned = this.handler(event, stream, context);
+      if (typeof returned?.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
+      if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
+      await done;
+      if (!stream.writableFinished) throw new Error('Response stream is not finished.');
+    } catch (error) {
+      await report(error);
+      await fail(error);
+      await done.catch(() => {});
+    }
   }
 }
 
@@ -72,9 +88,12 @@ async function load(client, taskRoot, handlerName) {
 /** Loads the function and runs it for each event; ends only by an error of the runtime's own. */
 export async function run(client, taskRoot, handlerName) {
   const invokeStore = installInvokeStore();
-  const loaded = await load(client, taskRoot, handlerName);
-  if (loaded.streaming) Object.assign(loaded, await import('./stream.mjs'));
-  const processInvoke = loaded.streaming ? processStreaming : processBuffered;
+  const { handler, streaming, highWaterMark } = await load(client, taskRoot, handlerName);
+  let processor = new BufferedInvokeProcessor(client, handler);
+  if (streaming) {
+    const { openResponseStream } = await import('./stream.mjs');
+    processor = new StreamingInvokeProcessor(client, handler, openResponseStream, highWaterMark);
+  }
   for (;;) {
     const { headers, body } = await client.next();
     beginInvocation(headers);
@@ -83,9 +102,7 @@ export async function run(client, taskRoot, handlerName) {
     const context = { ...told, xRayTraceId, getRemainingTimeInMillis, ...fromEnvironment() };
     setTraceId(headers);
     const event = JSON.parse(body);
-    const requestId = context.awsRequestId;
-    await invokeStore.run(invokeStore.contextOf(requestId, xRayTraceId, context.tenantId), () =>
-      processInvoke(loaded, client, requestId, event, context),
-    );
+    const kept = invokeStore.contextOf(context.awsRequestId, xRayTraceId, context.tenantId);
+    await invokeStore.run(kept, () => processor.processInvoke(event, context));
   }
 }
