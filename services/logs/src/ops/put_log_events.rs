@@ -38,12 +38,13 @@ pub async fn run(
     for _ in 0..ATTEMPTS_MAX {
         let Found { target, remembered } = inner.targets.find(&inner.tables, scope, name).await?;
         let now = inner.clock.now();
-        let Sorted { accepted, rejected } = sort(&events, now, &target.group.value)?;
-        if accepted.is_empty() && remembered {
-            // Nothing will be written, so nothing would tell that the target is out of date.
+        let sorted = sort(&events, now, &target.group.value);
+        if remembered && sorted.as_ref().map_or(true, |sorted| sorted.accepted.is_empty()) {
+            // Nothing would be written, so nothing would tell that the target is out of date.
             inner.targets.forget(scope, name);
             continue;
         }
+        let Sorted { accepted, rejected } = sorted?;
         let request = inner.ids.next(now);
         match write(inner, &target, (request, accepted)).await {
             Ok(()) => {

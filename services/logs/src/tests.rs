@@ -1,1 +1,0 @@
-//! The service through its trait, on the in-memory store and a clock that tests advance.
