@@ -108,7 +108,9 @@ impl Exchange {
 
     /// Says what there is, to a client that asks for what there is not.
     fn unrecognised(&self, signature: Result<Option<Signature>, Refusal>) -> Response {
-        let protocol = NO_SERVICE.negotiate(&self.asked);
+        // S3 is the one service of its protocol family that clients ask for without a sign of it in the headers.
+        let s3 = matches!(&signature, Ok(Some(signature)) if signature.scope.service == "s3");
+        let protocol = if s3 { Protocol::RestXml } else { NO_SERVICE.negotiate(&self.asked) };
         let dialect = Dialect::of(&NO_SERVICE, protocol);
         let failure = match signature {
             Ok(None) => Refusal::MissingToken.failure(dialect),

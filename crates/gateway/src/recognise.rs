@@ -21,6 +21,7 @@ pub(crate) static NO_SERVICE: Service = Service {
         Protocol::AwsJson1_0,
         Protocol::AwsJson1_1,
         Protocol::AwsQuery,
+        Protocol::RestXml,
         Protocol::RpcV2Cbor,
     ],
     query_compatible: false,

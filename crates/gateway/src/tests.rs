@@ -243,6 +243,7 @@ async fn refusals_have_the_form_of_the_protocol() {
             "UnknownServiceException",
             "Hearth does not have the service 'sqs'. It has: lambda, logs, sts.",
         ),
+        (ask("GET", "/bucket").sign("test", "s3"), 400, "", "<Code>UnknownServiceException</Code>"),
         (ask("GET", "/nowhere"), 403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
         (ask("GET", "/nowhere").sign("test", "lambda"), 404, "UnknownOperationException", ""),
         (ask("OPTIONS", FUNCTIONS), 403, "MissingAuthenticationTokenException", ""),

@@ -21,14 +21,14 @@ pub(crate) fn request_before_payload(head: &Head<'_>, signature: &Signature) -> 
     text.push(b'\n');
     query(head.uri.query().unwrap_or_default(), signature.presigned, &mut text);
     text.push(b'\n');
-    for name in &signature.signed_headers {
+    for name in signature.signed_headers.split(';') {
         text.extend_from_slice(name.as_bytes());
         text.push(b':');
         header(head, name, &mut text);
         text.push(b'\n');
     }
     text.push(b'\n');
-    text.extend_from_slice(signature.signed_headers.join(";").as_bytes());
+    text.extend_from_slice(signature.signed_headers.as_bytes());
     text.push(b'\n');
     text
 }

@@ -56,8 +56,8 @@ pub struct Signature {
     pub(crate) time: Timestamp,
     /// The time as the string to sign has it.
     pub(crate) time_text: String,
-    /// Lower-case names, sorted, each once.
-    pub(crate) signed_headers: Vec<String>,
+    /// Lower-case names, sorted, each once, with semicolons between: a line of the canonical request.
+    pub(crate) signed_headers: String,
     pub(crate) value: [u8; 32],
     pub(crate) token: Option<String>,
     /// How long it is valid, for signatures in the query that say so.
@@ -86,7 +86,7 @@ impl Signature {
         };
         // Were the action unsigned, a signed request could be turned into another one on its way.
         if head.headers.contains_key("x-amz-target")
-            && !signature.signed_headers.iter().any(|name| name == "x-amz-target")
+            && !signature.signed_headers.split(';').any(|name| name == "x-amz-target")
         {
             let message = "'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.";
             return Err(Refusal::Scope(message.into()));
@@ -243,19 +243,25 @@ impl Scope {
     }
 }
 
-fn signed_headers(list: &str) -> Result<Vec<String>, Refusal> {
-    let mut names: Vec<String> = list.split(';').map(str::to_ascii_lowercase).collect();
-    if names.len() > SIGNED_HEADERS_MAX {
+fn signed_headers(list: &str) -> Result<String, Refusal> {
+    if list.split(';').count() > SIGNED_HEADERS_MAX {
         return Err(Refusal::Incomplete(format!("More than {SIGNED_HEADERS_MAX} SignedHeaders.")));
     }
-    names.sort_unstable();
-    names.dedup();
-    if !names.iter().any(|name| name == "host" || name == ":authority") {
+    if !list.split(';').any(|name| name.eq_ignore_ascii_case("host") || name == ":authority") {
         return Err(Refusal::Scope(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".into(),
         ));
     }
-    Ok(names)
+    let canonical = list.split(';').is_sorted_by(|name, next| name < next)
+        && !list.bytes().any(|byte| byte.is_ascii_uppercase());
+    if canonical {
+        return Ok(list.to_owned());
+    }
+    let lower = list.to_ascii_lowercase();
+    let mut names: Vec<&str> = lower.split(';').collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names.join(";"))
 }
 
 /// A signature is 64 hexadecimal digits; anything else cannot match.
