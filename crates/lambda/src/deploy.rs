@@ -10,6 +10,7 @@ use crate::registry::key_of;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hearth_base::Region;
 use hearth_base::limits::PACKAGE_ZIPPED_BYTES_MAX;
 use hearth_environment::Resolved;
 use hearth_store::BlobHash;
@@ -200,23 +201,15 @@ fn settle(inner: &Inner, function: &mut Function) {
     for version in versions.filter(|version| !is_settled(version)) {
         let resolved = version.settings.runtime.parse().ok().map(|runtime| inner.runtimes.resolve(runtime));
         match resolved {
-            Some(Ok(resolved)) => succeed(version, resolved),
+            Some(Ok(resolved)) => succeed(version, &function.region, resolved),
             Some(Err(unavailable)) => fail(version, "InvalidRuntime", unavailable.to_string()),
             None => fail(version, "InvalidRuntime", format!("{} cannot run here", version.settings.runtime)),
         }
     }
 }
 
-fn succeed(version: &mut Version, resolved: Resolved) {
-    let interpreter = resolved.interpreter.map_or_else(
-        || "provided".to_owned(),
-        |found| {
-            let (major, minor, patch) = found.version;
-            format!("{} {major}.{minor}.{patch}", found.language.as_str())
-        },
-    );
-    let digest = Sha256::digest(interpreter.as_bytes());
-    version.runtime_identity = Some(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+fn succeed(version: &mut Version, region: &Region, resolved: Resolved) {
+    version.runtime_version_arn = Some(resolved.version_arn(region));
     version.runtime_warning = resolved.warning;
     version.state = State::Active;
     version.last_update = Some(LastUpdate::Successful);

@@ -43,8 +43,8 @@ pub struct Version {
     pub last_update: Option<LastUpdate>,
     /// What the user should know of the runtime it runs on: the version is not the exact one.
     pub runtime_warning: Option<String>,
-    /// The runtime's identity, a SHA-256 in hexadecimal; none until it has been deployed.
-    pub runtime_identity: Option<String>,
+    /// The ARN that names the runtime's exact version; none until it has been deployed.
+    pub runtime_version_arn: Option<String>,
 }
 
 /// What the user configured, checked.

@@ -49,7 +49,7 @@ pub(crate) fn configuration(
             apply_on: Some(api::SnapStartApplyOn::None),
             optimization_status: Some(api::SnapStartOptimizationStatus::Off),
         }),
-        runtime_version_config: runtime_version(function, version),
+        runtime_version_config: runtime_version(version),
         logging_config: Some(logging(version)),
         ..Default::default()
     }
@@ -87,11 +87,9 @@ fn last_update(version: &Version) -> (Option<api::LastUpdateStatus>, Option<Stri
     }
 }
 
-fn runtime_version(function: &Function, version: &Version) -> Option<api::RuntimeVersionConfig> {
-    let identity = version.runtime_identity.as_ref()?;
-    let (region, partition) = (&function.region, function.region.partition());
+fn runtime_version(version: &Version) -> Option<api::RuntimeVersionConfig> {
     Some(api::RuntimeVersionConfig {
-        runtime_version_arn: Some(format!("arn:{partition}:lambda:{region}::runtime:{identity}")),
+        runtime_version_arn: Some(version.runtime_version_arn.clone()?),
         error: version.runtime_warning.clone().map(|message| api::RuntimeVersionError {
             error_code: Some("RuntimeVersionSubstituted".to_owned()),
             message: Some(message),

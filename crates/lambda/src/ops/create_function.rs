@@ -71,7 +71,7 @@ fn new_version(inner: &Inner, settings: crate::model::Settings, code: Code) -> V
         state: State::Pending,
         last_update: None,
         runtime_warning: None,
-        runtime_identity: None,
+        runtime_version_arn: None,
     }
 }
 
