@@ -37,8 +37,13 @@ struct Route {
     segments: Vec<Segment>,
     greedy: bool,
     query: Vec<(&'static str, Option<&'static str>)>,
+    rank: Rank,
     operation: Result<usize, &'static Unimplemented>,
 }
+
+/// Routes of a lower rank are tried first: literals before labels before greedy labels, from left to right, and with as
+/// many literal query parameters as there are.
+type Rank = (Vec<u8>, Reverse<usize>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Segment {
@@ -73,7 +78,7 @@ impl Router {
             )
             .collect();
         // Stable, so that equals stay in the order of their names.
-        routes.sort_by_cached_key(Route::rank);
+        routes.sort_by(|one, other| one.rank.cmp(&other.rank));
         Self { service, routes }
     }
 
@@ -87,9 +92,8 @@ impl Router {
             .filter(|route| route.fits(request.method.as_str(), &segments, query))
             .peekable();
         let first = fitting.next()?;
-        let rank = first.rank();
         let route = std::iter::once(first)
-            .chain(fitting.take_while(|route| route.rank() == rank))
+            .chain(fitting.take_while(|route| route.rank == first.rank))
             .min_by_key(|route| self.missing_and_present(route, request, query))?;
         Some(match route.operation {
             Ok(index) => Target::Implemented(index, route.labels(&segments)),
@@ -136,27 +140,24 @@ impl Route {
         if segments.last() == Some(&Segment::Literal("")) {
             segments.pop();
         }
-        let query = query.split('&').filter(|pair| !pair.is_empty());
-        Self {
-            method,
-            greedy: segments.iter().any(|segment| matches!(segment, Segment::Greedy(_))),
-            segments,
-            query: query
-                .map(|pair| pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value))))
-                .collect(),
-            operation,
-        }
-    }
-
-    /// Routes of a lower rank are tried first: literals before labels before greedy labels, from left to right, and
-    /// with as many literal query parameters as there are.
-    fn rank(&self) -> (Vec<u8>, Reverse<usize>) {
-        let segments = self.segments.iter().map(|segment| match segment {
+        let query: Vec<_> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value))))
+            .collect();
+        let ranks = segments.iter().map(|segment| match segment {
             Segment::Literal(_) => 0,
             Segment::Label(_) => 1,
             Segment::Greedy(_) => 2,
         });
-        (segments.collect(), Reverse(self.query.len()))
+        Self {
+            method,
+            greedy: segments.iter().any(|segment| matches!(segment, Segment::Greedy(_))),
+            rank: (ranks.collect(), Reverse(query.len())),
+            segments,
+            query,
+            operation,
+        }
     }
 
     fn fits(&self, method: &str, segments: &[&str], query: &str) -> bool {

@@ -8,9 +8,9 @@ mod text;
 pub use pattern::compiles;
 
 use crate::failure::Failure;
-use crate::schema::{Kind, Member, Service, Shape, Structure};
+use crate::schema::{Kind, Service, Shape, Structure};
 use crate::value::Value;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// The most violations that one answer lists: what a bad request can make the server write is bounded.
 const VIOLATIONS_MAX: usize = 100;
@@ -22,7 +22,7 @@ const VIOLATIONS_MAX: usize = 100;
 /// 'a b' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: …`.
 pub fn validate(service: &'static Service, shape: &'static Shape, value: &Value) -> Result<(), Failure> {
     let (Value::Structure(slots), Kind::Structure(structure)) = (value, &shape.kind) else { return Ok(()) };
-    let mut walk = Walk { path: String::new(), violations: Vec::new() };
+    let mut walk = Walk { path: Vec::new(), violations: Vec::new() };
     walk.structure(structure, slots);
     let count = walk.violations.len();
     if count == 0 {
@@ -34,32 +34,55 @@ pub fn validate(service: &'static Service, shape: &'static Shape, value: &Value)
 }
 
 /// A walk along a value and its shape.
-struct Walk {
-    /// Where it stands, `tags.1.member.value`.
-    path: String,
+struct Walk<'a> {
+    /// Where it stands; written out only when there is something to report.
+    path: Vec<Step<'a>>,
     violations: Vec<String>,
 }
 
-impl Walk {
-    fn structure(&mut self, structure: &Structure, slots: &[Option<Value>]) {
+/// One step of a path.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    /// Into a member of a structure.
+    Member(&'static str),
+    /// Into an item of a list, counted from 1.
+    Item(usize),
+    /// Into a value of a map.
+    Key(&'a str),
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(name) => f.write_str(&decapitalised(name)),
+            Self::Item(number) => write!(f, "{number}.member"),
+            Self::Key(key) => write!(f, "{key}.member"),
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn structure(&mut self, structure: &Structure, slots: &'a [Option<Value>]) {
         for (member, slot) in structure.members.iter().zip(slots) {
-            self.step(&decapitalised(member.name), |walk| match slot {
-                Some(value) => walk.member(member, value),
-                None if member.required => walk.report(None, member.shape, "Member must not be null"),
+            self.path.push(Step::Member(member.name));
+            match slot {
+                Some(value) => self.member(member.shape, value),
+                None if member.required => self.report(None, member.shape, "Member must not be null"),
                 None => {}
-            });
+            }
+            self.path.pop();
         }
     }
 
-    fn member(&mut self, member: &Member, value: &Value) {
-        for constraint in broken(member.shape, value) {
-            self.report(Some(value), member.shape, &constraint);
+    fn member(&mut self, shape: &'static Shape, value: &'a Value) {
+        for constraint in broken(shape, value) {
+            self.report(Some(value), shape, &constraint);
         }
-        self.inside(member.shape, value);
+        self.inside(shape, value);
     }
 
     /// Goes into lists, maps and structures.
-    fn inside(&mut self, shape: &'static Shape, value: &Value) {
+    fn inside(&mut self, shape: &'static Shape, value: &'a Value) {
         match (value, &shape.kind) {
             (Value::Structure(slots), Kind::Structure(structure)) => self.structure(structure, slots),
             (Value::List(items), Kind::List { item, .. }) => {
@@ -68,11 +91,7 @@ impl Walk {
                     self.report(Some(value), shape, &constraint);
                 }
                 for (index, value) in items.iter().enumerate() {
-                    if self.is_full() {
-                        return;
-                    }
-                    let step = format!("{}.member", index + 1);
-                    self.step(&step, |walk| walk.inside(item.shape, value));
+                    self.step(Step::Item(index + 1), item.shape, value);
                 }
             }
             (Value::Map(entries), Kind::Map { key, value: item, .. }) => {
@@ -86,25 +105,20 @@ impl Walk {
                     self.report(Some(value), shape, &constraint);
                 }
                 for (key, value) in entries {
-                    if self.is_full() {
-                        return;
-                    }
-                    let step = format!("{key}.member");
-                    self.step(&step, |walk| walk.inside(item.shape, value));
+                    self.step(Step::Key(key), item.shape, value);
                 }
             }
             _ => {}
         }
     }
 
-    fn step(&mut self, name: &str, walk: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        if length > 0 {
-            self.path.push('.');
+    fn step(&mut self, step: Step<'a>, shape: &'static Shape, value: &'a Value) {
+        if self.is_full() {
+            return;
         }
-        self.path.push_str(name);
-        walk(self);
-        self.path.truncate(length);
+        self.path.push(step);
+        self.inside(shape, value);
+        self.path.pop();
     }
 
     fn is_full(&self) -> bool {
@@ -124,7 +138,8 @@ impl Walk {
             }
             None => violation.push_str("null "),
         }
-        let _ = write!(violation, "at '{}' failed to satisfy constraint: {constraint}", self.path);
+        let path: Vec<String> = self.path.iter().map(Step::to_string).collect();
+        let _ = write!(violation, "at '{}' failed to satisfy constraint: {constraint}", path.join("."));
         self.violations.push(violation);
     }
 }
@@ -138,6 +153,9 @@ fn decapitalised(name: &str) -> String {
 /// The constraints of its own shape that a value breaks, as AWS puts them.
 fn broken(shape: &Shape, value: &Value) -> Vec<String> {
     let mut broken = Vec::new();
+    if !is_constrained(shape) {
+        return broken;
+    }
     let (size, noun) = match value {
         Value::String(text) => {
             if !shape.values.is_empty() && !shape.values.contains(&text.as_str()) {
@@ -177,6 +195,10 @@ fn broken(shape: &Shape, value: &Value) -> Vec<String> {
     broken
 }
 
+fn is_constrained(shape: &Shape) -> bool {
+    shape.min.is_some() || shape.max.is_some() || !shape.pattern.is_empty() || !shape.values.is_empty()
+}
+
 /// Whether an item of a list or a value of a map breaks its shape. Null always does.
 fn breaks(shape: &Shape, value: &Value) -> bool {
     matches!(value, Value::Null) || !broken(shape, value).is_empty()
@@ -184,9 +206,7 @@ fn breaks(shape: &Shape, value: &Value) -> bool {
 
 fn breaks_text(shape: &Shape, text: &str) -> bool {
     // A shape without constraints is not worth a copy of the text.
-    let constrained =
-        shape.min.is_some() || shape.max.is_some() || !shape.pattern.is_empty() || !shape.values.is_empty();
-    constrained && !broken(shape, &Value::String(text.to_owned())).is_empty()
+    is_constrained(shape) && !broken(shape, &Value::String(text.to_owned())).is_empty()
 }
 
 /// All constraints of a shape, as AWS lists them for items, keys and values.

@@ -46,7 +46,7 @@ fn compiled(pattern: &'static str) -> Arc<Pattern> {
 }
 
 fn compile(pattern: &str) -> Pattern {
-    let whole = format!(r"\A(?:{})\z", ascii_classes(pattern));
+    let whole = format!(r"\A(?:{})\z", translated(pattern));
     if let Ok(regex) = regex::RegexBuilder::new(&whole).size_limit(COMPILED_BYTES_MAX).build() {
         return Pattern::Plain(regex);
     }
@@ -56,15 +56,19 @@ fn compile(pattern: &str) -> Pattern {
     }
 }
 
-/// The models are written for Java, whose `\d`, `\w` and `\s` mean ASCII where Rust's mean all of Unicode.
-fn ascii_classes(pattern: &str) -> String {
+/// The models are written for Java: its `\d`, `\w` and `\s` mean ASCII where Rust's mean all of Unicode, and it writes
+/// characters beyond 16 bits as two.
+fn translated(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        if character != '\\' {
-            out.push(character);
+    let mut rest = pattern;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        out.push_str(before);
+        if let Some((character, after)) = surrogates(escape) {
+            out.push_str(&format!(r"\x{{{character:X}}}"));
+            rest = after;
             continue;
         }
+        let mut characters = escape.chars();
         match characters.next() {
             Some('d') => out.push_str("[0-9]"),
             Some('D') => out.push_str("[^0-9]"),
@@ -75,8 +79,20 @@ fn ascii_classes(pattern: &str) -> String {
             Some(other) => out.extend(['\\', other]),
             None => out.push('\\'),
         }
+        rest = characters.as_str();
     }
+    out.push_str(rest);
     out
+}
+
+/// Reads `uD83D\uDE00` behind a backslash as one character.
+fn surrogates(escape: &str) -> Option<(u32, &str)> {
+    let half = |text: &str| u32::from_str_radix(text, 16).ok();
+    let first = half(escape.strip_prefix('u')?.get(..4)?)?;
+    let rest = escape[5..].strip_prefix(r"\u")?;
+    let second = half(rest.get(..4)?)?;
+    let pair = (0xd800..0xdc00).contains(&first) && (0xdc00..0xe000).contains(&second);
+    pair.then(|| (0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00), &rest[4..]))
 }
 
 #[cfg(test)]
@@ -102,6 +118,8 @@ mod tests {
             (r"[\w+=,.@-]+", "a@b-c", true),
             (r"[\w-.]+", "a-b.c", true),
             (r"[\S\s]*", "a\u{a0}b\n", true),
+            (r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*", "a é😀\n", true),
+            (r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*", "\u{1}", false),
             (r"^s3://([^/]+)/(.*?([^/]+)/?)$", "s3://b/k", true),
         ];
         for (pattern, text, expected) in cases {
