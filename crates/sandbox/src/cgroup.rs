@@ -71,6 +71,7 @@ impl Layout {
     fn prepare_in(hierarchies: &[Hierarchy], name: &str, run: &str) -> (Self, RunLocks) {
         let mut locks = RunLocks::default();
         let mut layout = Self::default();
+        let mut made = Vec::new();
         for hierarchy in hierarchies {
             let wanted = ["memory", "cpu", "pids", "cpuacct", "freezer"];
             let bare = hierarchy.version == Version::Two;
@@ -81,8 +82,14 @@ impl Layout {
             locks.0.push(lock);
             let branch = Branch { version: hierarchy.version, directory };
             layout.take(&branch, hierarchy);
+            made.push(branch);
         }
-        layout.drop_needless();
+        // Version 2 counts processor time by itself, so that `cpuacct` would be one directory more for nothing.
+        if layout.freezer.as_ref().is_some_and(|branch| branch.version == Version::Two) {
+            layout.accounting = None;
+        }
+        let used = layout.branches();
+        made.iter().filter(|branch| !used.contains(branch)).for_each(|branch| remove_run(&branch.directory));
         (layout, locks)
     }
 
@@ -107,17 +114,6 @@ impl Layout {
         }
         if has("cpuacct") {
             self.accounting = Some(branch.clone());
-        }
-    }
-
-    /// Version 2 counts processor time by itself, so that `cpuacct` is one directory less for each cage.
-    fn drop_needless(&mut self) {
-        let counted = self.freezer.as_ref().is_some_and(|branch| branch.version == Version::Two);
-        if counted && let Some(accounting) = self.accounting.take() {
-            let used = self.branches().iter().any(|branch| branch.directory == accounting.directory);
-            if !used {
-                remove_run(&accounting.directory);
-            }
         }
     }
 
@@ -224,11 +220,6 @@ impl Group {
             }
             None => Err(Fault::at("freeze", Path::new("cage"))(io::Error::other("there is no freezer"))),
         }
-    }
-
-    /// Whether this machine can freeze at all.
-    pub fn can_freeze(&self) -> bool {
-        self.0.freezer.is_some()
     }
 
     /// Kills every process of the group. False where that takes something else (version 1, Linux before 5.14).

@@ -48,7 +48,7 @@ fn prepare_and_execute(start: Start<'_>) -> Result<Infallible, Error> {
     if let Some((proc, _)) = &start.cage {
         enter_user_namespace(request, proc).map_err(cage)?;
     }
-    set_limits(request).map_err(cage)?;
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     rustix::process::chdir(&request.directory)
         .map_err(fault("enter the directory", &request.directory.display().to_string()))
         .map_err(cage)?;
@@ -66,8 +66,10 @@ fn prepare_and_execute(start: Start<'_>) -> Result<Infallible, Error> {
     if let Some((_, filters)) = &start.cage {
         give_up_privileges().map_err(cage)?;
         fileaccess::restrict().map_err(cage)?;
+        set_limits(request).map_err(cage)?;
         filters.install().map_err(cage)?;
     } else {
+        set_limits(request).map_err(cage)?;
         rustix::thread::set_no_new_privs(true)
             .map_err(fault("deny new privileges to", "program"))
             .map_err(cage)?;
@@ -134,7 +136,6 @@ fn set_limits(request: &Request) -> Result<(), Fault> {
     let files = request.limits.file_descriptors_max.min(most);
     rustix::process::setrlimit(Resource::Nofile, both(files)).map_err(fault("limit", "open files"))?;
     rustix::process::setrlimit(Resource::Core, both(0)).map_err(fault("limit", "core dumps"))?;
-    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     Ok(())
 }
 

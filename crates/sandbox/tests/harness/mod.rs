@@ -41,6 +41,14 @@ impl Ground {
         ran
     }
 
+    /// Whether `/tmp` stands on a disk image rather than in memory.
+    pub fn disk_backed_tmp(&self) -> bool {
+        self.spawner
+            .enforced()
+            .iter()
+            .any(|finding| finding.subject == "/tmp" && finding.state == hearth_sandbox::State::Enforced)
+    }
+
     /// Ends the spawner and asserts that it has left nothing in its directory.
     pub async fn close(self) {
         self.spawner.shutdown().await;
