@@ -59,7 +59,7 @@ pub enum CommitError {
     EmptyKey,
     /// Too many commits wait already. Nothing was applied; try again later.
     Busy,
-    /// No space is left. Nothing was applied; deletes may still succeed.
+    /// No space is left. Nothing was applied; the engine goes on once there is space again.
     Full {
         /// The keyspace's file, or its name.
         object: String,

@@ -5,6 +5,34 @@
 //! and [`blobs`] are written once, above the contract, and know no engine.
 //!
 //! It refuses to know any service: what a key or a value means is its caller's business.
+//!
+//! ```
+//! use hearth_base::SystemClock;
+//! use hearth_store::{DataDirectory, Keyspace, Model, Shard, Table};
+//! use std::sync::Arc;
+//!
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Role {
+//!     path: String,
+//! }
+//!
+//! impl Model for Role {
+//!     const FORMAT: u32 = 1;
+//! }
+//!
+//! # let temporary = tempfile::tempdir()?;
+//! # let path = temporary.path();
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # runtime.block_on(async {
+//! let directory = DataDirectory::open(path)?;
+//! let store = directory.store(Arc::new(SystemClock))?;
+//! let roles = Table::<Role>::new(store, Shard::new(Keyspace::Metadata, "iam"), "iam.role");
+//! roles.insert(&["000000000000", "deployer"], &Role { path: "/".to_owned() }).await?;
+//! assert!(roles.get(&["000000000000", "deployer"]).await?.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod batch;
 pub mod blobs;

@@ -85,7 +85,7 @@ impl Writer {
                     job.answer(Ok(outcome));
                 }
             }
-            // Out of space for all of them is not out of space for each: deletes may fit where puts do not.
+            // Out of space for all of them is not out of space for each: small ones may fit where a large one does not.
             Err(error) if is_full(&error) && group.len() > 1 => {
                 for job in group.drain(..) {
                     self.write(vec![job]);
