@@ -385,6 +385,20 @@ async fn heads_are_bounded_in_size_number_and_time() {
 }
 
 #[tokio::test]
+async fn a_long_answer_is_waited_for_and_an_idle_connection_is_not() {
+    let limits = Limits { head_timeout: Duration::from_millis(100), ..Limits::default() };
+    let stage = Stage::new(limits).await;
+    let mut line = stage.line().await;
+    line.send(&invoke("wait", "late").sign("test", "lambda").bytes()).await;
+    stage.progress.notified().await;
+    // Time itself is what is tested: the timeout of heads must not run while a request is under way.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    stage.open.notify_one();
+    assert_eq!(line.read().await.unwrap().body, "late");
+    assert!(line.read_head().await.is_none_or(|answer| answer.status == 408), "and then it is closed");
+}
+
+#[tokio::test]
 async fn slow_bodies_are_not_waited_for() {
     let limits = Limits {
         body_timeout: Duration::from_millis(100),

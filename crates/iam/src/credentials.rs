@@ -19,8 +19,8 @@ use subtle::ConstantTimeEq;
 const TOKEN_VERSION: u8 = 1;
 /// Longer than any token made here.
 const TOKEN_BYTES_MAX: usize = 1_024;
-/// Bytes of a role's or a session's name.
-const NAME_BYTES_MAX: usize = 64;
+/// Bytes of a role's or a session's name: what fits the byte that says its length. AWS allows 64.
+const NAME_BYTES_MAX: usize = u8::MAX as usize;
 const SEAL_BYTES: usize = 32;
 
 /// Where a request comes from.
@@ -106,9 +106,9 @@ impl fmt::Debug for Credentials {
 pub struct Session<'a> {
     /// The account of the role.
     pub account: AccountId,
-    /// The role's name without its path; at most 64 bytes.
+    /// The role's name without its path; 1 to 255 bytes.
     pub role: &'a str,
-    /// The session's name: for a function, the function's name; at most 64 bytes.
+    /// The session's name: for a function, the function's name; 1 to 255 bytes.
     pub name: &'a str,
     /// How long it lasts.
     pub duration: Duration,
@@ -177,7 +177,7 @@ impl Credentials {
     /// Makes credentials for a role session. They are valid until they expire, also after a restart.
     ///
     /// # Errors
-    /// When a name is empty or longer than 64 bytes.
+    /// When a name is empty or longer than 255 bytes.
     pub fn issue_session(&self, session: &Session<'_>) -> Result<SessionCredentials, InvalidSessionName> {
         for name in [session.role, session.name] {
             if name.is_empty() || name.len() > NAME_BYTES_MAX {
@@ -313,7 +313,7 @@ impl<'a> Sealed<'a> {
         bytes.extend_from_slice(&self.expiration.millis().to_be_bytes());
         bytes.extend_from_slice(self.account.as_str().as_bytes());
         for name in [self.role, self.name] {
-            bytes.push(u8::try_from(name.len()).expect("names are at most 64 bytes"));
+            bytes.push(u8::try_from(name.len()).expect("names are at most 255 bytes"));
             bytes.extend_from_slice(name.as_bytes());
         }
         bytes

@@ -5,6 +5,7 @@ use crate::credentials::{AccessKey, Options, Session};
 use crate::refusal::Dialect;
 use hearth_base::{SeededRng, Timestamp, VirtualClock};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use proptest::prelude::*;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -320,5 +321,21 @@ fn each_family_of_services_says_it_its_own_way() {
         let failure = refusal.failure(dialect);
         assert_eq!((failure.code.as_ref(), failure.status), (code, status), "{refusal:?} in {dialect:?}");
         assert!(failure.sender);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_head_is_read_or_refused(
+        authorization in "(AWS4-HMAC-SHA256 )?([A-Za-z]{0,13}=?[a-z0-9/;%:-]{0,20}[, ]{0,2}){0,5}",
+        date in "([0-9TZ]{0,18}|20261123T120000Z)",
+        query in "((X-Amz-(Signature|Credential|Date|Expires|SignedHeaders|Algorithm)|[a-z])=?[a-zA-Z0-9%/+;-]{0,20}&?){0,8}",
+    ) {
+        let (authority, _) = authority(KEY, SECRET, "20261123T120000Z");
+        let headers = [("host", "h"), ("x-amz-date", &date), ("authorization", &authorization)];
+        for headers in [&headers[..], &headers[..2]] {
+            let refused = verify(&authority, &request("GET", &format!("/?{query}"), headers, "")).is_err();
+            prop_assert!(refused);
+        }
     }
 }
