@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Connections of one environment to the AWS endpoint at once; the next one waits for an end.
@@ -44,6 +44,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) sdk: Option<PathBuf>,
     /// The `/tmp` of the cage before.
     pub(crate) temporary: Option<TemporaryStorage>,
+    /// Told when the runtime's process has ended.
+    pub(crate) deaths: Arc<Notify>,
 }
 
 /// Why there is no cage.
@@ -87,6 +89,7 @@ impl Cage {
             (api_listener.map_err(machine)?, endpoint_listener.map_err(machine)?);
         let (sandbox, api) = (Arc::new(sandbox), RuntimeApi::new());
         let (ended, exit) = watch::channel(None);
+        let deaths = plan.deaths;
         let task = {
             let (sandbox, api, output) = (Arc::clone(&sandbox), Arc::clone(&api), Arc::clone(&output));
             tokio::spawn(async move {
@@ -94,6 +97,7 @@ impl Cage {
                     let exit = sandbox.wait().await;
                     // Whoever waited for it may have gone.
                     let _ = ended.send(Some(exit));
+                    deaths.notify_one();
                 };
                 tokio::join!(
                     watch,

@@ -15,11 +15,11 @@ use crate::platform::{Event, Phase, Status};
 use crate::runtime_api::{Answer, Initialisation, Offer};
 use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
 use hearth_base::{RequestId, Timestamp, id, limits};
-use hearth_sandbox::TemporaryStorage;
+use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub(crate) struct Surroundings {
     pub(crate) bootstraps: Bootstraps,
     pub(crate) logs: LogWriter,
     pub(crate) living: Living,
+    /// Told whenever a runtime's process has ended.
+    pub(crate) deaths: Arc<Notify>,
     pub(crate) tasks: Handle,
 }
 
@@ -68,6 +70,13 @@ struct Ending {
     status: Status,
     /// What ended it from outside the handler; such an environment is reset.
     fault: Option<Fault>,
+}
+
+/// What came of handing an invocation to the runtime.
+enum Handed {
+    Ended(Ending),
+    /// The runtime ended before it asked for it.
+    Untaken(Invocation, Exit),
 }
 
 impl Living {
@@ -156,17 +165,35 @@ impl Environment {
             self.log.begin_tail();
         }
         let began = Instant::now();
-        let prepared = if self.cage.is_some() {
-            Ok(())
-        } else {
-            self.initialise(Phase::Invoke, self.definition.timeout).await?.map(drop)
-        };
+        let prepared = if self.cage.is_some() { Ok(()) } else { self.initialise_late(began).await? };
         self.log.platform(&Event::Start { request_id: id });
-        let ending = match prepared {
+        let mut handed = match prepared {
             Ok(()) => self.hand_over(invocation, began).await,
-            Err(fault) => Ending::of(fault, id),
+            Err(fault) => Handed::Ended(Ending::of(fault, id)),
+        };
+        if let Handed::Untaken(invocation, _) = handed {
+            // The runtime died while it idled, and this is the first to notice: nothing of the invocation has run.
+            self.reset();
+            handed = match self.initialise_late(began).await? {
+                Ok(()) => self.hand_over(invocation, began).await,
+                Err(fault) => Handed::Ended(Ending::of(fault, id)),
+            };
+        }
+        let ending = match handed {
+            Handed::Ended(ending) => ending,
+            Handed::Untaken(_, exit) => Ending::of(Fault::exited(exit), id),
         };
         Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending))
+    }
+
+    /// Initialises within an invocation, out of that invocation's time.
+    async fn initialise_late(&mut self, began: Instant) -> Result<Result<(), Fault>, Refusal> {
+        let left = self.definition.timeout.saturating_sub(began.elapsed());
+        let result = self.initialise(Phase::Invoke, left).await?;
+        Ok(result.map(drop).map_err(|fault| match fault.failure {
+            Failure::TimedOut => Fault::timed_out(self.definition.timeout),
+            _ => fault,
+        }))
     }
 
     /// The first lines of a stream.
@@ -213,7 +240,7 @@ impl Environment {
     }
 
     async fn start(&self) -> Result<Cage, CageError> {
-        let Surroundings { options, bootstraps, .. } = &*self.surroundings;
+        let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
         let plan = Plan {
             definition: &self.definition,
             resolved: &self.resolved,
@@ -222,6 +249,7 @@ impl Environment {
             bootstraps,
             sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
+            deaths: Arc::clone(deaths),
         };
         let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
         Cage::start(&options.spawner, plan, &self.log, endpoint).await
@@ -252,7 +280,7 @@ impl Environment {
     }
 
     /// Gives the event to the runtime and waits for its answer.
-    async fn hand_over(&self, invocation: Invocation, began: Instant) -> Ending {
+    async fn hand_over(&self, invocation: Invocation, began: Instant) -> Handed {
         let cage = self.cage.as_ref().expect("an initialised environment has a cage");
         let (id, timeout) = (invocation.request_id, self.definition.timeout);
         let options = &self.surroundings.options;
@@ -265,17 +293,18 @@ impl Environment {
             answer = cage.api.answer() => answer,
             exit = cage.exited() => {
                 let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
-                match cage.api.last_answer() {
-                    Some(answer) => answer,
-                    None => return Ending::of(Fault::exited(exit), id),
+                match (cage.api.last_answer(), cage.api.withdraw()) {
+                    (Some(answer), _) => answer,
+                    (None, Some(offer)) => return Handed::Untaken(offer.invocation, exit),
+                    (None, None) => return Handed::Ended(Ending::of(Fault::exited(exit), id)),
                 }
             }
             () = tokio::time::sleep_until(began + timeout) => {
                 cage.kill();
-                return Ending::of(Fault::timed_out(timeout), id);
+                return Handed::Ended(Ending::of(Fault::timed_out(timeout), id));
             }
         };
-        match answer {
+        Handed::Ended(match answer {
             Answer::Response { payload, content_type } => Ending {
                 outcome: Outcome::Returned { payload, content_type },
                 status: Status::Success,
@@ -292,7 +321,7 @@ impl Environment {
                 (ending.status, ending.fault) = (Status::Success, None);
                 ending
             }
-        }
+        })
     }
 
     /// Writes the end of the log, and resets the environment when it has to be.

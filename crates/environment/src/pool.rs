@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How long an environment that has answered may take to ask for more before another is made in its place.
 const AFTERMATH: Duration = Duration::from_millis(50);
@@ -84,12 +84,13 @@ impl Environments {
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
             living: Living::new(),
+            deaths: Arc::new(Notify::new()),
             tasks: tokio::runtime::Handle::current(),
             options,
         });
         let halt = watch::Sender::new(false);
         let pool = Arc::new(Pool { surroundings, state: Mutex::new(State::default()), halt });
-        tokio::spawn(reap(Arc::downgrade(&pool)));
+        tokio::spawn(reap(Arc::downgrade(&pool), Arc::clone(&pool.surroundings.deaths)));
         Ok(Self { pool })
     }
 
@@ -354,14 +355,17 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Undropped<'_, F> {
 }
 
 /// The one timer for all environments: ends those that have idled long enough, have died, or whose credentials end.
-async fn reap(pool: Weak<Pool>) {
+async fn reap(pool: Weak<Pool>, deaths: Arc<Notify>) {
     loop {
         let Some(strong) = pool.upgrade() else { return };
         let options = &strong.surroundings.options;
         let step = (options.idle_timeout / REAPS_PER_IDLE_TIMEOUT).max(Duration::from_millis(10));
         let pause: BoxFuture<'static, ()> = options.clock.sleep_until(options.clock.now().after(step));
         drop(strong);
-        pause.await;
+        tokio::select! {
+            () = pause => {}
+            () = deaths.notified() => {}
+        }
         let Some(strong) = pool.upgrade() else { return };
         strong.reap();
     }

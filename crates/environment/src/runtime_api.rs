@@ -152,6 +152,11 @@ impl RuntimeApi {
         self.offered.notify_one();
     }
 
+    /// Takes back what was offered, unless the runtime has taken it.
+    pub(crate) fn withdraw(&self) -> Option<Box<Offer>> {
+        self.lock().offer.take()
+    }
+
     /// Resolves when the runtime has answered the invocation. For one waiter.
     pub(crate) async fn answer(&self) -> Answer {
         self.wait(|state| state.answer.take()).await

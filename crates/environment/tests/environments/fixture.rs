@@ -66,6 +66,12 @@ impl Log {
         self.0.lock().unwrap().iter().map(|(_, event)| event.message.clone()).collect()
     }
 
+    /// The messages of one stream, in order.
+    pub fn messages_of(&self, stream: &str) -> Vec<String> {
+        let events = self.0.lock().unwrap();
+        events.iter().filter(|(of, _)| of == stream).map(|(_, event)| event.message.clone()).collect()
+    }
+
     /// The streams, each once.
     pub fn streams(&self) -> Vec<String> {
         let mut streams: Vec<String> =
@@ -191,6 +197,12 @@ impl Server {
     pub async fn messages(&self) -> Vec<String> {
         self.environments.flush_logs().await;
         self.log.messages()
+    }
+
+    /// The log of one stream up to now.
+    pub async fn messages_of(&self, stream: &str) -> Vec<String> {
+        self.environments.flush_logs().await;
+        self.log.messages_of(stream)
     }
 
     /// Ends it, and checks that nothing is left.

@@ -2,5 +2,11 @@
 //!
 //! What this machine cannot run is said on standard error, by name, and not silently passed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod failures;
 mod fixture;
+mod languages;
 mod lifecycle;
+mod logs;
+mod pool;
