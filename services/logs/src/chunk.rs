@@ -196,7 +196,8 @@ mod tests {
     fn chunks_end_at_the_span_the_bucket_and_the_size() {
         let large = "x".repeat(CHUNK_BYTES);
         let edge = 5 * BUCKET_MS;
-        let cases: [(&[(u64, &str)], &[usize]); 5] = [
+        type Events<'a> = &'a [(u64, &'a str)];
+        let cases: [(Events<'_>, &[usize]); 5] = [
             (&[(edge, "a"), (edge, "b"), (edge + SPAN_MS - 1, "c")], &[3]),
             (&[(edge, "a"), (edge + SPAN_MS, "b")], &[1, 1]),
             (&[(edge - 1, "a"), (edge, "b")], &[1, 1]),

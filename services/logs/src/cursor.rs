@@ -20,11 +20,21 @@ pub struct Window {
     pub end: Position,
 }
 
+/// What is read of a group, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The group.
+    pub group: Id,
+    /// Which events.
+    pub window: Window,
+    /// From which end.
+    pub direction: Direction,
+}
+
 /// A place in a stream.
 pub struct Cursor<'t> {
     tables: &'t Tables,
-    window: Window,
-    direction: Direction,
+    reading: Reading,
     range: Option<Range>,
     rows_next: usize,
     unread: VecDeque<(Key, ChunkKey, Bytes)>,
@@ -54,7 +64,8 @@ impl Window {
 
 impl<'t> Cursor<'t> {
     /// A cursor before the first event of the window, in the direction of reading.
-    pub fn new(tables: &'t Tables, group: Id, stream: Id, window: Window, direction: Direction) -> Self {
+    pub fn new(tables: &'t Tables, stream: Id, reading: Reading) -> Self {
+        let Reading { group, window, direction } = reading;
         let prefix = table::events_of_stream(group, stream);
         let chunk = |timestamp| table::event_key(&prefix, ChunkKey(Position::at(timestamp)));
         let first = chunk((window.start.timestamp + 1).saturating_sub(SPAN_MS));
@@ -66,8 +77,7 @@ impl<'t> Cursor<'t> {
         };
         Self {
             tables,
-            window,
-            direction,
+            reading,
             range: (!window.is_empty()).then_some(range),
             rows_next: ROWS_FIRST,
             unread: VecDeque::new(),
@@ -81,7 +91,7 @@ impl<'t> Cursor<'t> {
             if self.unread.is_empty() {
                 self.fetch().await?;
             }
-            let candidate = match self.direction {
+            let candidate = match self.reading.direction {
                 Direction::Forward => self.open.first_key_value(),
                 Direction::Backward => self.open.last_key_value(),
             };
@@ -89,7 +99,7 @@ impl<'t> Cursor<'t> {
             let settled = match (candidate, self.unread.front()) {
                 (_, None) => return Ok(candidate),
                 (None, Some(_)) => false,
-                (Some(position), Some((_, ChunkKey(first), _))) => match self.direction {
+                (Some(position), Some((_, ChunkKey(first), _))) => match self.reading.direction {
                     Direction::Forward => position < *first,
                     Direction::Backward => position.timestamp >= first.timestamp.saturating_add(SPAN_MS),
                 },
@@ -106,7 +116,7 @@ impl<'t> Cursor<'t> {
         if self.peek().await?.is_none() {
             return Ok(None);
         }
-        let taken = match self.direction {
+        let taken = match self.reading.direction {
             Direction::Forward => self.open.pop_first(),
             Direction::Backward => self.open.pop_last(),
         };
@@ -115,7 +125,7 @@ impl<'t> Cursor<'t> {
 
     fn open_next(&mut self) -> Result<(), TableError> {
         let Some((key, _, value)) = self.unread.pop_front() else { return Ok(()) };
-        let window = self.window;
+        let window = self.reading.window;
         let events = table::read_events(&key, value)?;
         let inside = |event: &StoredEvent| window.start <= event.position && event.position < window.end;
         self.open.extend(events.into_iter().filter(inside).map(|event| (event.position, event.message)));

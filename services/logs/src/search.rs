@@ -4,7 +4,7 @@
 //! streams that are silent in the time asked for cost nothing.
 
 use crate::chunk::{self, BUCKET_MS, StoredEvent};
-use crate::cursor::{Cursor, Window};
+use crate::cursor::{Cursor, Reading, Window};
 use crate::position::{Direction, Id, Position};
 use crate::table::{self, Activity, TableError, Tables};
 use hearth_store::Range;
@@ -22,9 +22,7 @@ pub enum Streams {
 /// A place in the events of several streams.
 pub struct Search<'t> {
     tables: &'t Tables,
-    group: Id,
-    window: Window,
-    direction: Direction,
+    reading: Reading,
     active: Option<ActiveStreams<'t>>,
     cursors: Vec<(Cursor<'t>, String)>,
     heads: BTreeMap<Position, usize>,
@@ -32,19 +30,13 @@ pub struct Search<'t> {
 
 impl<'t> Search<'t> {
     /// A search before the first event of the window, in the direction of reading.
-    pub async fn new(
-        tables: &'t Tables,
-        group: Id,
-        streams: Streams,
-        (window, direction): (Window, Direction),
-    ) -> Result<Self, TableError> {
+    pub async fn new(tables: &'t Tables, streams: Streams, reading: Reading) -> Result<Self, TableError> {
         let (cursors, heads) = (Vec::new(), BTreeMap::new());
-        let mut search = Self { tables, group, window, direction, active: None, cursors, heads };
+        let mut search = Self { tables, reading, active: None, cursors, heads };
         match streams {
-            Streams::Named(streams) => search.open(streams, window).await?,
+            Streams::Named(streams) => search.open(streams, reading).await?,
             Streams::Beginning(beginning) => {
-                let active = ActiveStreams::new(tables, group, beginning, (window, direction)).await?;
-                search.active = Some(active);
+                search.active = Some(ActiveStreams::new(tables, beginning, reading).await?);
             }
         }
         Ok(search)
@@ -56,10 +48,10 @@ impl<'t> Search<'t> {
             let Some(active) = &mut self.active else { return Ok(None) };
             let Some((bucket, streams)) = active.next_bucket().await? else { return Ok(None) };
             let start = bucket * BUCKET_MS;
-            let window = self.window.intersect(Window::between(start, start + BUCKET_MS));
-            self.open(streams, window).await?;
+            let window = self.reading.window.intersect(Window::between(start, start + BUCKET_MS));
+            self.open(streams, Reading { window, ..self.reading }).await?;
         }
-        let head = match self.direction {
+        let head = match self.reading.direction {
             Direction::Forward => self.heads.pop_first(),
             Direction::Backward => self.heads.pop_last(),
         };
@@ -72,10 +64,10 @@ impl<'t> Search<'t> {
         Ok(Some((event, name.clone())))
     }
 
-    async fn open(&mut self, streams: Vec<(Id, String)>, window: Window) -> Result<(), TableError> {
+    async fn open(&mut self, streams: Vec<(Id, String)>, reading: Reading) -> Result<(), TableError> {
         self.cursors.clear();
         for (stream, name) in streams {
-            let mut cursor = Cursor::new(self.tables, self.group, stream, window, self.direction);
+            let mut cursor = Cursor::new(self.tables, stream, reading);
             if let Some(position) = cursor.peek().await? {
                 self.heads.insert(position, self.cursors.len());
                 self.cursors.push((cursor, name));
@@ -99,9 +91,8 @@ impl<'t> ActiveStreams<'t> {
     /// Before the first bucket of the window, in the direction of reading. Only streams whose names begin with `beginning` count.
     pub async fn new(
         tables: &'t Tables,
-        group: Id,
         beginning: String,
-        (window, direction): (Window, Direction),
+        Reading { group, window, direction }: Reading,
     ) -> Result<Self, TableError> {
         let first = table::activity_of_bucket(group, chunk::bucket(window.start.timestamp));
         let end = table::activity_of_bucket(group, chunk::bucket(window.end.timestamp) + 1);

@@ -5,29 +5,47 @@
 
 use crate::position::Id;
 use crate::table::{TableError, Tables, stored_bytes_key};
-use hearth_store::{CommitError, Expect, Revision};
+use hearth_store::{CommitError, Expect, Key, Revision};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Groups whose changes wait to be stored.
 const GROUPS_MAX: usize = 8_192;
 
+/// A group whose bytes are counted. With its key goes the proof that it still exists: a count of a group that is gone
+/// would stay for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Counted {
+    /// The group.
+    pub id: Id,
+    /// The key of its record.
+    pub key: Key,
+}
+
 /// Changes not yet stored, by group.
 #[derive(Debug, Default)]
-pub struct StoredBytes(Mutex<HashMap<Id, i64>>);
+pub struct StoredBytes(Mutex<HashMap<Id, Change>>);
+
+#[derive(Debug)]
+struct Change {
+    group_key: Key,
+    bytes: i64,
+}
 
 impl StoredBytes {
     /// Counts bytes written, or removed when negative.
-    pub fn add(&self, group: Id, bytes: i64) {
+    pub fn add(&self, group: &Counted, bytes: i64) {
         let mut changes = self.lock();
-        if changes.len() < GROUPS_MAX || changes.contains_key(&group) {
-            *changes.entry(group).or_default() += bytes;
+        if let Some(change) = changes.get_mut(&group.id) {
+            change.bytes += bytes;
+        } else if changes.len() < GROUPS_MAX {
+            changes.insert(group.id, Change { group_key: group.key.clone(), bytes });
         }
     }
 
     /// The bytes of a group's events.
     pub async fn get(&self, tables: &Tables, group: Id) -> Result<i64, TableError> {
-        let waiting = self.lock().get(&group).copied().unwrap_or(0);
+        let waiting = self.lock().get(&group).map_or(0, |change| change.bytes);
         Ok((read(tables, group).await?.0 + waiting).max(0))
     }
 
@@ -40,22 +58,31 @@ impl StoredBytes {
     pub async fn store(&self, tables: &Tables) -> Result<(), TableError> {
         let changes = std::mem::take(&mut *self.lock());
         let mut failed = None;
-        for (group, change) in changes {
-            if let Err(error) = self.store_one(tables, group, change).await {
+        for (id, Change { group_key: key, bytes }) in changes {
+            let group = Counted { id, key };
+            if let Err(error) = self.store_one(tables, &group, bytes).await {
                 // What could not be stored now waits for the next turn.
-                self.add(group, change);
+                self.add(&group, bytes);
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    async fn store_one(&self, tables: &Tables, group: Id, change: i64) -> Result<(), TableError> {
-        let key = stored_bytes_key(group);
+    async fn store_one(&self, tables: &Tables, group: &Counted, change: i64) -> Result<(), TableError> {
+        let key = stored_bytes_key(group.id);
         loop {
-            let (bytes, revision) = read(tables, group).await?;
+            let Some(entry) = tables.get(&group.key).await? else { return Ok(()) };
+            let record = tables.groups.decode(&group.key, &entry)?;
+            if record.value.id != group.id {
+                return Ok(());
+            }
+            let (bytes, revision) = read(tables, group.id).await?;
             let total = (bytes + change).max(0);
-            let batch = tables.batch().expect(key.clone(), Expect::from(revision));
+            let batch = tables
+                .batch()
+                .expect(group.key.clone(), Expect::Revision(record.revision))
+                .expect(key.clone(), Expect::from(revision));
             match tables.commit(batch.put(key.clone(), total.to_string())).await {
                 Err(CommitError::Conflict { .. }) => {}
                 other => return Ok(other?),
@@ -63,7 +90,7 @@ impl StoredBytes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, i64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Change>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

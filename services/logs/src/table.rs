@@ -9,7 +9,8 @@
 //! event / group id, stream id, chunk key       a chunk of events: a stream's are in order of time
 //! activity / group id, bucket, stream id       the stream's name: it has events in this bucket of time
 //! stored-bytes / group id                      how many bytes of events the group holds, about
-//! deleted / group id [/ stream id]             a tombstone: what it names is to be removed
+//! deleted / group id                           a tombstone: the group is to be removed
+//! deleted / group id / stream id               the same of a stream; holds the key of its group
 //! ```
 
 use crate::chunk::{self, ChunkError, ChunkKey, StoredEvent};

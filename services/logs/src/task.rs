@@ -2,13 +2,14 @@
 //!
 //! Everything is removed in batches of bounded size. A crash in the middle loses nothing: tombstones and the activity index say what is left to do.
 
+use crate::Inner;
 use crate::Service;
 use crate::chunk::{self, BUCKET_MS, ChunkKey};
 use crate::model::LogGroup;
 use crate::ops::EVENT_OVERHEAD_BYTES;
 use crate::position::{Id, Position};
+use crate::stored_bytes::{Counted, StoredBytes};
 use crate::table::{self, Activity, TableError, Tables};
-use crate::{Inner, stored_bytes::StoredBytes};
 use hearth_store::{Key, Range};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -79,7 +80,7 @@ async fn remove_deleted(tables: &Tables, stored_bytes: &StoredBytes) -> Result<(
         if scan.rows.is_empty() {
             return Ok(());
         }
-        for (tombstone, _) in scan.rows {
+        for (tombstone, entry) in scan.rows {
             let ids: Vec<Id> = tombstone
                 .parts_after(&prefix)
                 .unwrap_or_default()
@@ -90,7 +91,8 @@ async fn remove_deleted(tables: &Tables, stored_bytes: &StoredBytes) -> Result<(
                 [group] => remove_group(tables, stored_bytes, group).await?,
                 [group, stream] => {
                     let range = Range::prefix(&table::events_of_stream(group, stream));
-                    let removal = Removal { group, range, with_activity: true };
+                    let group = Counted { id: group, key: Key::from_bytes(entry.value) };
+                    let removal = Removal { group: &group, range, with_activity: true };
                     remove_events(tables, stored_bytes, removal).await?;
                 }
                 _ => {}
@@ -131,7 +133,8 @@ async fn remove_expired(
         let scan = tables.scan(range.clone()).await?;
         for (key, entry) in &scan.rows {
             let group: LogGroup = tables.groups.decode(key, entry)?.value;
-            remove_expired_of(tables, stored_bytes, (group.id, group.cutoff(now))).await?;
+            let counted = Counted { id: group.id, key: key.clone() };
+            remove_expired_of(tables, stored_bytes, (&counted, group.cutoff(now))).await?;
         }
         match scan.rows.last() {
             Some((last, _)) if scan.more => range = range.after(last.clone()),
@@ -144,8 +147,9 @@ async fn remove_expired(
 async fn remove_expired_of(
     tables: &Tables,
     stored_bytes: &StoredBytes,
-    (group, cutoff): (Id, u64),
+    (counted, cutoff): (&Counted, u64),
 ) -> Result<(), TableError> {
+    let group = counted.id;
     let first = table::activity_of_group(group);
     let end = table::activity_of_bucket(group, chunk::bucket(cutoff));
     if chunk::bucket(cutoff) == 0 {
@@ -163,7 +167,7 @@ async fn remove_expired_of(
                 let at = |timestamp| table::event_key(&events, ChunkKey(Position::at(timestamp)));
                 let range = Range::between(at(bucket * BUCKET_MS), Some(at((bucket + 1) * BUCKET_MS)));
                 // The notes of activity go last: without them a crash would leave events that nobody finds any more.
-                let removal = Removal { group, range, with_activity: false };
+                let removal = Removal { group: counted, range, with_activity: false };
                 remove_events(tables, stored_bytes, removal).await?;
             }
         }
@@ -172,8 +176,8 @@ async fn remove_expired_of(
 }
 
 /// Which events to remove.
-struct Removal {
-    group: Id,
+struct Removal<'a> {
+    group: &'a Counted,
     range: Range,
     /// Whether to remove also the notes of activity that these events were the reason for.
     with_activity: bool,
@@ -182,7 +186,7 @@ struct Removal {
 async fn remove_events(
     tables: &Tables,
     stored_bytes: &StoredBytes,
-    Removal { group, range, with_activity }: Removal,
+    Removal { group, range, with_activity }: Removal<'_>,
 ) -> Result<(), TableError> {
     loop {
         let scan = tables.scan(range.clone().limit(ROWS_MAX)).await?;
@@ -193,7 +197,7 @@ async fn remove_events(
         let mut bytes = 0;
         for (key, entry) in scan.rows {
             if let (true, Some((stream, ChunkKey(first)))) = (with_activity, table::read_event_key(&key)) {
-                keys.insert(table::activity_key(group, chunk::bucket(first.timestamp), stream));
+                keys.insert(table::activity_key(group.id, chunk::bucket(first.timestamp), stream));
             }
             bytes += event_bytes(&key, entry.value);
             keys.insert(key);

@@ -121,7 +121,8 @@ pub(super) struct Scalar<'a> {
 impl Comparison {
     pub(super) fn parse(scanner: &mut Scanner<'_>) -> Result<Self, InvalidFilterPattern> {
         scanner.skip_space();
-        let operators: [(&str, fn(Operand) -> Result<Self, InvalidFilterPattern>); 6] = [
+        type Build = fn(Operand) -> Result<Comparison, InvalidFilterPattern>;
+        let operators: [(&str, Build); 6] = [
             ("!=", |operand| Ok(Self::NotEqual(operand))),
             ("<=", |operand| operand.number().map(Self::LessOrEqual)),
             (">=", |operand| operand.number().map(Self::GreaterOrEqual)),

@@ -24,7 +24,7 @@ pub async fn run(inner: &Inner, scope: &Scope, input: DeleteLogStreamRequest) ->
             .expect(key.clone(), Expect::Revision(stream.revision))
             .expect(group_key.clone(), Expect::Revision(group.revision))
             .delete(key)
-            .put(deleted_stream_key(group.value.id, stream.value.id), "");
+            .put(deleted_stream_key(group.value.id, stream.value.id), group_key.as_bytes().to_vec());
         match tables.commit(batch).await {
             Ok(()) => break,
             Err(CommitError::Conflict { .. }) => {}

@@ -5,7 +5,7 @@ use super::put_log_events::sequence_token;
 use super::{DESCRIBED_MAX, invalid_token, listing_failure, page_limit, to_wire};
 use crate::Inner;
 use crate::chunk;
-use crate::cursor::{Cursor, Window};
+use crate::cursor::{Cursor, Reading, Window};
 use crate::model::LogStream;
 use crate::position::{Direction, Id, Position};
 use crate::scope::Scope;
@@ -129,8 +129,8 @@ impl Reader<'_> {
             Some((last, _)) => window.start = window.start.max(Position::at(*last)),
             None => {}
         }
-        let mut active =
-            ActiveStreams::new(&self.inner.tables, self.group, String::new(), (window, direction)).await?;
+        let reading = Reading { group: self.group, window, direction };
+        let mut active = ActiveStreams::new(&self.inner.tables, String::new(), reading).await?;
         let mut last_events: HashMap<Id, Option<u64>> = HashMap::new();
         let mut ranks: Vec<Rank> = Vec::new();
         while ranks.len() < limit {
@@ -200,7 +200,8 @@ impl Reader<'_> {
 
     /// The first event from one end.
     async fn end(&self, stream: Id, direction: Direction) -> Result<Option<Position>, TableError> {
-        Cursor::new(&self.inner.tables, self.group, stream, self.window, direction).peek().await
+        let reading = Reading { group: self.group, window: self.window, direction };
+        Cursor::new(&self.inner.tables, stream, reading).peek().await
     }
 
     async fn describe(

@@ -4,7 +4,7 @@
 use super::{EVENT_OVERHEAD_BYTES, EVENTS_BYTES_MAX, EVENTS_MAX, invalid_token, millis, page_limit, to_wire};
 use crate::Inner;
 use crate::chunk::StoredEvent;
-use crate::cursor::Window;
+use crate::cursor::{Reading, Window};
 use crate::filter_pattern::FilterPattern;
 use crate::model::LogGroup;
 use crate::position::{Direction, Position};
@@ -53,7 +53,8 @@ pub async fn run(
         Some((Direction::Backward, position)) => window.end = window.end.min(position),
         None => {}
     }
-    let search = Search::new(&inner.tables, group.id, streams, (window, direction)).await?;
+    let reading = Reading { group: group.id, window, direction };
+    let search = Search::new(&inner.tables, streams, reading).await?;
     let page = page(search, &pattern, page_limit(input.limit, EVENTS_MAX)).await?;
     Ok(FilterLogEventsResponse {
         events: Some(page.events),

@@ -4,7 +4,7 @@
 use super::{EVENT_OVERHEAD_BYTES, EVENTS_BYTES_MAX, EVENTS_MAX, invalid_token, millis, page_limit, to_wire};
 use crate::Inner;
 use crate::chunk::StoredEvent;
-use crate::cursor::{Cursor, Window};
+use crate::cursor::{Cursor, Reading, Window};
 use crate::position::{Direction, Position};
 use crate::scope::{Scope, required};
 use hearth_api::logs::{GetLogEventsRequest, GetLogEventsResponse, OutputLogEvent};
@@ -35,7 +35,8 @@ pub async fn run(
         Some((Direction::Backward, position)) => window.end = window.end.min(position),
         None => {}
     }
-    let cursor = Cursor::new(&inner.tables, group.id, stream.id, window, direction);
+    let reading = Reading { group: group.id, window, direction };
+    let cursor = Cursor::new(&inner.tables, stream.id, reading);
     let mut events = page(cursor, page_limit(input.limit, EVENTS_MAX)).await?;
     if direction == Direction::Backward {
         // AWS: a page reads from the oldest to the newest whichever way the pages go.

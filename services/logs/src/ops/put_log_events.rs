@@ -7,6 +7,7 @@ use crate::chunk::{self, NewEvent};
 use crate::model::{DAY_MS, LogGroup};
 use crate::position::Id;
 use crate::scope::{Scope, required};
+use crate::stored_bytes::Counted;
 use crate::table::{self, TableError};
 use crate::target::{Found, Target};
 use hearth_api::logs::{
@@ -171,6 +172,7 @@ async fn write(
         }
     }
     let bytes: usize = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum();
-    inner.stored_bytes.add(group, i64::try_from(bytes).unwrap_or(i64::MAX));
+    let counted = Counted { id: group, key: target.group_key.clone() };
+    inner.stored_bytes.add(&counted, i64::try_from(bytes).unwrap_or(i64::MAX));
     Ok(())
 }

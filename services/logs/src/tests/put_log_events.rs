@@ -2,7 +2,10 @@
 
 use super::*;
 
-fn rejected(answer: PutLogEventsResponse) -> Option<[Option<i64>; 3]> {
+/// The ends of what is too old and expired, and the start of what is too new.
+type Rejected = Option<[Option<i64>; 3]>;
+
+fn rejected(answer: PutLogEventsResponse) -> Rejected {
     answer.rejected_log_events_info.map(|info| {
         [
             info.too_old_log_event_end_index,
@@ -16,7 +19,8 @@ fn rejected(answer: PutLogEventsResponse) -> Option<[Option<i64>; 3]> {
 async fn events_too_old_expired_or_too_new_are_rejected_and_the_others_kept() {
     let world = World::with_streams(&["s"]).await;
     let (old, recent, ahead) = (NOW - 14 * DAY, NOW - 2 * DAY, NOW + 2 * HOUR);
-    let cases: [(i64, &[(i64, &str)], Option<[Option<i64>; 3]>, &[&str]); 6] = [
+    type Case<'a> = (i64, &'a [(i64, &'a str)], Rejected, &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         (30, &[(NOW, "a"), (NOW, "b")], None, &["a", "b"]),
         (30, &[(old - 1, "a"), (old, "b")], Some([Some(1), None, None]), &["b"]),
         (30, &[(ahead, "a"), (ahead + 1, "b")], Some([None, None, Some(1)]), &["a"]),
@@ -133,4 +137,29 @@ async fn ten_thousand_events_a_day_long_are_all_there() {
     assert_eq!(world.filter_all(|_| {}).await, texts);
     let page = world.get(|input| input.start_from_head = Some(true)).await.unwrap();
     assert_eq!(messages(&page), texts.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_lose_nothing() {
+    let world = Arc::new(World::with_streams(&["s"]).await);
+    let writers = (0..32).map(|writer| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            for number in 0..10 {
+                let text = format!("{writer}.{number}");
+                world.put("s", &[(NOW + number, &text)]).await.unwrap();
+                if writer % 8 == 0 {
+                    world.retain(if number % 2 == 0 { 7 } else { 14 }).await.unwrap();
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let mut read = world.filter_all(|_| {}).await;
+    read.sort();
+    read.dedup();
+    assert_eq!(read.len(), 320);
+    assert_eq!(world.rows("activity").await, 1);
 }

@@ -93,3 +93,49 @@ async fn the_background_work_runs_by_the_clock_and_when_something_is_deleted() {
     }
     handle.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_deleted_before_its_bytes_were_counted_leaves_no_count() {
+    let world = World::with_streams(&["s"]).await;
+    world.put("s", &[(NOW, "a")]).await.unwrap();
+    let counted = crate::stored_bytes::Counted {
+        id: world.service.inner.tables.groups.list(all_groups()).await.unwrap().records[0].1.value.id,
+        key: world.service.inner.tables.groups.key(&["000000000000", "us-east-1", GROUP]),
+    };
+    world.delete_group().await.unwrap();
+    world.turn().await;
+    // A write that was on its way when the group was removed is counted behind it.
+    world.service.inner.stored_bytes.add(&counted, 26);
+    world.turn().await;
+    assert_eq!(world.rows("stored-bytes").await, 0);
+}
+
+fn all_groups() -> hearth_store::records::Listing<'static> {
+    hearth_store::records::Listing { within: &[], beginning: "", limit: 10, token: None, reverse: false }
+}
+
+/// On the embedded engine: what was acknowledged is there when the server starts again.
+#[tokio::test]
+async fn events_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = World::new();
+    let open = |world: &World, seed| {
+        let data = hearth_store::DataDirectory::open(&directory.path().join("data")).unwrap();
+        let store = data.store(world.clock.clone()).unwrap();
+        Service::open(Options { store, clock: world.clock.clone(), rng: Arc::new(SeededRng::new(seed)) })
+    };
+    world.service = open(&world, 1);
+    world.create_group(GROUP).await.unwrap();
+    world.create_stream("s").await.unwrap();
+    world.put("s", &[(NOW, "before"), (NOW, "the end")]).await.unwrap();
+    let token = world.get(|_| {}).await.unwrap().next_forward_token;
+    world.service = World::new().service;
+    world.advance(1);
+    world.service = open(&world, 2);
+    world.put("s", &[(NOW, "after")]).await.unwrap();
+    assert_eq!(world.filter_all(|_| {}).await, ["before", "the end", "after"]);
+    assert_eq!(messages(&world.get(|input| input.next_token = token).await.unwrap()), ["after"]);
+    world.delete_group().await.unwrap();
+    world.turn().await;
+    assert_eq!(world.filter(|_| {}).await.unwrap_err().code, "ResourceNotFoundException");
+}
