@@ -53,6 +53,7 @@ pub struct Grant {
     region: Region,
     request_id: RequestId,
     endpoint: Arc<str>,
+    trace_header: Option<Box<str>>,
 }
 
 /// What a [`Grant`] is made of.
@@ -75,7 +76,18 @@ impl Grant {
     #[doc(hidden)]
     pub fn issue(parts: GrantParts) -> Self {
         let GrantParts { principal, account, region, request_id, endpoint } = parts;
-        Self { principal, account, region, request_id, endpoint }
+        Self { principal, account, region, request_id, endpoint, trace_header: None }
+    }
+
+    /// The same with the trace the request belongs to: `X-Amzn-Trace-Id`.
+    pub fn traced(self, trace_header: Option<&str>) -> Self {
+        Self { trace_header: trace_header.map(Box::from), ..self }
+    }
+
+    /// `X-Amzn-Trace-Id` of the request, as it came.
+    /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+    pub fn trace_header(&self) -> Option<&str> {
+        self.trace_header.as_deref()
     }
 
     /// Who makes the request.

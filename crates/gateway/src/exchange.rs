@@ -175,6 +175,8 @@ impl Exchange {
         let mut digest = claim.payload_digest();
         let body = inbound.read(reading, &mut digest).await.map_err(|error| unread(&error, bound))?;
         let endpoint = format!("http://{}", browser::authority(uri, headers)).into();
+        let trace_header =
+            headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok()).map(str::to_owned);
         let rng = Arc::clone(&gateway.rng);
         let large = body.len() >= BLOCKING_BYTES;
         let opening = Opening { speech, claim, digest, body, asked, routed, rng };
@@ -186,6 +188,7 @@ impl Exchange {
         let Opened { caller, operation: index, input } = opened;
         let operation = &service.operations[index];
         let grant = gateway.authority.authorise(caller, Ask { service, operation, request_id, endpoint })?;
+        let grant = grant.traced(trace_header.as_deref());
         let output = handle(dispatch, permit, Call { operation: index, grant, input }).await?;
         Ok(protocol.encode(service, operation, output, request_id))
     }

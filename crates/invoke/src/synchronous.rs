@@ -40,7 +40,7 @@ impl Service {
             client_context: payload::client_context(input.client_context)?,
             cognito_identity: None,
             invoked_function_arn: invocable.invoked_arn,
-            trace_header: None,
+            trace_header: grant.trace_header().map(str::to_owned),
             tail: input.log_type == Some(LogType::Tail),
         };
         match self.environments.invoke(&invocable.definition, invocation).await {

@@ -107,6 +107,10 @@ pub(crate) fn apply(name: &str, current: Settings, change: Change) -> Result<Set
         settings.handler = handler;
     }
     if let Some(role) = change.role {
+        // The model's pattern lets a role end in the path before its name.
+        if role.ends_with('/') {
+            return Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."));
+        }
         settings.role = role;
     }
     if let Some(memory) = change.memory_mb {
