@@ -56,10 +56,11 @@ impl StoredBytes {
 
     /// Stores all changes.
     pub async fn store(&self, tables: &Tables) -> Result<(), TableError> {
-        let changes = std::mem::take(&mut *self.lock());
+        let counted = |(id, change): (&Id, &Change)| Counted { id: *id, key: change.group_key.clone() };
+        let groups: Vec<Counted> = self.lock().iter().map(counted).collect();
         let mut failed = None;
-        for (id, Change { group_key: key, bytes }) in changes {
-            let group = Counted { id, key };
+        for group in groups {
+            let Some(Change { bytes, .. }) = self.lock().remove(&group.id) else { continue };
             if let Err(error) = self.store_one(tables, &group, bytes).await {
                 // What could not be stored now waits for the next turn.
                 self.add(&group, bytes);

@@ -21,14 +21,14 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Rows that one batch removes.
 const ROWS_MAX: usize = 500;
 
-/// The running background work. Dropping it ends the work at once; [`Handle::stop`] waits for what is in hand.
+/// The running background work. Dropping it ends the work at once, [`Handle::stop`] in good order.
 pub struct Handle {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Handle {
-    /// Ends the work in good order: what is in memory only is stored.
+    /// Ends the work and stores what is in memory only. What was being removed is taken up again at the next start.
     pub async fn stop(mut self) {
         // Without a receiver the task has ended already.
         let _ = self.stop.send(true);
@@ -46,22 +46,28 @@ pub(crate) fn start(service: Service) -> Handle {
     let (stop, mut stopped) = watch::channel(false);
     let task = tokio::spawn(async move {
         let inner = &service.inner;
-        loop {
-            if let Err(error) = turn(inner).await {
-                tracing::error!(%error, "cannot remove old log events; trying again");
-            }
-            let next = inner.clock.sleep_until(inner.clock.now().after(INTERVAL));
-            tokio::select! {
-                () = next => {}
-                () = inner.deleted.notified() => {}
-                _ = stopped.wait_for(|stop| *stop) => break,
-            }
+        tokio::select! {
+            () = work(inner) => {}
+            _ = stopped.wait_for(|stop| *stop) => {}
         }
         if let Err(error) = inner.stored_bytes.store(&inner.tables).await {
             tracing::error!(%error, "cannot store how many bytes log groups hold");
         }
     });
     Handle { stop, task }
+}
+
+/// Does what there is to do, again and again.
+async fn work(inner: &Inner) {
+    loop {
+        if let Err(error) = turn(inner).await {
+            tracing::error!(%error, "cannot remove old log events; trying again");
+        }
+        tokio::select! {
+            () = inner.clock.sleep_until(inner.clock.now().after(INTERVAL)) => {}
+            () = inner.deleted.notified() => {}
+        }
+    }
 }
 
 /// Does all there is to do once.

@@ -38,9 +38,12 @@ fn page_limit(asked: Option<i64>, most: usize) -> usize {
     asked.and_then(|limit| usize::try_from(limit).ok()).map_or(most, |limit| limit.clamp(1, most))
 }
 
-/// A time of the request; one before the epoch counts as the epoch.
+/// The last time that positions and tokens can hold; no event is as late.
+const TIME_MAX: u64 = 9_999_999_999_999;
+
+/// A time of the request, brought within what events can have: none is before the epoch.
 fn millis(time: i64) -> u64 {
-    u64::try_from(time).unwrap_or(0)
+    u64::try_from(time).unwrap_or(0).min(TIME_MAX)
 }
 
 /// A time for an answer.

@@ -110,7 +110,10 @@ async fn silent_streams_are_not_read() {
         world.put(&stream, &[(NOW - DAY + number, &stream)]).await.unwrap();
     }
     world.put("s007", &[(NOW, "recent")]).await.unwrap();
+    let before = world.store.scans();
     assert_eq!(world.filter_all(|input| input.start_time = Some(NOW - HOUR)).await, ["recent"]);
+    // The tombstones, the index, the one stream.
+    assert_eq!(world.store.scans() - before, 3);
     assert_eq!(world.filter_all(|_| {}).await.len(), 301);
 }
 

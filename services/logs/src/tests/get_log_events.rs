@@ -1,7 +1,6 @@
 //! GetLogEvents: order, windows and tokens.
 
 use super::*;
-use proptest::prelude::*;
 
 #[tokio::test]
 async fn pages_go_forward_to_the_end_and_backward_to_the_beginning() {
@@ -51,6 +50,11 @@ async fn an_empty_stream_gives_tokens_that_follow_it() {
     world.put("s", &[(NOW, "a")]).await.unwrap();
     let token = empty.next_forward_token;
     assert_eq!(messages(&world.get(|input| input.next_token = token).await.unwrap()), ["a"]);
+    // However far the window lies, its tokens are good.
+    let far = world.get(|input| input.start_time = Some(i64::MAX)).await.unwrap();
+    for token in [far.next_forward_token, far.next_backward_token] {
+        world.get(|input| input.next_token = token).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -78,6 +82,7 @@ async fn the_window_takes_its_start_and_leaves_its_end() {
         (Some(NOW + 3), Some(NOW + 3), vec![]),
         (Some(NOW + 9), Some(NOW), vec![]),
         (Some(0), Some(i64::MAX), vec!["a", "b", "c", "d"]),
+        (Some(i64::MIN), Some(NOW + 1), vec!["a"]),
     ];
     for (start, end, expected) in cases {
         for head in [true, false] {
@@ -130,59 +135,4 @@ async fn bad_requests_are_refused() {
         "InvalidParameterException",
         "Exactly one of logGroupName and logGroupIdentifier must be specified.",
     );
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-    /// Whatever the requests brought and however they overlap: all events, once, in the order of time, both ways and in any pages.
-    #[test]
-    fn every_event_is_read_once_and_in_order(
-        requests in prop::collection::vec(prop::collection::vec(0i64..4_000, 1..12), 1..12),
-        base in 0i64..1_300_000,
-        limit in 1i64..9,
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let world = World::with_streams(&["s"]).await;
-            let mut expected = Vec::new();
-            for (number, times) in requests.iter().enumerate() {
-                let mut times = times.clone();
-                times.sort_unstable();
-                let texts: Vec<String> = (0..times.len()).map(|index| format!("{number}.{index}")).collect();
-                let events: Vec<(i64, &str)> =
-                    times.iter().zip(&texts).map(|(time, text)| (NOW - base + time, text.as_str())).collect();
-                world.put("s", &events).await.unwrap();
-                expected.extend(times.into_iter().zip(texts));
-            }
-            // Requests came one after the other, so a stable sort by time is the order.
-            expected.sort_by_key(|(time, _)| *time);
-            let expected: Vec<String> = expected.into_iter().map(|(_, text)| text).collect();
-            for head in [true, false] {
-                let (mut read, mut token) = (Vec::new(), None);
-                loop {
-                    let page = world
-                        .get(|input| {
-                            (input.start_from_head, input.limit, input.next_token) = (Some(head), Some(limit), token.clone());
-                        })
-                        .await
-                        .unwrap();
-                    let texts: Vec<String> = messages(&page).into_iter().map(str::to_owned).collect();
-                    let next = if head { page.next_forward_token } else { page.next_backward_token };
-                    if head { read.extend(texts) } else { read.splice(0..0, texts); }
-                    if next == token {
-                        break;
-                    }
-                    token = next;
-                }
-                assert_eq!(read, expected);
-            }
-            assert_eq!(world.filter_all(|input| input.limit = Some(limit)).await, expected);
-            let newest_first = world.filter_all(|input| {
-                (input.limit, input.start_from_head, input.start_time) = (Some(limit), Some(false), Some(NOW - 30 * DAY));
-            });
-            let mut reversed = expected.clone();
-            reversed.reverse();
-            assert_eq!(newest_first.await, reversed);
-        });
-    }
 }

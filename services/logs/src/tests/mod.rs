@@ -3,6 +3,7 @@
 mod filter_log_events;
 mod get_log_events;
 mod groups;
+mod order;
 mod put_log_events;
 mod streams;
 mod task;
@@ -10,11 +11,16 @@ mod task;
 use crate::{Options, Service};
 use hearth_api::Grant;
 use hearth_api::logs::*;
-use hearth_base::{AccountId, Clock, Region, RequestId, SeededRng, Timestamp, VirtualClock};
+use hearth_base::{AccountId, BoxFuture, Clock, Region, RequestId, SeededRng, Timestamp, VirtualClock};
 use hearth_iam::{AccessKey, Authority, Call, Credentials};
 use hearth_store::memory::{self, Memory};
+use hearth_store::{
+    Batch, CommitError, Engine, Entry, Error, Fence, Key, Keyspace, LeaseError, Range, Scan, Sequence, Shard,
+    Watch,
+};
 use hearth_wire::Failure;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// 15 June 2025.
@@ -27,7 +33,7 @@ const GROUP: &str = "/aws/lambda/f";
 struct World {
     service: Service,
     clock: Arc<VirtualClock>,
-    store: Arc<Memory>,
+    store: Arc<Counting>,
     authority: Authority,
     account: AccountId,
     region: Region,
@@ -37,7 +43,8 @@ impl World {
     fn new() -> Self {
         let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(NOW)));
         let rng = Arc::new(SeededRng::new(7));
-        let store = Arc::new(Memory::new(clock.clone(), memory::Options::default()));
+        let memory = Memory::new(clock.clone(), memory::Options::default());
+        let store = Arc::new(Counting { memory, scans: AtomicUsize::new(0) });
         let service = Service::open(Options { store: store.clone(), clock: clock.clone(), rng: rng.clone() });
         let credentials = Credentials::new(hearth_iam::credentials::Options {
             account: AccountId::DEVELOPMENT,
@@ -161,12 +168,63 @@ impl World {
 
     /// How many keys there are of a kind.
     async fn rows(&self, table: &str) -> usize {
-        use hearth_store::{Engine, Key, Keyspace, Range};
         self.store.scan(Keyspace::Logs, Range::prefix(&Key::of(&[table]))).await.unwrap().rows.len()
     }
 
     fn now(&self) -> i64 {
         self.clock.now().millis()
+    }
+}
+
+/// The in-memory engine, counting scans.
+struct Counting {
+    memory: Memory,
+    scans: AtomicUsize,
+}
+
+impl Counting {
+    fn scans(&self) -> usize {
+        self.scans.load(Ordering::Relaxed)
+    }
+
+    fn faults(&self) -> &memory::Faults {
+        self.memory.faults()
+    }
+}
+
+impl Engine for Counting {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Sequence, CommitError>> {
+        self.memory.commit(batch)
+    }
+
+    fn get<'a>(&'a self, keyspace: Keyspace, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>, Error>> {
+        self.memory.get(keyspace, key)
+    }
+
+    fn scan(&self, keyspace: Keyspace, range: Range) -> BoxFuture<'_, Result<Scan, Error>> {
+        self.scans.fetch_add(1, Ordering::Relaxed);
+        self.memory.scan(keyspace, range)
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        shard: &'a Shard,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Fence, LeaseError>> {
+        self.memory.acquire(shard, owner, ttl)
+    }
+
+    fn renew<'a>(&'a self, fence: &'a Fence, ttl: Duration) -> BoxFuture<'a, Result<Fence, LeaseError>> {
+        self.memory.renew(fence, ttl)
+    }
+
+    fn release<'a>(&'a self, fence: &'a Fence) -> BoxFuture<'a, Result<(), LeaseError>> {
+        self.memory.release(fence)
+    }
+
+    fn watch(&self, keyspace: Keyspace, prefix: &Key) -> Watch {
+        self.memory.watch(keyspace, prefix)
     }
 }
 
