@@ -86,15 +86,17 @@ impl Router {
     pub(crate) fn find(&self, request: &Request) -> Option<Target> {
         let segments: Vec<&str> = split(request.uri.path());
         let query = request.uri.query().unwrap_or_default();
-        let mut fitting = self
-            .routes
-            .iter()
-            .filter(|route| route.fits(request.method.as_str(), &segments, query))
-            .peekable();
+        let method = request.method.as_str();
+        let mut fitting = self.routes.iter().filter(|route| route.fits(method, &segments, query));
         let first = fitting.next()?;
-        let route = std::iter::once(first)
-            .chain(fitting.take_while(|route| route.rank == first.rank))
-            .min_by_key(|route| self.missing_and_present(route, request, query))?;
+        let mut equals = fitting.take_while(|route| route.rank == first.rank);
+        let route = match equals.next() {
+            None => first,
+            Some(second) => [first, second]
+                .into_iter()
+                .chain(equals)
+                .min_by_key(|route| self.missing_and_present(route, request, query))?,
+        };
         Some(match route.operation {
             Ok(index) => Target::Implemented(index, route.labels(&segments)),
             Err(unimplemented) => Target::Unimplemented(unimplemented),

@@ -1,6 +1,6 @@
 //! A JSON parser that follows the schema as it goes. Bounded by [`DEPTH_MAX`] and by the body it is given.
 
-use super::Names;
+use super::{Names, plain_length};
 use crate::malformed::{DEPTH_MAX, Found, Malformed, Wanted};
 use crate::schema::{Kind, Location, Member, Shape, Structure, TimestampFormat};
 use crate::timestamp;
@@ -345,11 +345,11 @@ impl<'a> Reader<'a> {
     /// Where the next quote or backslash stands.
     fn plain_end(&mut self) -> Read<usize> {
         let rest = &self.text.as_bytes()[self.at..];
-        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-        let Some(length) = rest.iter().position(special) else {
+        let length = plain_length(rest);
+        if length == rest.len() {
             self.at = self.text.len();
             return Err(self.error("a string without an end"));
-        };
+        }
         if rest[length] < 0x20 {
             self.at += length;
             return Err(self.error("a control character in a string"));

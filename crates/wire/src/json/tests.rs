@@ -1,6 +1,6 @@
 //! The JSON codec: what it reads, what it refuses and why, and that it reads what it wrote.
 
-use super::{Names, Reader, Writer};
+use super::{Names, Reader, Writer, plain_length};
 use crate::fixture::*;
 use crate::schema::{Shape, TimestampFormat};
 use crate::value::Value;
@@ -206,6 +206,14 @@ proptest! {
         let text = show(&value, shape);
         prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
         prop_assert_eq!(read(text.as_bytes(), shape).unwrap(), value);
+    }
+
+    #[test]
+    fn the_plain_start_of_a_string_ends_at_the_first_special_byte(bytes: Vec<u8>, text in "[ -~é€😀\n]{0,40}") {
+        for bytes in [&bytes[..], text.as_bytes()] {
+            let slowly = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            prop_assert_eq!(plain_length(bytes), slowly.unwrap_or(bytes.len()));
+        }
     }
 
     #[test]

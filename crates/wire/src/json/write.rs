@@ -1,6 +1,6 @@
 //! Writes [`Value`]s as JSON, straight into the bytes of the answer.
 
-use super::Names;
+use super::{Names, plain_length};
 use crate::schema::{Kind, Location, Member, Structure, TimestampFormat};
 use crate::timestamp;
 use crate::value::Value;
@@ -141,27 +141,21 @@ impl Writer {
 
     fn string(&mut self, text: &str) {
         self.out.push(b'"');
-        let bytes = text.as_bytes();
-        let mut written = 0;
-        for (index, byte) in bytes.iter().enumerate() {
-            let escape = match byte {
-                b'"' => "\\\"",
-                b'\\' => "\\\\",
-                b'\n' => "\\n",
-                b'\r' => "\\r",
-                b'\t' => "\\t",
-                0..=0x1f => "",
-                _ => continue,
-            };
-            self.out.extend_from_slice(&bytes[written..index]);
-            written = index + 1;
-            if escape.is_empty() {
-                write!(self.out, "\\u{byte:04x}").expect("a vector takes all that is written");
-            } else {
-                self.raw(escape);
+        let mut rest = text.as_bytes();
+        loop {
+            let length = plain_length(rest);
+            self.out.extend_from_slice(&rest[..length]);
+            let Some(byte) = rest.get(length) else { break };
+            match byte {
+                b'"' => self.raw("\\\""),
+                b'\\' => self.raw("\\\\"),
+                b'\n' => self.raw("\\n"),
+                b'\r' => self.raw("\\r"),
+                b'\t' => self.raw("\\t"),
+                _ => write!(self.out, "\\u{byte:04x}").expect("a vector takes all that is written"),
             }
+            rest = &rest[length + 1..];
         }
-        self.out.extend_from_slice(&bytes[written..]);
         self.out.push(b'"');
     }
 }
