@@ -15,7 +15,7 @@ use hearth_store::{
     Batch, BlobHash, Blobs, CommitError, Engine, Expect, Key, Keyspace, Range, Revision, Shard,
 };
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -29,8 +29,13 @@ const CHILD_VARIABLE: &str = "HEARTH_CRASH_CHILD";
 const WRITERS: u64 = 8;
 /// Keys that each writer goes around.
 const SLOTS: u64 = 16;
-/// From the child's start to the kill, at most: long enough for some lives to get through recovery and far into writing.
-const LIFE_MICROSECONDS_MAX: u64 = 30_000;
+/// Reports after which the kill comes, at most. Counting them, not time, makes a run as hard on a busy machine as on an idle one.
+const REPORTS_MAX: u64 = 32;
+/// One child in so many is killed by time alone, from its start on: while it opens and recovers what the last kill left.
+const LIVES_WITHOUT_REPORTS: u64 = 4;
+const START_MICROSECONDS_MAX: u64 = 10_000;
+/// From the last report waited for to the kill, at most: some commits' time.
+const LINGER_MICROSECONDS_MAX: u64 = 1_000;
 /// One round in so many ends with a look at every key.
 const ROUNDS_BETWEEN_LOOKS: usize = 8;
 const LEASE: Duration = Duration::from_secs(3600);
@@ -70,9 +75,7 @@ fn kill_repeatedly(left: &AtomicUsize) -> Lane {
     let mut round = 0;
     while left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
         round += 1;
-        let life = Duration::from_micros(rng.next_u64() % LIFE_MICROSECONDS_MAX);
-        let report = live_and_die(directory.path(), life);
-        lane.take(&report);
+        lane.take(&live_and_die(directory.path(), &rng));
         // Mostly the next child finds the files as the kill left them, so that kills hit recovery too.
         if round % ROUNDS_BETWEEN_LOOKS == 0 {
             lane.look(directory.path());
@@ -83,7 +86,7 @@ fn kill_repeatedly(left: &AtomicUsize) -> Lane {
 }
 
 /// One child from start to kill; its reports.
-fn live_and_die(directory: &Path, life: Duration) -> String {
+fn live_and_die(directory: &Path, rng: &SeededRng) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(CHILD_VARIABLE, directory)
@@ -92,11 +95,19 @@ fn live_and_die(directory: &Path, life: Duration) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut reports = child.stderr.take().unwrap();
-    std::thread::sleep(life);
+    let mut reports = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    let microseconds = if rng.next_u64().is_multiple_of(LIVES_WITHOUT_REPORTS) {
+        rng.next_u64() % START_MICROSECONDS_MAX
+    } else {
+        for _ in 0..rng.next_u64() % REPORTS_MAX {
+            reports.read_line(&mut text).unwrap();
+        }
+        rng.next_u64() % LINGER_MICROSECONDS_MAX
+    };
+    std::thread::sleep(Duration::from_micros(microseconds));
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut text = String::new();
     reports.read_to_string(&mut text).unwrap();
     text
 }
