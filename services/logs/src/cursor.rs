@@ -41,8 +41,8 @@ pub struct Cursor<'t> {
     open: BTreeMap<Position, Bytes>,
 }
 
-/// Rows of the first scan; each further one asks for twice as many.
-const ROWS_FIRST: usize = 8;
+/// Rows of the first scan, few because a search opens many cursors at once; each further one asks for twice as many.
+const ROWS_FIRST: usize = 2;
 const ROWS_MAX: usize = 128;
 
 impl Window {
