@@ -4,6 +4,7 @@
 
 import { connect } from 'node:net';
 import { errorReport, xrayCause } from './errors.mjs';
+import { PROMISES_ONLY } from './generation.mjs';
 
 const API = '/2018-06-01/runtime';
 // X-Ray takes documents of up to 64 KB, so a longer cause would only weigh on the request.
@@ -45,9 +46,9 @@ export class RuntimeApiClient {
     return { headers, body: body.toString('utf8') };
   }
 
-  /** Posts the JSON text of a result. A refusal, as of one that is too large, is the other side's to tell. */
+  /** Posts the JSON text of a result. */
   async postInvocationResponse(text, requestId) {
-    await this.#exchange('POST', RuntimeApiClient.responsePath(requestId), { 'Content-Type': 'application/json' }, text);
+    await this.#postOutcome(RuntimeApiClient.responsePath(requestId), { 'Content-Type': 'application/json' }, text);
   }
 
   async postInvocationError(error, requestId) {
@@ -55,7 +56,17 @@ export class RuntimeApiClient {
     const cause = xrayCause(error);
     if (Buffer.byteLength(cause) <= XRAY_CAUSE_LIMIT_BYTES) headers['Lambda-Runtime-Function-XRay-Error-Cause'] = cause;
     const path = `${API}/invocation/${encodeURIComponent(requestId)}/error`;
-    await this.#exchange('POST', path, headers, JSON.stringify(errorReport(error)));
+    await this.#postOutcome(path, headers, JSON.stringify(errorReport(error)));
+  }
+
+  async #postOutcome(path, headers, text) {
+    const { status, body } = await this.#exchange('POST', path, headers, text);
+    if (status >= 200 && status < 300) return;
+    // AWS: an outcome that was not taken, such as a response that is too large, is only logged, with these words, which
+    // say "success" of errors too. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+    const answer = PROMISES_ONLY ? ` ${body}` : '';
+    const line = `LAMBDA_RUNTIME Failed to post handler success response. Http response code: ${status}.${answer}`;
+    process.stdout.write(`[ERROR] [${Date.now()}] ${line}\n`);
   }
 
   async postInitError(error) {
@@ -103,7 +114,9 @@ export class RuntimeApiClient {
       failure = error;
     });
     socket.on('close', () => {
-      if (this.#socket === socket) this.#socket = null;
+      // A socket that was let go, because the other side announced its end, has nothing to do with what is asked now.
+      if (this.#socket !== socket) return;
+      this.#socket = null;
       const pending = this.#pending;
       this.#pending = null;
       pending?.reject(failure ?? new Error(`The Runtime API at ${this.#host}:${this.#port} closed the connection`));

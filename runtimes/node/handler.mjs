@@ -23,7 +23,9 @@ const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 
 function requireFile(path) {
-  return existsSync(path) ? require(path) : undefined;
+  if (!existsSync(path)) return undefined;
+  prepareImports(path);
+  return require(path);
 }
 
 async function importFile(path) {

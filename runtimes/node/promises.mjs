@@ -99,7 +99,9 @@ export async function run(client, taskRoot, handlerName) {
     beginInvocation(headers);
     const { getRemainingTimeInMillis, ...told } = fromHeaders(headers);
     const xRayTraceId = headers['lambda-runtime-trace-id'];
-    const context = { ...told, xRayTraceId, getRemainingTimeInMillis, ...fromEnvironment() };
+    // The order is that of AWS's runtime, which a function sees when it prints the context.
+    const { functionName, ...environment } = fromEnvironment();
+    const context = { ...told, xRayTraceId, getRemainingTimeInMillis, functionName, ...environment };
     setTraceId(headers);
     const event = JSON.parse(body);
     const kept = invokeStore.contextOf(context.awsRequestId, xRayTraceId, context.tenantId);

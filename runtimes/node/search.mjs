@@ -1,7 +1,7 @@
 //! Where functions find packages that are not their own: layers, then the SDK, for `require` and for `import`.
 //! It refuses to come before a function's own packages: it is asked only where Node's own search ended in nothing.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { basename, delimiter, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -75,11 +75,11 @@ export async function resolve(specifier, context, nextResolve) {
 
 let registered = false;
 
-/** To be called before a file of the function's is imported. */
+/** To be called before the function's file is loaded. */
 export function prepareImports(path) {
   if (nodeModule.registerHooks || registered || importRoots().length === 0) return;
-  // The thread takes longer to start than all of the runtime; a module that imports nothing is spared it.
-  if (!/\bimport\b/.test(readFileSync(path, 'utf8'))) return;
+  // The thread takes longer to start than all of the runtime; a file that imports nothing is spared it.
+  if (!statSync(path).isFile() || !/\bimport\b/.test(readFileSync(path, 'utf8'))) return;
   registered = true;
   nodeModule.register(import.meta.url);
 }

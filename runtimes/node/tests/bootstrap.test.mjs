@@ -53,17 +53,18 @@ function referenceCommand(generation) {
 function normalised(text, directory) {
   return text
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/g, 'TIME')
+    .replaceAll(/\[\d{13}\]/g, '[MILLIS]')
     .replaceAll(`file://${directory}`, 'CODE')
     .replaceAll(directory, 'CODE')
     .replaceAll(/- \/\S*?\/index\.mjs/g, '- INDEX')
-    .replaceAll(/(\\n|\r|,)?"? {4}at (?:(?!CODE)[^"\r\n\\])*(?="|\r|\n|\\|$)"?/g, '');
+    .replaceAll(/(\\n|\n|\r|,)?"? {4,}at (?:(?!CODE)[^"\r\n\\])*(?="|\r|\n|\\|$)"?/g, '');
 }
 
 function frames(bytes, directory) {
   const found = [];
   while (bytes.length > 0) {
-    const end = 16 + bytes.readUInt32BE(4);
     if (bytes[0] !== 0xa5) return [...found, bytes.toString()];
+    const end = 16 + bytes.readUInt32BE(4);
     found.push(bytes.toString('hex', 0, 4) + ' ' + normalised(bytes.toString('utf8', 16, end), directory));
     bytes = bytes.subarray(end);
   }
@@ -122,8 +123,65 @@ for (const node of NODES) {
         posts.forEach((post, index) => checkPost(post, testCase.posts[index]));
         for (const piece of testCase.stdout) assert.ok(stdout.includes(piece), `${piece} is not in ${stdout}`);
         if (testCase.status !== undefined) assert.equal(status, testCase.status, ours.stderr);
-        if (reference !== null) assert.deepEqual(ours.shown, (await run(node, reference, testCase, generation)).shown);
+        if (!testCase.compared || reference === null) return;
+        assert.deepEqual(ours.shown, (await run(node, reference, testCase, generation)).shown);
       });
     }
   }
+}
+
+for (const node of NODES) {
+  const version = execFileSync(node, ['--version']).toString().trim();
+  const ours = (testCase, generation = CALLBACKS) => run(node, [ENTRY], { handler: 'app.handler', events: [event()], ...testCase }, generation);
+
+  test(`NODE_PATH leads imports and requires to layers on ${version}`, async () => {
+    const layers = mkdtempSync(join(place, 'layer-'));
+    for (const name of ['common', '@scope/module']) {
+      const folder = join(layers, 'node_modules', name);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'package.json'), '{"exports":{"import":"./index.mjs","require":"./index.cjs"}}');
+      writeFileSync(join(folder, 'index.mjs'), `export default "${name} imported";`);
+      writeFileSync(join(folder, 'index.cjs'), `module.exports = "${name} required";`);
+    }
+    const environment = { NODE_PATH: `/nowhere/node_modules:${layers}/node_modules` };
+    const imports = {
+      'app.mjs': `import a from 'common'; import b from '@scope/module'; import c from './other.mjs';
+        import { createRequire } from 'node:module';
+        const late = await import('missing').catch((error) => error.code);
+        export const handler = async () => [a, b, c, late, createRequire(import.meta.url)('common')];`,
+      'other.mjs': `import a from 'common'; export default a;`,
+    };
+    const seen = await ours({ files: imports, environment });
+    const expected = ['common imported', '@scope/module imported', 'common imported', 'ERR_MODULE_NOT_FOUND', 'common required'];
+    assert.deepEqual(JSON.parse(seen.shown.posts[0].body), expected);
+    const requires = { 'app.js': `const a = require('common'); exports.handler = async () => [a, (await import('common')).default];` };
+    const both = await ours({ files: requires, environment });
+    assert.deepEqual(JSON.parse(both.shown.posts[0].body), ['common required', 'common imported']);
+  });
+
+  test(`the search path on ${version}`, async () => {
+    const files = { 'app.mjs': 'export const handler = async () => process.env.NODE_PATH;' };
+    const { shown } = await ours({ files });
+    const path = `/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/lang-sdk/node/node_modules:${dirname(ENTRY)}:CODE`;
+    assert.equal(shown.posts[0].body, JSON.stringify(path));
+  });
+
+  test(`a missing SDK is told how to be installed on ${version}`, { skip: existsSync('/var/lang-sdk/node') }, async () => {
+    const hint = /ERROR\tThe AWS SDK for JavaScript is not installed on this server: run `hearth runtimes install nodejs`/;
+    const early = { 'app.mjs': 'import { S3 } from "@aws-sdk/client-s3"; export const handler = async () => 1;' };
+    const required = { 'app.js': 'require("@aws-sdk/client-s3"); exports.handler = async () => 1;' };
+    const late = { 'app.mjs': 'export const handler = async () => import("@smithy/core");' };
+    const other = { 'app.mjs': 'import "@aws-lambda/nowhere"; export const handler = async () => 1;' };
+    for (const generation of [CALLBACKS, PROMISES]) {
+      for (const files of [early, required, late]) assert.match((await ours({ files }, generation)).shown.stdout, hint);
+      assert.doesNotMatch((await ours({ files: other }, generation)).shown.stdout, /hearth/);
+    }
+  });
+
+  test(`a connection closed between events is opened again on ${version}`, async () => {
+    const files = { 'app.mjs': 'export const handler = async () => 1;' };
+    const closing = event('{}', { Connection: 'close' });
+    const { shown } = await ours({ files, events: [closing, closing, event()] });
+    assert.deepEqual(shown.posts.map(({ body }) => body), ['1', '1', '1']);
+  });
 }

@@ -23,11 +23,12 @@ const JSON_LOGS = { AWS_LAMBDA_LOG_FORMAT: 'JSON' };
 
 /**
  * `posts` are what must be posted; `stdout` are pieces that standard output must contain, times replaced by TIME;
- * `status` is the exit status, null for a process that goes on.
+ * `status` is the exit status, null for a process that goes on. `compared` is false where AWS's client has a mistake that
+ * nobody can lean on.
  */
 function test(name, files, posts, more = {}) {
   const all = typeof files === 'string' ? { 'app.mjs': files } : files;
-  return { name, files: all, posts, events: [event()], handler: 'app.handler', generations: BOTH, status: null, stdout: [], ...more };
+  return { name, files: all, posts, events: [event()], handler: 'app.handler', generations: BOTH, status: null, stdout: [], compared: true, ...more };
 }
 
 const old = (name, files, posts, more) => test(name, files, posts, { generations: [CALLBACKS], ...more });
@@ -43,7 +44,7 @@ const RESULTS = [
   test('undefined', handler(''), [responds('null')]),
   test('null', handler('return null;'), [responds('null')]),
   test('string', handler('return "a\\u2028\\u0000b";'), [responds('"a\u2028\\u0000b"')]),
-  test('to_json', handler('return new Date(0);'), [responds('"1970-01-01T00:00:00.000Z"')]),
+  test('to_json', handler('return { toJSON: () => "own" };'), [responds('"own"')]),
   test('not_a_number', handler('return [NaN, 1/0];'), [responds('[null,null]')]),
   test('several', 'let n = 0; export const handler = async () => ++n;', [responds('1'), responds('2'), responds('3')], {
     events: [event(), event(), event()],
@@ -149,7 +150,8 @@ const ERRORS = [
   test('throws_object', handler('throw { a: 1 };'), [fails('object', '[object Object]')]),
   test('throws_undefined', handler('throw undefined;'), [{ path: ERROR }]),
   test('throws_null', handler('throw null;'), [{ path: ERROR }]),
-  test('throws_bare', handler('throw Object.create(null);'), [{ path: ERROR }]),
+  old('throws_bare', handler('throw Object.create(null);'), [fails('TypeError', 'Cannot convert object to primitive value')]),
+  recent('throws_bare', handler('throw Object.create(null);'), [], { status: 1 }),
   test('throws_like_an_error', handler('throw { name: "N", message: "m", stack: "N: m\\n at x" };'), [{ path: ERROR }]),
   test('throws_with_fields', handler('throw Object.assign(new Error("x"), { code: "E1", statusCode: 404, cause: new Error("y") });'), [
     fails('Error', 'x'),
@@ -309,12 +311,12 @@ const STREAMS = [
   test('stream_without_promise', 'export const handler = awslambda.streamifyResponse((event, stream) => { stream.write("x"); });', [
     { path: RESPONSE, body: 'x', streaming: true },
   ]),
-  test('stream_with_work', stream('setTimeout(() => console.log("late"), 40); stream.end("x");'), [streamed('x'), streamed('x')], {
+  old('stream_with_work', stream('setTimeout(() => console.log("late"), 40); stream.end("x");'), [streamed('x'), streamed('x')], {
     events: [event(), event()],
   }),
   test('stream_odd_kind', 'export const handler = async () => 1; handler[Symbol.for("aws.lambda.runtime.handler.streaming")] = "request";', [
     failsInit('Runtime.MalformedStreamingHandler', 'Only response streaming is supported.'),
-  ], { status: undefined }),
+  ], { status: undefined, compared: false }),
   test('no_global', 'export const handler = async () => typeof awslambda;', [responds('"undefined"')], {
     environment: { AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA: '1' },
   }),

@@ -9,6 +9,14 @@ const Module = require('node:module');
 const [hostname, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const PASSED_ON = ['trace-id', 'invoked-function-arn', 'client-context', 'cognito-identity', 'aws-tenant-id', 'aws-request-id'];
 
+const POST = `
+  const request = require('node:http').request(JSON.parse(process.argv[1]), async (response) => {
+    let answer = '';
+    for await (const chunk of response) answer += chunk;
+    console.log(JSON.stringify([response.statusCode, answer]));
+  });
+  request.end(require('node:fs').readFileSync(0));`;
+
 function next() {
   return new Promise((resolve, reject) => {
     const asked = request({ hostname, port, path: '/2018-06-01/runtime/invocation/next', agent: false }, (response) => {
@@ -38,8 +46,13 @@ function post(id, outcome, body, headers) {
     path: `/2018-06-01/runtime/invocation/${id}/${outcome}`,
     headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers },
   };
-  const program = `require('http').request(${JSON.stringify(options)}, (r) => r.resume()).end(require('fs').readFileSync(0))`;
-  spawnSync(process.execPath, ['-e', program], { input: body, env: {} });
+  const { stdout } = spawnSync(process.execPath, ['-e', POST, JSON.stringify(options)], { input: body, env: {} });
+  const [status, answer] = JSON.parse(stdout);
+  if (status >= 200 && status < 300) return;
+  // Only the newer of the two clients logs what was answered.
+  const text = process.env.AWS_EXECUTION_ENV === 'AWS_Lambda_nodejs24.x' ? ` ${answer}` : '';
+  const line = `LAMBDA_RUNTIME Failed to post handler success response. Http response code: ${status}.${text}`;
+  process.stdout.write(`[ERROR] [${Date.now()}] ${line}\n`);
 }
 
 Module._extensions['.node'] = (module) => {
