@@ -78,18 +78,17 @@ impl Protocol {
     ///
     /// # Errors
     /// The protocol's own error for what it cannot read (`SerializationException`, `MalformedInput`, `MalformedXML`).
-    // The service is not looked at by any protocol so far, and is asked for all the same: encode takes the same pair.
     #[expect(clippy::too_many_arguments, reason = "self and the four things every decoding starts from")]
     pub fn decode(
         self,
-        _service: &'static Service,
+        service: &'static Service,
         operation: &'static Operation,
         labels: &Labels,
         request: &Request,
     ) -> Result<Value, Failure> {
         match self {
             Self::RestJson1 => rest_json::decode(operation, labels, request),
-            Self::RestXml => rest_xml::decode(operation, labels, request),
+            Self::RestXml => rest_xml::decode(service, operation, labels, request),
             Self::AwsJson1_0 | Self::AwsJson1_1 => aws_json::decode(operation, request),
             Self::AwsQuery => aws_query::decode(operation, request),
             Self::Ec2Query => ec2_query::decode(operation, request),
@@ -220,6 +219,7 @@ impl<'a> Told<'a> {
         if self.failure.sender { "Sender" } else { "Receiver" }
     }
 
+    /// The status to answer with.
     fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

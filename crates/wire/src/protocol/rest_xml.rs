@@ -35,6 +35,7 @@ pub(super) fn route(service: &'static Service, request: &Request) -> Result<Rout
 }
 
 pub(super) fn decode(
+    service: &'static Service,
     operation: &'static Operation,
     labels: &Labels,
     request: &Request,
@@ -43,13 +44,24 @@ pub(super) fn decode(
     let mut slots = empty_slots(structure);
     http_binding::decode(structure, labels, request, &mut slots)
         .map_err(|malformed| Failure::sender("InvalidArgument", 400, malformed.to_string()))?;
-    decode_body(operation, structure, &request.body, &mut slots).map_err(|_| {
-        // AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
-        let message =
-            "The XML you provided was not well-formed or did not validate against our published schema";
-        Failure::sender("MalformedXML", 400, message)
+    decode_body(operation, structure, &request.body, &mut slots).map_err(|malformed| {
+        if is_bare(service) {
+            // AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
+            let message =
+                "The XML you provided was not well-formed or did not validate against our published schema";
+            Failure::sender("MalformedXML", 400, message)
+        } else {
+            // AWS: CloudFront says so, https://github.com/aws/aws-sdk-ruby/issues/1067
+            Failure::sender("MalformedInput", 400, malformed.to_string())
+        }
     })?;
     Ok(Value::Structure(slots))
+}
+
+/// Whether a service speaks the dialect of S3: no namespace of its own, and errors without a wrapper around them. The
+/// others, such as CloudFront and Route 53, have a namespace and wrap their errors.
+fn is_bare(service: &Service) -> bool {
+    service.xml_namespace.is_empty()
 }
 
 fn decode_body(
@@ -150,11 +162,10 @@ fn insert_request_id(headers: &mut HeaderMap, request_id: RequestId) {
     headers.insert("x-amz-id-2", value);
 }
 
-/// A service without a namespace tells its errors bare, as S3 does; one with a namespace wraps them, as Route 53 does.
 pub(super) fn encode_failure(service: &'static Service, told: &Told<'_>, request_id: RequestId) -> Response {
     let id = request_id.to_string();
     let mut writer = Writer::with_declaration();
-    if service.xml_namespace.is_empty() {
+    if is_bare(service) {
         writer.open("Error");
         writer.error_members(told.failure, told.members());
         writer.text("RequestId", &id);

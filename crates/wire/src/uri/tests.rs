@@ -2,6 +2,7 @@
 
 use crate::fixture::*;
 use crate::schema::{Location, Operation, Protocol, Shape};
+use proptest::prelude::*;
 
 fn op(
     name: &'static str,
@@ -98,5 +99,24 @@ fn the_most_specific_template_wins() {
     }
     for (method, uri) in [("POST", "/"), ("DELETE", "/b/k"), ("GET", "//")] {
         assert!(Protocol::RestXml.route(service, &request(method, uri, "", "")).is_err(), "{method} {uri}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_path_makes_it_panic(path in "(/|//|a|b|%2F|%|\\{Key\\+\\}|\\?|&|=|\\+|é){0,12}") {
+        let service = service(
+            Protocol::RestXml,
+            vec![
+                op("A", "GET", "/{Bucket}/{Key+}", &[]),
+                op("B", "GET", "/a/{Key+}/b", &[]),
+                op("C", "GET", "/{Bucket}?a", &[]),
+            ],
+        );
+        if let Ok(uri) = format!("/{path}").parse() {
+            let mut request = request("GET", "/", "", "");
+            request.uri = uri;
+            let _ = decoded(service, &request);
+        }
     }
 }

@@ -103,7 +103,8 @@ fn other_ways_to_write_the_same() {
 
 #[test]
 fn broken_documents_are_malformed_xml() {
-    let service = op(shape(), shape());
+    let wrapped = op(shape(), shape());
+    let service = changed(wrapped, |service| service.xml_namespace = "");
     let deep = format!("<Document>{}", "<nested>".repeat(10_000));
     let cases = [
         "<Document>",
@@ -127,6 +128,11 @@ fn broken_documents_are_malformed_xml() {
             "{body}"
         );
     }
+    let found = decoded(wrapped, &request("POST", "/Op", "", "<Document>")).unwrap_err();
+    assert_eq!(
+        found,
+        "400 MalformedInput The request body is not valid XML: the document ends too early at byte 10"
+    );
 }
 
 #[test]
