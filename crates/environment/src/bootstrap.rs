@@ -2,11 +2,14 @@
 //!
 //! It refuses to change a file that is already as it should be, so that running environments never see one in between.
 
-use crate::Language;
+use crate::{Interpreter, Language};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 /// One file of a language's bootstrap.
 struct File {
@@ -21,9 +24,11 @@ struct File {
 include!(concat!(env!("OUT_DIR"), "/bootstrap_files.rs"));
 
 /// The bootstraps on disk.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Bootstraps {
     root: PathBuf,
+    /// The interpreters they have been compiled for, or are being.
+    compiled: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// A bootstrap could not be written.
@@ -42,7 +47,31 @@ impl Bootstraps {
             let path = root.join(file.directory).join(file.path);
             write(&path, file.contents).map_err(|source| BootstrapError { path, source })?;
         }
-        Ok(Self { root })
+        Ok(Self { root, compiled: Mutex::default() })
+    }
+
+    /// Compiles the bootstrap once for each Python, in the background: a caged one could not keep what it compiles, and
+    /// would compile at every cold start.
+    pub(crate) fn compile_for(&self, interpreter: &Interpreter) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if interpreter.language != Language::Python || !compiled.insert(interpreter.program.clone()) {
+            return;
+        }
+        let mut compile = tokio::process::Command::new(&interpreter.program);
+        // By contents, not by time of change: the same data directory may be copied elsewhere.
+        compile.args(["-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]);
+        compile
+            .arg(self.root.join("python"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        compile.kill_on_drop(true);
+        tokio::spawn(async move {
+            // Without it everything works, only slower.
+            if let Err(error) = compile.status().await {
+                tracing::debug!(%error, "the bootstrap was not compiled");
+            }
+        });
     }
 
     /// The directory seen as `/var/runtime`, and the file in it to start.

@@ -54,6 +54,8 @@ pub(crate) enum CageError {
     Fault(Fault),
     /// The machine's.
     Machine(String),
+    /// There are as many cages as can be.
+    Full,
 }
 
 /// The runtime's processes.
@@ -189,6 +191,7 @@ fn refusal(plan: &Plan<'_>, program: &Path, error: SandboxError) -> CageError {
             };
             CageError::Fault(Fault::invalid_entrypoint(format!("fork/exec {}: {cause}", program.display())))
         }
+        SandboxError::TooMany { .. } => CageError::Full,
         error => CageError::Machine(chain(&error)),
     }
 }
@@ -310,7 +313,13 @@ impl Plan<'_> {
         let bootstrap = self.bootstraps.of(self.definition.runtime.language());
         match (&self.resolved.interpreter, bootstrap) {
             (Some(interpreter), Some((_, name))) => {
-                Ok((interpreter.program.clone(), vec![directories.runtime.join(name).into()]))
+                let bootstrap = directories.runtime.join(name).into();
+                let arguments = match interpreter.language {
+                    // The bootstrap itself does what it needs of `site`, in a third of the time.
+                    Language::Python => vec!["-S".into(), bootstrap],
+                    Language::Node | Language::Provided => vec![bootstrap],
+                };
+                Ok((interpreter.program.clone(), arguments))
             }
             _ => self.own_bootstrap(directories).map(|program| (program, Vec::new())),
         }

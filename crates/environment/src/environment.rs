@@ -225,6 +225,7 @@ impl Environment {
             }
             Err(CageError::Fault(fault)) => Err(fault),
             Err(CageError::Machine(reason)) => return Err(Refusal::CannotStart { reason }),
+            Err(CageError::Full) => return Err(Refusal::TooManyEnvironments),
         };
         let duration = began.elapsed().min(limit);
         let status = match &result {
@@ -241,6 +242,9 @@ impl Environment {
 
     async fn start(&self) -> Result<Cage, CageError> {
         let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
+        if let Some(interpreter) = &self.resolved.interpreter {
+            bootstraps.compile_for(interpreter);
+        }
         let plan = Plan {
             definition: &self.definition,
             resolved: &self.resolved,

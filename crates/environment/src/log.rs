@@ -4,6 +4,9 @@
 //! enough is not read any further (its own writes then block), and what must not wait is dropped and counted beyond
 //! [`PENDING_BYTES_MAX`]. It refuses to know log groups and retention.
 
+#[cfg(test)]
+mod tests;
+
 use crate::platform::{self, Event};
 use crate::{Definition, LogEvent, LogSink};
 use bytes::Bytes;

@@ -3,6 +3,8 @@
 //! It looks at `PATH`, `/usr`, pyenv and nvm, and asks each program for its version once. It refuses to install any.
 
 mod probe;
+#[cfg(test)]
+mod tests;
 
 use crate::{Language, Runtime};
 use hearth_base::Region;
@@ -87,14 +89,14 @@ impl Runtimes {
         }
         let named = self.found.iter().find(|interpreter| interpreter.named_for == Some(runtime));
         // The list is sorted: the last one has the highest patch.
-        let exact = || self.found.iter().rev().find(|interpreter| interpreter.is_exactly(runtime));
+        let able = || self.found.iter().rev().filter(|interpreter| interpreter.runs_bootstrap_of(language));
+        let exact = || able().find(|interpreter| interpreter.is_exactly(runtime));
         if let Some(interpreter) = named.or_else(exact) {
             let warning = (!interpreter.is_exactly(runtime))
                 .then(|| format!("{runtime} runs on {interpreter}, as `--runtime {runtime}=…` says"));
             return Ok(Resolved { runtime, interpreter: Some(interpreter.clone()), warning });
         }
-        let nearest = self.found.iter().rev().filter(|interpreter| interpreter.stands_in_for(language));
-        match nearest.min_by_key(|interpreter| interpreter.distance(runtime)) {
+        match able().min_by_key(|interpreter| interpreter.distance(runtime)) {
             Some(interpreter) if !self.strict => {
                 let warning = format!(
                     "this machine has no {}: {runtime} runs on {interpreter}. {}, or refuse stand-ins with --strict-runtimes",
@@ -130,12 +132,12 @@ impl Runtimes {
 
     /// Whether an interpreter is new enough for the bootstrap of `language`.
     pub fn can_run(&self, interpreter: &Interpreter, language: Language) -> bool {
-        interpreter.stands_in_for(language)
+        interpreter.runs_bootstrap_of(language)
     }
 
     /// The newest interpreter of a language that is new enough for its bootstrap.
     pub fn newest(&self, language: Language) -> Option<&Interpreter> {
-        self.found.iter().rev().find(|interpreter| interpreter.stands_in_for(language))
+        self.found.iter().rev().find(|interpreter| interpreter.runs_bootstrap_of(language))
     }
 }
 
@@ -149,11 +151,11 @@ impl Interpreter {
             }
     }
 
-    /// Whether it can run functions of other versions.
-    fn stands_in_for(&self, language: Language) -> bool {
+    /// Whether it is new enough, and not kept for one runtime.
+    fn runs_bootstrap_of(&self, language: Language) -> bool {
         let (major, minor, _) = self.version;
-        let old_enough = OLDEST.iter().any(|(of, oldest)| *of == language && (major, minor) >= *oldest);
-        self.language == language && self.named_for.is_none() && old_enough
+        let new_enough = OLDEST.iter().any(|(of, oldest)| *of == language && (major, minor) >= *oldest);
+        self.language == language && self.named_for.is_none() && new_enough
     }
 
     fn distance(&self, runtime: Runtime) -> u16 {

@@ -179,6 +179,8 @@ fn install_python(
         "--target",
     ]);
     pip.arg(target).args(PYTHON_PACKAGES).args(what.packages);
+    // As variables, for an older pip refuses options that it does not know.
+    pip.env("PIP_PROGRESS_BAR", "off").env("PIP_ROOT_USER_ACTION", "ignore");
     run(&mut pip, progress)?;
     for interpreter in able() {
         // A function cannot write there: without this it would compile what it imports at every cold start.

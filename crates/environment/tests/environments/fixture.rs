@@ -9,7 +9,7 @@ use hearth_environment::{
 };
 use hearth_sandbox::{Isolation, Spawner, SpawnerOptions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -191,6 +191,11 @@ impl Server {
         payload: &str,
     ) -> Result<Completion, Refusal> {
         self.environments.invoke(definition, invocation(definition, payload)).await
+    }
+
+    /// Where its SDKs are.
+    pub fn sdk_dir(&self) -> PathBuf {
+        self.directory.path().join("sdk")
     }
 
     /// The log of everything up to now.

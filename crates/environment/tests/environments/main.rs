@@ -7,6 +7,8 @@
 mod failures;
 mod fixture;
 mod languages;
+mod latency;
 mod lifecycle;
 mod logs;
 mod pool;
+mod sdk;
