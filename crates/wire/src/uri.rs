@@ -163,8 +163,8 @@ impl Route {
     }
 
     fn fits(&self, method: &str, segments: &[&str], query: &str) -> bool {
-        self.method == method
-            && self.path_fits(segments)
+        self.path_fits(segments)
+            && self.method == method
             && self.query.iter().all(|(name, value)| {
                 parameters(query)
                     .any(|(other, text)| other == *name && value.is_none_or(|value| value == text))
