@@ -1,6 +1,7 @@
 //! The forms of the query protocols: `Filters.member.1.Name=x&…` becomes [`Value`]s along the schema.
 
-use crate::malformed::{DEPTH_MAX, Malformed};
+use crate::bounds::DEPTH_MAX;
+use crate::malformed::Malformed;
 use crate::scalar;
 use crate::schema::{Kind, Location, Member, Structure, TimestampFormat};
 use crate::uri::parameters;

@@ -3,9 +3,10 @@
 //! It names no service. A service is a [`Service`] table (generated into the `api` crate from AWS's models); every
 //! protocol here interprets that table, so that adding a service adds data and no code.
 //!
-//! The way of a request: [`Request`] → [`Protocol`] picks the [`Operation`] and decodes the input → [`validate`]
+//! The way of a request: [`Request`] → [`Protocol`] picks the [`Operation`] and decodes the input → [`validate()`]
 //! → the service's handler → [`Protocol`] encodes the output or the [`Failure`] → [`Response`].
 
+pub mod bounds;
 mod cbor;
 pub mod event_stream;
 pub mod failure;

@@ -1,10 +1,8 @@
 //! Why a message could not be decoded, in AWS's words. It knows no protocol: each one turns this into its own error code.
 
+use crate::bounds::DEPTH_MAX;
 use crate::schema::{Kind, Shape};
 use std::fmt;
-
-/// The deepest nesting of lists, maps and structures that is decoded.
-pub const DEPTH_MAX: usize = 64;
 
 /// What is wrong with the bytes of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,6 +32,8 @@ pub struct Service {
 }
 
 /// An operation of the model that Hearth does not implement: enough of it to recognise a call and refuse it by name.
+/// Where its method and URI are also those of an implemented operation, as S3's UploadPart has those of PutObject, a call
+/// counts as the implemented one: implement such operations together.
 #[derive(Debug)]
 pub struct Unimplemented {
     /// The action: `PublishLayerVersion`.

@@ -1,7 +1,8 @@
 //! A CBOR parser that follows the schema as it goes. Bounded by [`DEPTH_MAX`] and by the body it is given.
 
 use super::EPOCH_TAG;
-use crate::malformed::{DEPTH_MAX, Found, Malformed, Wanted};
+use crate::bounds::{Budget, DEPTH_MAX};
+use crate::malformed::{Found, Malformed, Wanted};
 use crate::schema::{Kind, Member, Shape, Structure};
 use crate::timestamp;
 use crate::value::Value;
@@ -15,6 +16,7 @@ pub(crate) struct Reader<'a> {
     body: &'a [u8],
     at: usize,
     depth: usize,
+    budget: Budget,
 }
 
 /// What begins an item.
@@ -47,7 +49,7 @@ enum Head {
 impl<'a> Reader<'a> {
     /// Begins to read a body.
     pub(crate) fn new(body: &'a [u8]) -> Self {
-        Self { body, at: 0, depth: 0 }
+        Self { body, at: 0, depth: 0, budget: Budget::default() }
     }
 
     /// Reads a whole body as a structure's members, into their slots. An empty body is the empty structure.
@@ -191,8 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     fn structure(&mut self, count: Option<u64>, shape: &Shape, structure: &Structure) -> Read<Value> {
-        let mut slots: Vec<Option<Value>> =
-            std::iter::repeat_with(|| None).take(structure.members.len()).collect();
+        let mut slots = self.budget.slots(structure)?;
         self.fields(count, structure, &mut slots)?;
         if structure.union && slots.iter().flatten().count() != 1 {
             return Err(Malformed::Union { shape: shape.name });
@@ -220,7 +221,10 @@ impl<'a> Reader<'a> {
         while left != Some(0) {
             match self.head()? {
                 Head::Break if left.is_none() => break,
-                head => each(self, head)?,
+                head => {
+                    self.budget.take(1)?;
+                    each(self, head)?;
+                }
             }
             left = left.map(|left| left - 1);
         }

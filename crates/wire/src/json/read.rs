@@ -1,7 +1,8 @@
 //! A JSON parser that follows the schema as it goes. Bounded by [`DEPTH_MAX`] and by the body it is given.
 
 use super::{Names, plain_length};
-use crate::malformed::{DEPTH_MAX, Found, Malformed, Wanted};
+use crate::bounds::{Budget, DEPTH_MAX};
+use crate::malformed::{Found, Malformed, Wanted};
 use crate::schema::{Kind, Location, Member, Shape, Structure, TimestampFormat};
 use crate::timestamp;
 use crate::value::Value;
@@ -17,6 +18,7 @@ pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    budget: Budget,
     names: Names,
 }
 
@@ -28,7 +30,7 @@ impl<'a> Reader<'a> {
             offset: error.valid_up_to(),
             problem: "text is not UTF-8",
         })?;
-        Ok(Self { text, at: 0, depth: 0, names })
+        Ok(Self { text, at: 0, depth: 0, budget: Budget::default(), names })
     }
 
     /// Reads a whole document as the value of `member`. Null gives `Value::Null`.
@@ -167,8 +169,7 @@ impl<'a> Reader<'a> {
     }
 
     fn structure(&mut self, shape: &Shape, structure: &Structure) -> Read<Value> {
-        let mut slots: Vec<Option<Value>> =
-            std::iter::repeat_with(|| None).take(structure.members.len()).collect();
+        let mut slots = self.budget.slots(structure)?;
         self.members(structure, &mut slots, false)?;
         if structure.union && slots.iter().flatten().count() != 1 {
             return Err(Malformed::Union { shape: shape.name });
@@ -198,6 +199,7 @@ impl<'a> Reader<'a> {
             self.at += 1;
         } else {
             loop {
+                self.budget.take(1)?;
                 each(self)?;
                 match self.peek() {
                     Some(b',') => self.at += 1,
@@ -226,6 +228,7 @@ impl<'a> Reader<'a> {
                 }
                 let name = self.string()?;
                 self.expect(b':', "no colon after a name")?;
+                self.budget.take(1)?;
                 each(self, name)?;
                 match self.peek() {
                     Some(b',') => self.at += 1,

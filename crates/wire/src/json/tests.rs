@@ -153,6 +153,17 @@ fn depth_is_bounded_for_known_and_unknown_members_alike() {
 }
 
 #[test]
+fn small_bodies_cannot_stand_for_endless_values() {
+    let structures = format!(r#"{{"list":[{}{{}}]}}"#, "{},".repeat(400_000));
+    assert_eq!(read(structures.as_bytes(), &NESTED).unwrap_err(), "The request has more than 2000000 values");
+    let documents = format!("[{}[]]", "[],".repeat(2_000_000));
+    assert_eq!(
+        read(documents.as_bytes(), &DOCUMENT).unwrap_err(),
+        "The request has more than 2000000 values"
+    );
+}
+
+#[test]
 fn wire_names_and_model_names_are_kept_apart() {
     let shape = structure("S", vec![member("a", &STRING).named("b"), member("b", &STRING).named("a")]).leak();
     let value = value(r#"{"a":"first","b":"second"}"#, shape);

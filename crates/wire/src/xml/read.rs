@@ -1,7 +1,8 @@
 //! Reads an XML document into a tree of elements, and values out of the tree.
 
+use crate::bounds::{Budget, DEPTH_MAX};
 use crate::form::{element_name, is_flattened};
-use crate::malformed::{DEPTH_MAX, Malformed};
+use crate::malformed::Malformed;
 use crate::scalar;
 use crate::schema::{Kind, Location, Member, Structure, TimestampFormat};
 use crate::value::Value;
@@ -36,6 +37,7 @@ impl Element {
         loop {
             let offset = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             let event = reader.read_event().map_err(|_| syntax(offset, "the markup is broken"))?;
+            count += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
             let closed = match event {
                 Event::Start(start) => {
                     open.push(Self::begin(&start).ok_or(syntax(offset, "an attribute is broken"))?);
@@ -69,11 +71,10 @@ impl Element {
                 Event::DocType(_) => return Err(syntax(offset, "a document type declaration")),
                 Event::Eof => break,
             };
-            count += 1;
             if open.len() > 2 * DEPTH_MAX {
                 return Err(Malformed::TooDeep);
             }
-            if count > 4 * ELEMENTS_MAX {
+            if count > ELEMENTS_MAX {
                 return Err(Malformed::TooMany { what: "elements", max: ELEMENTS_MAX });
             }
             match (closed, open.last_mut()) {
@@ -122,6 +123,15 @@ impl Element {
         structure: &Structure,
         slots: &mut [Option<Value>],
     ) -> Result<(), Malformed> {
+        self.members_within(structure, slots, &mut Budget::default())
+    }
+
+    fn members_within(
+        &self,
+        structure: &Structure,
+        slots: &mut [Option<Value>],
+        budget: &mut Budget,
+    ) -> Result<(), Malformed> {
         for (member, slot) in structure.members.iter().zip(slots) {
             if member.location != Location::Body {
                 continue;
@@ -130,36 +140,44 @@ impl Element {
                 let attribute = self.attributes.iter().find(|(name, _)| name == member.wire_name);
                 attribute.map(|(_, text)| scalar::read(text, member, TimestampFormat::Iso8601)).transpose()?
             } else {
-                self.member(member)?
+                self.member(member, budget)?
             };
         }
         Ok(())
     }
 
-    fn member(&self, member: &Member) -> Result<Option<Value>, Malformed> {
+    fn member(&self, member: &Member, budget: &mut Budget) -> Result<Option<Value>, Malformed> {
         let name = element_name(member);
         let mut named = self.children.iter().filter(|child| child.name == name).peekable();
         if named.peek().is_none() {
             return Ok(None);
         }
         match &member.shape.kind {
-            Kind::List { item, .. } if is_flattened(member) => {
-                named.map(|child| child.value(item)).collect::<Result<_, _>>().map(Value::List).map(Some)
-            }
-            Kind::Map { key, value, .. } if is_flattened(member) => {
-                named.map(|child| child.entry(key, value)).collect::<Result<_, _>>().map(Value::Map).map(Some)
-            }
-            _ => named.next().map(|child| child.value(member)).transpose(),
+            Kind::List { item, .. } if is_flattened(member) => named
+                .map(|child| child.value_within(item, budget))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
+                .map(Some),
+            Kind::Map { key, value, .. } if is_flattened(member) => named
+                .map(|child| child.entry(key, value, budget))
+                .collect::<Result<_, _>>()
+                .map(Value::Map)
+                .map(Some),
+            _ => named.next().map(|child| child.value_within(member, budget)).transpose(),
         }
     }
 
     /// Reads this element as a value of `member`'s shape.
     pub(crate) fn value(&self, member: &Member) -> Result<Value, Malformed> {
+        self.value_within(member, &mut Budget::default())
+    }
+
+    fn value_within(&self, member: &Member, budget: &mut Budget) -> Result<Value, Malformed> {
+        budget.take(1)?;
         match &member.shape.kind {
             Kind::Structure(structure) => {
-                let mut slots: Vec<Option<Value>> =
-                    std::iter::repeat_with(|| None).take(structure.members.len()).collect();
-                self.members(structure, &mut slots)?;
+                let mut slots = budget.slots(structure)?;
+                self.members_within(structure, &mut slots, budget)?;
                 if structure.union && slots.iter().flatten().count() != 1 {
                     return Err(Malformed::Union { shape: member.shape.name });
                 }
@@ -167,22 +185,22 @@ impl Element {
             }
             Kind::List { item, .. } => {
                 let items = self.children.iter().filter(|child| child.name == item.wire_name);
-                items.map(|child| child.value(item)).collect::<Result<_, _>>().map(Value::List)
+                items.map(|child| child.value_within(item, budget)).collect::<Result<_, _>>().map(Value::List)
             }
             Kind::Map { key, value, .. } => {
                 let entries = self.children.iter().filter(|child| child.name == "entry");
-                entries.map(|child| child.entry(key, value)).collect::<Result<_, _>>().map(Value::Map)
+                entries.map(|child| child.entry(key, value, budget)).collect::<Result<_, _>>().map(Value::Map)
             }
             Kind::String => Ok(Value::String(self.text.clone())),
             _ => scalar::read(self.text.trim(), member, TimestampFormat::Iso8601),
         }
     }
 
-    fn entry(&self, key: &Member, value: &Member) -> Result<(String, Value), Malformed> {
+    fn entry(&self, key: &Member, value: &Member, budget: &mut Budget) -> Result<(String, Value), Malformed> {
         let child = |name: &str| self.children.iter().find(|child| child.name == name);
         let text = child(key.wire_name).ok_or_else(|| Malformed::text(key.shape))?.text.clone();
         let value = match child(value.wire_name) {
-            Some(child) => child.value(value)?,
+            Some(child) => child.value_within(value, budget)?,
             None => Value::Null,
         };
         Ok((text, value))
