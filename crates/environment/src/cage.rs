@@ -24,6 +24,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// Connections of one environment to the AWS endpoint at once; the next one waits for an end.
 const ENDPOINT_CONNECTIONS_MAX: usize = 256;
+/// Processors during the initialisation, whatever the memory.
+// AWS: small functions are initialised with more than their share; how much is not promised, two have been measured.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
 /// Where the Runtime API listens, as on AWS.
 const RUNTIME_API_PORT: u16 = 9001;
 /// Where the AWS endpoint listens: the port that people's scripts name.
@@ -65,6 +69,7 @@ pub(crate) struct Cage {
     output: Arc<Output>,
     exit: watch::Receiver<Option<Exit>>,
     task: JoinHandle<()>,
+    limits: Limits,
 }
 
 impl Cage {
@@ -75,7 +80,9 @@ impl Cage {
         log: &Arc<LogStream>,
         endpoint: (Arc<dyn Endpoint>, Arc<Definition>),
     ) -> Result<Self, CageError> {
-        let spec = plan.spec(spawner.isolation()).map_err(CageError::Fault)?;
+        let mut spec = plan.spec(spawner.isolation()).map_err(CageError::Fault)?;
+        let limits = spec.limits;
+        spec.limits.cpu_millis_per_second = limits.cpu_millis_per_second.max(INIT_CPU_MILLIS_PER_SECOND);
         let program = spec.program.clone();
         let mut sandbox = spawner.spawn(spec).await.map_err(|error| refusal(&plan, &program, error))?;
         let machine =
@@ -109,7 +116,14 @@ impl Cage {
                 );
             })
         };
-        Ok(Self { sandbox, api, output, exit, task })
+        Ok(Self { sandbox, api, output, exit, task, limits })
+    }
+
+    /// The initialisation is over: from now on the function has the processors that its memory gives it.
+    pub(crate) fn settle(&self) {
+        if let Err(error) = self.sandbox.set_limits(&self.limits) {
+            tracing::warn!(%error, "an environment keeps the processors of its initialisation");
+        }
     }
 
     /// Resolves when the runtime's process has ended, at once when it has already.
@@ -181,7 +195,9 @@ async fn serve_endpoint(listener: TcpListener, endpoint: Arc<dyn Endpoint>, defi
 
 fn refusal(plan: &Plan<'_>, program: &Path, error: SandboxError) -> CageError {
     match error {
-        SandboxError::Execute { source, .. } if plan.definition.runtime.language() == Language::Provided => {
+        SandboxError::Execute { source, .. }
+            if plan.resolved.interpreter.is_none() || plan.wrapper().is_some() =>
+        {
             // AWS words it as Go does.
             let cause = match source.kind() {
                 std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -223,6 +239,7 @@ impl Plan<'_> {
             runtime: Path::new("/var/runtime"),
             layers: Path::new("/opt"),
             sdk: None,
+            language: Some(Path::new(LANGUAGE_ROOT)),
         };
         let mut mounts = vec![Mount { source: self.definition.code.clone(), target: "/var/task".into() }];
         let mut links = Vec::new();
@@ -240,16 +257,12 @@ impl Plan<'_> {
             });
             mounts.push(Mount { source: sdk.clone(), target });
         }
-        let mut spec = self.bare(directories)?;
+        let spec = self.bare(directories)?;
         if let Some(interpreter) = &self.resolved.interpreter {
             let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
             mounts.extend(interpreter.directories.iter().map(shown));
-            if let Ok(inside) = interpreter.program.strip_prefix(&interpreter.prefix)
-                && !interpreter.prefix.starts_with("/usr")
-            {
-                // Where AWS has it; and no directory of the host's need be imitated.
+            if interpreter.prefix_is_shown() {
                 mounts.push(Mount { source: interpreter.prefix.clone(), target: LANGUAGE_ROOT.into() });
-                spec.program = Path::new(LANGUAGE_ROOT).join(inside);
             } else {
                 links.push(Link { target: interpreter.prefix.clone(), link: LANGUAGE_ROOT.into() });
             }
@@ -265,6 +278,7 @@ impl Plan<'_> {
             runtime: bootstrap.as_ref().map_or(Path::new("/var/runtime"), |(directory, _)| directory),
             layers: self.definition.layers.as_deref().unwrap_or(Path::new("/opt")),
             sdk: self.sdk.as_deref(),
+            language: None,
         })
     }
 
@@ -313,16 +327,34 @@ impl Plan<'_> {
         let bootstrap = self.bootstraps.of(self.definition.runtime.language());
         match (&self.resolved.interpreter, bootstrap) {
             (Some(interpreter), Some((_, name))) => {
+                let program = interpreter.program_in(directories.language);
                 let bootstrap = directories.runtime.join(name).into();
                 let arguments = match interpreter.language {
                     // The bootstrap itself does what it needs of `site`, in a third of the time.
                     Language::Python => vec!["-S".into(), bootstrap],
                     Language::Node | Language::Provided => vec![bootstrap],
                 };
-                Ok((interpreter.program.clone(), arguments))
+                Ok(self.wrapped(program, arguments))
             }
             _ => self.own_bootstrap(directories).map(|program| (program, Vec::new())),
         }
+    }
+
+    /// A script of the user's may start the runtime in its own way.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper>
+    fn wrapped(&self, program: PathBuf, mut arguments: Vec<OsString>) -> (PathBuf, Vec<OsString>) {
+        match self.wrapper() {
+            Some(wrapper) => {
+                arguments.insert(0, program.into());
+                (wrapper.into(), arguments)
+            }
+            None => (program, arguments),
+        }
+    }
+
+    fn wrapper(&self) -> Option<&str> {
+        let named = self.definition.variables.iter().find(|(name, _)| name == variables::EXEC_WRAPPER);
+        named.map(|(_, path)| path.as_str()).filter(|path| !path.is_empty())
     }
 
     /// The function's own, or else that of a layer.

@@ -19,13 +19,16 @@ use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
 use tokio::time::Instant;
 
 /// How long the last bytes of a process that has ended may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How long a start may keep others from theirs: by then it waits for something other than a processor.
+const TURN: Duration = Duration::from_secs(2);
 
 /// What all environments share.
 pub(crate) struct Surroundings {
@@ -35,6 +38,8 @@ pub(crate) struct Surroundings {
     pub(crate) living: Living,
     /// Told whenever a runtime's process has ended.
     pub(crate) deaths: Arc<Notify>,
+    /// A permit for each start that goes on now.
+    pub(crate) starts: Arc<Semaphore>,
     pub(crate) tasks: Handle,
 }
 
@@ -216,10 +221,17 @@ impl Environment {
         phase: Phase,
         limit: Duration,
     ) -> Result<Result<Duration, Fault>, Refusal> {
+        // Many starts at once would only slow each other down, until all of them fail for want of time. One that
+        // happens within an invocation has no time to wait.
+        let turn = match phase {
+            Phase::Init => Arc::clone(&self.surroundings.starts).acquire_owned().await.ok(),
+            Phase::Invoke => None,
+        };
         let began = Instant::now();
         let result = match self.start().await {
             Ok(cage) => {
-                let result = Self::until_initialised(&cage, began + limit, limit).await;
+                let initialised = Self::until_initialised(&cage, began + limit, limit);
+                let result = in_turn(initialised, turn).await;
                 self.cage = Some(cage);
                 result
             }
@@ -228,6 +240,9 @@ impl Environment {
             Err(CageError::Full) => return Err(Refusal::TooManyEnvironments),
         };
         let duration = began.elapsed().min(limit);
+        if let (Ok(()), Some(cage)) = (&result, &self.cage) {
+            cage.settle();
+        }
         let status = match &result {
             Ok(()) => Status::Success,
             Err(fault) => fault.status(),
@@ -432,6 +447,18 @@ impl Fault {
             _ => Status::Error(self.error_type.clone()),
         }
     }
+}
+
+/// Gives up the turn when it is over or the work is done, whichever is first.
+async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<OwnedSemaphorePermit>) -> T {
+    tokio::pin!(work);
+    if turn.is_some()
+        && let Ok(result) = tokio::time::timeout(TURN, &mut work).await
+    {
+        return result;
+    }
+    drop(turn);
+    work.await
 }
 
 fn whole_milliseconds(duration: Duration) -> Duration {

@@ -35,8 +35,9 @@ pub struct Credentials {
 
 /// Where the lines of environments go.
 pub trait LogSink: Send + Sync + 'static {
-    /// Takes a batch of events of one stream, in order. Called outside the path of invocations; when it is slow, a bounded
-    /// queue fills, and then lines are dropped and counted, never the invocation held up.
+    /// Takes a batch of events of one stream, in order; one batch at a time. Called outside the path of invocations: while
+    /// it is slow, lines gather in bounded queues, then what functions print waits in their pipes, and what must not
+    /// wait is dropped and counted.
     fn write(
         &self,
         definition: Arc<Definition>,
@@ -50,7 +51,7 @@ pub trait LogSink: Send + Sync + 'static {
 pub struct LogEvent {
     /// When it was read.
     pub timestamp: Timestamp,
-    /// The text, without its line end. At most 256 KB.
+    /// The text, with its line end when it had one: as on AWS, where messages of Lambda end in `\n`. At most 256 KB.
     pub message: String,
 }
 

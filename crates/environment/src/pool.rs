@@ -13,10 +13,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long an environment that has answered may take to ask for more before another is made in its place.
 const AFTERMATH: Duration = Duration::from_millis(50);
+/// Starts at once, for each processor of the machine.
+const STARTS_PER_PROCESSOR: usize = 16;
 /// How often idle environments are looked through, as a fraction of the time they may idle.
 const REAPS_PER_IDLE_TIMEOUT: u32 = 4;
 
@@ -80,11 +82,13 @@ impl Environments {
     /// Starts with no environment, and writes the bootstraps to the data directory. Call it inside the tokio runtime.
     pub fn new(options: Options) -> Result<Self, BootstrapError> {
         let bootstraps = Bootstraps::write(&options.data_dir)?;
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let surroundings = Arc::new(Surroundings {
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
             living: Living::new(),
             deaths: Arc::new(Notify::new()),
+            starts: Arc::new(Semaphore::new(STARTS_PER_PROCESSOR * processors)),
             tasks: tokio::runtime::Handle::current(),
             options,
         });

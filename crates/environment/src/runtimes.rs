@@ -10,7 +10,7 @@ use crate::{Language, Runtime};
 use hearth_base::Region;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The oldest Python and Node.js that the bootstraps run on.
 const OLDEST: [(Language, (u16, u16)); 2] = [(Language::Python, (3, 9)), (Language::Node, (20, 0))];
@@ -142,6 +142,19 @@ impl Runtimes {
 }
 
 impl Interpreter {
+    /// Whether the cage has to be shown its directory: `/usr` is there anyway.
+    pub(crate) fn prefix_is_shown(&self) -> bool {
+        !self.prefix.starts_with("/usr") && self.program.starts_with(&self.prefix)
+    }
+
+    /// The program where its prefix is seen as `language`: it finds its library by its own place.
+    pub(crate) fn program_in(&self, language: Option<&Path>) -> PathBuf {
+        match (language, self.program.strip_prefix(&self.prefix)) {
+            (Some(language), Ok(inside)) if self.prefix_is_shown() => language.join(inside),
+            _ => self.program.clone(),
+        }
+    }
+
     fn is_exactly(&self, runtime: Runtime) -> bool {
         let (major, minor, _) = self.version;
         self.language == runtime.language()

@@ -13,6 +13,9 @@ pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Where the AWS SDKs find AWS.
 pub(crate) const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 
+/// What starts the runtime in place of the platform.
+pub(crate) const EXEC_WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+
 /// The directories as the function sees them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Directories<'a> {
@@ -24,6 +27,8 @@ pub(crate) struct Directories<'a> {
     pub(crate) layers: &'a Path,
     /// The AWS SDK, when it does not stand where the bootstrap looks for it anyway.
     pub(crate) sdk: Option<&'a Path>,
+    /// `/var/lang`, when there is one.
+    pub(crate) language: Option<&'a Path>,
 }
 
 /// All variables but those that the sandbox announces.

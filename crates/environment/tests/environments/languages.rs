@@ -111,3 +111,26 @@ def handler(event, context):
     assert_ne!(seen[0], seen[1], "each has a port of its own");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_wrapper_starts_the_runtime() {
+    let server = Server::start();
+    let mut function = server.function(
+        &crate::fixture::exact_python(),
+        "index.handler",
+        &[
+            ("index.py", "import os\ndef handler(event, context):\n    return os.environ['WRAPPED']\n"),
+            ("wrapper", "#!/bin/bash\nexport WRAPPED=\"$(basename \"$1\")\"\nexec \"$@\"\n"),
+        ],
+    );
+    let wrapper = function.code.join("wrapper");
+    std::fs::set_permissions(wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    function.variables = vec![("AWS_LAMBDA_EXEC_WRAPPER".to_owned(), "/var/task/wrapper".to_owned())];
+    let completion = server.invoke(&Arc::new(function.clone()), "{}").await;
+    assert!(returned(&completion).starts_with("\"python3."), "{}", returned(&completion));
+    function.variables[0].1 = "/opt/none".to_owned();
+    function.key.revision = "2".to_owned();
+    let error = failed(&server.invoke(&Arc::new(function), "{}").await);
+    assert_eq!(error["errorType"], "Runtime.InvalidEntrypoint");
+    server.stop().await;
+}
