@@ -18,4 +18,6 @@ if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) 
   globalThis.awslambda = { ...globalThis.awslambda, streamifyResponse, HttpResponseStream };
 }
 const { run } = await import(PROMISES_ONLY ? './promises.mjs' : './callbacks.mjs');
-run(new RuntimeApiClient(process.env.AWS_LAMBDA_RUNTIME_API), taskRoot, process.env._HANDLER);
+const running = run(new RuntimeApiClient(process.env.AWS_LAMBDA_RUNTIME_API), taskRoot, process.env._HANDLER);
+// AWS: up to Node.js 22 a function that never finishes loading is one whose top level never settles: exit status 13.
+if (!PROMISES_ONLY) await running;

@@ -210,6 +210,15 @@ const INIT = [
   old('rejects_at_import', 'Promise.reject(new Error("lost")); await new Promise((r) => setTimeout(r, 50));', [
     failsInit('Runtime.UnhandledPromiseRejection', 'Error: lost'),
   ], { status: 128 }),
+  old('hangs_at_import', 'await new Promise(() => {});', [], { status: 13 }),
+  recent('hangs_at_import', 'await new Promise(() => {});', [], { status: 0 }),
+  old('hangs', handler('await new Promise(() => {});'), [responds('null')]),
+  recent('hangs', handler('await new Promise(() => {});'), [], { status: 0 }),
+  old('late_error', `let n = 0; export const handler = async () => { if (n++ === 0) setTimeout(() => { throw new Error("late"); }, 5);
+      else await new Promise((r) => setTimeout(r, 100)); return n; };`, [responds('1'), fails('Error', 'late')], {
+    events: [event(), event()],
+    status: 129,
+  }),
   test('exits_at_import', 'process.exit(5);', [], { status: 5 }),
   test('commonjs', cjs('exports.handler = async () => [typeof require, typeof module, __filename.endsWith("app.js")];'), [
     responds('["object","object",true]'.replace('"object","object"', '"function","object"')),

@@ -185,12 +185,35 @@ def _load_handler(lambda_runtime_client, log_sink):
         sys.exit(1)
 
 
+def _pass_snapshot(lambda_runtime_client, log_sink):
+    """Runs the function's hooks around the snapshot of its environment; a hook that fails ends the process."""
+    from . import lambda_runtime_hooks_runner
+
+    try:
+        lambda_runtime_hooks_runner.run_before_snapshot()
+        lambda_runtime_client.restore_next()
+    except BaseException as exception:
+        error, _ = _error_of(exception)
+        _log_error(error, log_sink)
+        lambda_runtime_client.post_init_error(error, "Runtime.BeforeSnapshotError")
+        sys.exit(64)
+    try:
+        lambda_runtime_hooks_runner.run_after_restore()
+    except BaseException as exception:
+        error, _ = _error_of(exception)
+        _log_error(error, log_sink)
+        lambda_runtime_client.report_restore_error(error)
+        sys.exit(65)
+
+
 def main():
     set_up_streams()
     log_sink = create_log_sink()
     set_up_logging(log_sink)
     client = LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"])
     request_handler = _load_handler(client, log_sink)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        _pass_snapshot(client, log_sink)
     while True:
         headers, body = client.next_invocation()
         CurrentInvocation.request_id = headers["lambda-runtime-aws-request-id"]

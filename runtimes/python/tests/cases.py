@@ -239,4 +239,31 @@ LOGGING = [
     Case("log_of_several_lines", "def handler(event, context):\n    raise ValueError('one\\n  two')\n", [(ERROR, None)]),
 ]
 
-CASES = [*RESPONSES, *EVENTS, *CONTEXT, *ERRORS, *INIT, *LOGGING]
+HOOKS = """
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+
+@register_before_snapshot
+def first():
+    print("first before")
+
+register_before_snapshot(print, "second", "before", sep="-")
+register_after_restore(print, "after")
+
+def handler(event, context):
+    return 1
+"""
+SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+RESTORE_NEXT = "restore/next"
+SNAPSHOTS = [
+    Case("hooks", HOOKS, [(RESTORE_NEXT, b""), (RESPONSE, b"1")], environment=SNAP_START,
+         stdout=["second-before\nfirst before\nafter\n"]),
+    Case("hooks_without_snapshot", HOOKS, [(RESPONSE, b"1")]),
+    Case("failing_before", HOOKS + "register_before_snapshot(int, 'x')\n",
+         [(INIT_ERROR, {"errorType": "ValueError"})], environment=SNAP_START, status=64),
+    Case("failing_after", HOOKS + "register_after_restore(int, 'x')\n",
+         [(RESTORE_NEXT, b""), ("restore/error", {"errorType": "ValueError"})], environment=SNAP_START, status=65),
+    Case("exiting_before", HOOKS + "register_before_snapshot(exit, 3)\n",
+         [(INIT_ERROR, {"errorType": "SystemExit"})], environment=SNAP_START, status=64),
+]
+
+CASES = [*RESPONSES, *EVENTS, *CONTEXT, *ERRORS, *INIT, *LOGGING, *SNAPSHOTS]

@@ -66,7 +66,7 @@ def normalised(text):
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
     text = re.sub(r"\[\d{13}\]", "[MILLIS]", text)
     text = re.sub(r"0x[0-9a-f]{6,}", "ADDRESS", text)
-    return re.sub(r'File \\?"[^"]*/bootstrap.py\\?", line \d+', "File RUNTIME", text)
+    return re.sub(r'File \\?"[^"]*/awslambdaric/(\w+\.py)\\?", line \d+', r"File RUNTIME \1", text)
 
 
 def seen(exchange):
@@ -148,6 +148,12 @@ class RuntimeCases:
     def test_frames_of_json(self):
         kinds = ["a55a0012", "a55a0016", "a55a001a", "a55a0012", "a55a0016", "a55a0016"]
         self.check_frames({"AWS_LAMBDA_LOG_FORMAT": "JSON"}, kinds)
+
+    def test_bash_example(self):
+        bootstrap = os.path.join(REPOSITORY, "examples", "hello-custom", "bootstrap")
+        case = Case("bash", "", [], [Event('{"name": "Zoë"}'), Event()])
+        answers = [json.loads(post.body)["message"] for post in self.run_case(case, [bootstrap]).posts]
+        self.assertEqual(answers, ["Hello, Zoë!", "Hello, world!"])
 
     def test_search_path(self):
         show = "import os, sys\ndef handler(event, context):\n    return [sys.path, os.environ['PYTHONPATH'], str(exit)[:8]]\n"
