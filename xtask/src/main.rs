@@ -3,10 +3,14 @@
 
 mod ci;
 mod codegen;
+mod demo;
 mod floors;
 mod process;
 mod repository;
+mod server;
+mod test;
 mod tidy;
+mod tools;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -25,7 +29,8 @@ struct Command {
     run: fn(&Path, &[String]) -> Outcome,
 }
 
-const COMMANDS: &[Command] = &[codegen::COMMAND, floors::COMMAND, tidy::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] =
+    &[demo::COMMAND, test::COMMAND, codegen::COMMAND, floors::COMMAND, tidy::COMMAND, ci::COMMAND];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,0 +1,64 @@
+"""Fixtures: one server for all tests that can share it, functions that go with their test, and a look at the machine
+before and after."""
+
+import functions
+import package
+import pytest
+import residue
+from hearth import BINARY, REPOSITORY, Server, eventually
+
+
+def pytest_configure():
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is missing: run `cargo build -p hearth`", returncode=2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left():
+    """After the last test there is nothing of Hearth on the machine that was not there before the first."""
+    residue.adopt_orphans()
+    before = residue.snapshot()
+    yield
+    eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
+
+
+@pytest.fixture(scope="session")
+def server(nothing_left, tmp_path_factory):
+    """The server that tests share. Its state lies in a directory of its own."""
+    with Server("--data-dir", tmp_path_factory.mktemp("data") / "hearth") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lambda_client(server):
+    return server.client("lambda")
+
+
+@pytest.fixture(scope="session")
+def logs_client(server):
+    return server.client("logs")
+
+
+@pytest.fixture
+def deploy(lambda_client):
+    """Creates functions from a source text, and deletes them after the test."""
+    made = []
+
+    def deploy(runtime, source, **settings):
+        is_package = isinstance(source, bytes)
+        packed = source if is_package else functions.code(runtime, source)
+        made.append(functions.create(settings.pop("client", lambda_client), runtime, packed, **settings))
+        return made[-1]
+
+    yield deploy
+    for function in made:
+        try:
+            function.client.delete_function(FunctionName=function.name)
+        except function.client.exceptions.ResourceNotFoundException:
+            pass  # the test deleted it
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """The packages of `examples/`, by their folders' names."""
+    return {path.name: package.folder(path) for path in sorted((REPOSITORY / "examples").iterdir()) if path.is_dir()}

@@ -1,0 +1,120 @@
+"""What a server leaves on the machine: processes, mounts, control groups, network namespaces, temporary files.
+
+Other servers may be at work on the same machine, so only what is ours counts: processes that descend from this one,
+and groups and directories whose lock nobody holds. It refuses to clean up.
+"""
+
+import ctypes
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans():
+    """From now on processes whose parent dies become children of this one, so that none of a dead server can hide."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants(root=None):
+    """The processes below `root`, or below this one: `{pid: what it is}`. Zombies are reaped and left out."""
+    parents, words = {}, {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            name, rest = (entry / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        state, parent = rest.split()[:2]
+        parents[int(entry.name)] = int(parent)
+        words[int(entry.name)] = (state, name)
+    found, below = {}, {root or os.getpid()}
+    while below:
+        children = {pid for pid, parent in parents.items() if parent in below and pid not in found}
+        found |= {pid: words[pid] for pid in children}
+        below = children
+    return {pid: name for pid, (state, name) in found.items() if not (state == "Z" and _reaped(pid))}
+
+
+def _reaped(pid):
+    """Takes the exit status of an orphan that became ours. One that is not our child is somebody else's to reap."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return False
+
+
+def mounts():
+    """The mounts of this machine that have to do with Hearth."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {" ".join(line.split()[3:5]) for line in lines if "hearth" in line}
+
+
+def abandoned_groups():
+    """Control groups of runs that are over: their directory is there and nobody holds its lock."""
+    found = set()
+    for directory, _, _ in os.walk("/sys/fs/cgroup"):
+        if os.path.basename(directory).startswith("run-") and not _locked(directory):
+            found.add(directory)
+    return found
+
+
+def namespaces():
+    """The network namespaces that processes of this machine are in, and those kept by a mount."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found.add(os.readlink(entry / "ns/net"))
+            except OSError:
+                continue
+    kept = [line.split()[3] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " nsfs " in line]
+    return found | set(kept)
+
+
+def temporary():
+    """Temporary files of Hearth, but for those of this suite itself and of living servers."""
+    found = set()
+    for entry in Path(tempfile.gettempdir()).iterdir():
+        ours = entry.name.startswith("hearth-") and not entry.name.startswith("hearth-suite-")
+        if ours and not (entry.is_dir() and _holds_lock(entry)):
+            found.add(str(entry))
+    return found
+
+
+def _holds_lock(directory):
+    return any(_locked(file) for file in directory.iterdir() if file.is_file())
+
+
+def _locked(path):
+    """Whether a living process holds the lock of a file or directory. What is gone is nobody's, so it counts as locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def snapshot():
+    """Everything at once, for a comparison of before and after."""
+    return {
+        "processes": set(descendants().items()),
+        "mounts": mounts(),
+        "groups": abandoned_groups(),
+        "temporary files": temporary(),
+    }
+
+
+def left(before):
+    """What is here now and was not then."""
+    now = snapshot()
+    return {kind: new for kind in before if (new := now[kind] - before[kind])}

@@ -1,0 +1,2 @@
+//! One pass of the main job with the AWS SDK for Rust.
+fn main() {}
