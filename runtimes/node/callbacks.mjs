@@ -115,7 +115,9 @@ class Runtime {
     const next = () => this.scheduleIteration();
     const complete = (result) => {
       if (completed) {
-        console.error('Invocation has already been reported as done. Cannot call complete more than once per invocation.');
+        console.error(
+          'Invocation has already been reported as done. Cannot call complete more than once per invocation.',
+        );
         return;
       }
       completed = true;

@@ -77,7 +77,8 @@ export class RuntimeApiClient {
 
   async #exchange(method, path, headers = {}, text = '') {
     const body = Buffer.from(text);
-    const lines = [`${method} ${path} HTTP/1.1`, `Host: ${this.#host}:${this.#port}`, `User-Agent: hearth-node/${process.version}`];
+    const host = `${this.#host}:${this.#port}`;
+    const lines = [`${method} ${path} HTTP/1.1`, `Host: ${host}`, `User-Agent: hearth-node/${process.version}`];
     // An error's name is the function's to choose; in a header it must stay on its line.
     for (const name of Object.keys(headers)) lines.push(`${name}: ${String(headers[name]).replace(/[\r\n\0]/g, ' ')}`);
     if (method === 'POST') lines.push(`Content-Length: ${body.length}`);

@@ -65,7 +65,8 @@ export function errorReport(thrown) {
     return {
       errorType: 'handled',
       errorMessage:
-        'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack',
+        'callback called with Error argument, but there was a problem while retrieving one or more of ' +
+        'its message, name, and stack',
     };
   }
 }

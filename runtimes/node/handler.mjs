@@ -132,7 +132,9 @@ export async function loadHandler(taskRoot, name) {
   const streaming = streamingOf(handler);
   if (PROMISES_ONLY && handler.length >= 3 && !streaming) {
     throw new CallbackHandlerDeprecated(
-      'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.',
+      'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. ' +
+        'You need to modify this function to use a supported handler signature to use Node.js 24 or later. ' +
+        'For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.',
     );
   }
   return { handler, streaming, highWaterMark: highWaterMarkOf(handler) };

@@ -9,10 +9,6 @@ import { RUNTIME_MAJOR } from './generation.mjs';
 
 export const SDK_DIRECTORY = '/var/lang-sdk/node';
 
-const SDK_HINT =
-  'The AWS SDK for JavaScript is not installed on this server: run `hearth runtimes install nodejs`, ' +
-  'or add the package to the function or to one of its layers.';
-
 /** Sets NODE_PATH, unless the function has its own, and makes this process follow it. */
 export function setSearchPath(runtimeDirectory, taskRoot) {
   // AWS: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -84,8 +80,17 @@ export function prepareImports(path) {
   nodeModule.register(import.meta.url);
 }
 
-/** Says in the function's log how to install the SDK, when it was for want of it that a module was not found. */
+/** Says in the function's log how to install the SDK, or more of it, when it was for want of that that loading failed. */
 export function hintAtMissingSdk(error) {
-  if (existsSync(SDK_DIRECTORY) || typeof error?.message !== 'string') return;
-  if (/Cannot find (module|package) '(@aws-sdk|@smithy)\//.test(error.message)) console.error(SDK_HINT);
+  const missing = /Cannot find (?:module|package) '((?:@aws-sdk|@smithy)\/[^/']+)/.exec(error?.message);
+  if (missing === null) return;
+  const install = `hearth runtimes install nodejs${sdkIsInstalled() ? ` --package ${missing[1]}` : ''}`;
+  const what = sdkIsInstalled() ? `The package ${missing[1]}` : 'The AWS SDK for JavaScript';
+  console.error(
+    `${what} is not installed on this server: run \`${install}\`, or add the package to the function or to one of its layers.`,
+  );
+}
+
+function sdkIsInstalled() {
+  return importRoots().some((root) => existsSync(`${root}/node_modules/@aws-sdk/client-lambda`));
 }

@@ -10,11 +10,17 @@ const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
 
 // AWS: what a handler may use of the request under its stream.
 // https://docs.aws.amazon.com/lambda/latest/dg/config-rs-write-functions.html
-const METHODS =
-  'cork destroy end uncork write addListener emit eventNames getMaxListeners listenerCount listeners off on once prependListener prependOnceListener rawListeners removeAllListeners removeListener setMaxListeners setContentType'.split(' ');
+const METHODS = [
+  ...['cork', 'destroy', 'end', 'uncork', 'write'],
+  ...['addListener', 'emit', 'eventNames', 'getMaxListeners', 'listenerCount', 'listeners', 'off', 'on', 'once'],
+  ...['prependListener', 'prependOnceListener', 'rawListeners', 'removeAllListeners', 'removeListener'],
+  ...['setMaxListeners', 'setContentType'],
+];
 const WRITABLE_PROPERTIES = ['destroyed', 'writable', '_onBeforeFirstWrite'];
-const READABLE_PROPERTIES =
-  'writableFinished writableObjectMode writableEnded writableNeedDrain writableHighWaterMark writableCorked writableLength'.split(' ');
+const READABLE_PROPERTIES = [
+  ...['writableFinished', 'writableObjectMode', 'writableEnded', 'writableNeedDrain', 'writableHighWaterMark'],
+  ...['writableCorked', 'writableLength'],
+];
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 

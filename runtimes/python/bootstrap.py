@@ -27,7 +27,8 @@ def set_up_search_path():
     task_root = os.environ["LAMBDA_TASK_ROOT"]
     layers = []
     if "PYTHONPATH" not in os.environ:
-        layers = [f"/opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages", "/opt/python"]
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        layers = [f"/opt/python/lib/python{version}/site-packages", "/opt/python"]
         # For the Python programs that the function starts.
         os.environ["PYTHONPATH"] = os.pathsep.join([RUNTIME_DIRECTORY, SDK_DIRECTORY])
     sys.path[:] = [task_root, *layers, SDK_DIRECTORY, RUNTIME_DIRECTORY, *rest]

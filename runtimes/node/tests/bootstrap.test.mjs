@@ -132,7 +132,8 @@ for (const node of NODES) {
 
 for (const node of NODES) {
   const version = execFileSync(node, ['--version']).toString().trim();
-  const ours = (testCase, generation = CALLBACKS) => run(node, [ENTRY], { handler: 'app.handler', events: [event()], ...testCase }, generation);
+  const usual = { handler: 'app.handler', events: [event()] };
+  const ours = (testCase, generation = CALLBACKS) => run(node, [ENTRY], { ...usual, ...testCase }, generation);
 
   test(`NODE_PATH leads imports and requires to layers on ${version}`, async () => {
     const layers = mkdtempSync(join(place, 'layer-'));
@@ -152,9 +153,17 @@ for (const node of NODES) {
       'other.mjs': `import a from 'common'; export default a;`,
     };
     const seen = await ours({ files: imports, environment });
-    const expected = ['common imported', '@scope/module imported', 'common imported', 'ERR_MODULE_NOT_FOUND', 'common required'];
-    assert.deepEqual(JSON.parse(seen.shown.posts[0].body), expected);
-    const requires = { 'app.js': `const a = require('common'); exports.handler = async () => [a, (await import('common')).default];` };
+    assert.deepEqual(JSON.parse(seen.shown.posts[0].body), [
+      'common imported',
+      '@scope/module imported',
+      'common imported',
+      'ERR_MODULE_NOT_FOUND',
+      'common required',
+    ]);
+    const requires = {
+      'app.js': `const a = require('common');
+        exports.handler = async () => [a, (await import('common')).default];`,
+    };
     const both = await ours({ files: requires, environment });
     assert.deepEqual(JSON.parse(both.shown.posts[0].body), ['common required', 'common imported']);
   });
@@ -162,20 +171,30 @@ for (const node of NODES) {
   test(`the search path on ${version}`, async () => {
     const files = { 'app.mjs': 'export const handler = async () => process.env.NODE_PATH;' };
     const { shown } = await ours({ files });
-    const path = `/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/lang-sdk/node/node_modules:${dirname(ENTRY)}:CODE`;
+    const layers = '/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules';
+    const path = `${layers}:/var/lang-sdk/node/node_modules:${dirname(ENTRY)}:CODE`;
     assert.equal(shown.posts[0].body, JSON.stringify(path));
   });
 
   test(`a missing SDK is told how to be installed on ${version}`, { skip: existsSync('/var/lang-sdk/node') }, async () => {
-    const hint = /ERROR\tThe AWS SDK for JavaScript is not installed on this server: run `hearth runtimes install nodejs`/;
+    const hint = /ERROR\tThe AWS SDK for JavaScript is not installed .*: run `hearth runtimes install nodejs`/;
     const early = { 'app.mjs': 'import { S3 } from "@aws-sdk/client-s3"; export const handler = async () => 1;' };
     const required = { 'app.js': 'require("@aws-sdk/client-s3"); exports.handler = async () => 1;' };
     const late = { 'app.mjs': 'export const handler = async () => import("@smithy/core");' };
     const other = { 'app.mjs': 'import "@aws-lambda/nowhere"; export const handler = async () => 1;' };
     for (const generation of [CALLBACKS, PROMISES]) {
-      for (const files of [early, required, late]) assert.match((await ours({ files }, generation)).shown.stdout, hint);
-      assert.doesNotMatch((await ours({ files: other }, generation)).shown.stdout, /hearth/);
+      const logOf = async (files) => (await ours({ files }, generation)).shown.stdout;
+      for (const files of [early, required, late]) assert.match(await logOf(files), hint);
+      assert.doesNotMatch(await logOf(other), /hearth/);
     }
+  });
+
+  test(`a package that the installed SDK lacks is named on ${version}`, async () => {
+    const sdk = mkdtempSync(join(place, 'sdk-'));
+    mkdirSync(join(sdk, 'node_modules/@aws-sdk/client-lambda'), { recursive: true });
+    const files = { 'app.mjs': 'import "@aws-sdk/client-rare"; export const handler = async () => 1;' };
+    const seen = await ours({ files, environment: { NODE_PATH: `${sdk}/node_modules` } });
+    assert.match(seen.shown.stdout, /run `hearth runtimes install nodejs --package @aws-sdk\/client-rare`/);
   });
 
   test(`a connection closed between events is opened again on ${version}`, async () => {

@@ -1,4 +1,4 @@
-"""Runs what the function registered with `snapshot_restore_py`. It refuses to handle their failures: `bootstrap` does."""
+"""Runs what the function registered with `snapshot_restore_py`. It refuses to handle failures: `bootstrap` does."""
 
 from snapshot_restore_py import get_after_restore, get_before_snapshot
 

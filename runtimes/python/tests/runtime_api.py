@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/example",
     "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/23/[$LATEST]0123456789abcdef0123456789abcdef",
     "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
     "PATH": os.environ["PATH"],
