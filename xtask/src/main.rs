@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`. This file reads the command line and nothing more; each
 //! command is a file, or a folder, of its name.
 
+mod bench;
 mod ci;
 mod codegen;
 mod demo;
@@ -29,8 +30,15 @@ struct Command {
     run: fn(&Path, &[String]) -> Outcome,
 }
 
-const COMMANDS: &[Command] =
-    &[demo::COMMAND, test::COMMAND, codegen::COMMAND, floors::COMMAND, tidy::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] = &[
+    demo::COMMAND,
+    test::COMMAND,
+    bench::COMMAND,
+    codegen::COMMAND,
+    floors::COMMAND,
+    tidy::COMMAND,
+    ci::COMMAND,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

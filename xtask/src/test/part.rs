@@ -1,6 +1,7 @@
 //! The parts of the tests: what each needs, and how its runner is called.
 
 use super::tally::{Runner, Tally};
+use crate::bench;
 use crate::process;
 use crate::server::{self, Server};
 use crate::tools::{self, Tools};
@@ -35,6 +36,7 @@ pub const PARTS: &[Part] = &[
     Part { name: "python", summary: "the server, through boto3, the AWS CLI and by hand", run: python },
     Part { name: "javascript", summary: "the server, through the AWS SDK for JavaScript", run: javascript },
     Part { name: "rust-sdk", summary: "the server, through the AWS SDK for Rust", run: rust_sdk },
+    Part { name: "bench", summary: "the benchmark runs, whatever it measures", run: bench },
 ];
 
 /// What the parts work on.
@@ -212,4 +214,12 @@ fn rust_sdk(subject: &Subject<'_>) -> Result<Tally, Error> {
     cargo.args(["test", "--locked", "--manifest-path", "suite/rust-sdk/Cargo.toml", "--target-dir"]);
     cargo.arg(tools::build_directory(subject.root).join("rust-sdk")).args(subject.arguments);
     count(Runner::Cargo, cargo.env("HEARTH_ENDPOINT", &server.endpoint).current_dir(subject.root))
+}
+
+fn bench(subject: &Subject<'_>) -> Result<Tally, Error> {
+    let outcome = bench::smoke(subject.root);
+    if let Err(error) = &outcome {
+        crate::tell(error.as_ref());
+    }
+    Ok(Tally { passed: outcome.is_ok().into(), failed: outcome.is_err().into(), ..Tally::default() })
 }

@@ -1,0 +1,3 @@
+// Returns its event.
+
+export const handler = async (event) => event;

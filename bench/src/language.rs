@@ -1,0 +1,180 @@
+//! The languages measured: for each its interpreter on this machine, its functions, and the plain programs under them.
+//!
+//! It refuses to guess what Hearth would choose: the interpreter found here is the one that Hearth is told to use.
+
+use crate::failure::Failure;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// One language, ready to be measured.
+pub struct Language {
+    /// `python`, `node` or `compiled`.
+    pub name: &'static str,
+    /// Lambda's name for its runtime.
+    pub runtime: String,
+    /// The interpreter; of compiled code, the program itself.
+    pub program: PathBuf,
+    /// As Lambda has it.
+    pub handler: &'static str,
+    /// A function that returns its event.
+    pub trivial: Vec<u8>,
+    /// One that makes an AWS client first, with what imports the same in a plain interpreter.
+    pub typical: Option<(Vec<u8>, Plain)>,
+    /// Arguments that make the program hand back what it reads from its standard input, a socket.
+    pub echo: Vec<String>,
+    /// What the start of an environment is held against.
+    pub starts: Vec<Plain>,
+}
+
+/// A plain run of the interpreter, from its start to its end.
+#[derive(Clone)]
+pub struct Plain {
+    /// What it is called in the table.
+    pub name: &'static str,
+    /// Arguments to the program.
+    pub arguments: Vec<String>,
+}
+
+/// What Hearth's own Python bootstrap imports of the standard library.
+const PYTHON_MODULES: &str = "import importlib, json, logging, os, site, sys, time, traceback, _socket";
+/// The same of the Node.js bootstrap.
+const NODE_MODULES: &str =
+    "for (const name of ['net', 'fs', 'util', 'module', 'path', 'url', 'http']) require(`node:${name}`)";
+
+/// Finds what this machine has. `folder` takes the programs of the floors; `echo` is the compiled one.
+pub fn found(folder: &Path, echo: &Path, sdk: Option<&Path>) -> Result<Vec<Language>, Failure> {
+    let mut languages = Vec::new();
+    languages.extend(python(folder, sdk)?);
+    languages.extend(node(folder, sdk)?);
+    languages.push(compiled(echo)?);
+    Ok(languages)
+}
+
+fn python(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> {
+    let asked = "import sys; print('python%d.%d' % sys.version_info[:2], sys.executable)";
+    let Some((runtime, program)) = ask("python3", &["-c", asked]) else { return Ok(None) };
+    let sdk = sdk.and_then(|sdk| newest(&sdk.join("python"))).filter(|sdk| sdk.join("boto3").exists());
+    let typical = sdk.map(|sdk| {
+        let text = format!(
+            "import sys; sys.path.insert(0, {:?}); {PYTHON_MODULES}; import boto3; boto3.client('lambda', 'us-east-1')",
+            sdk.display().to_string()
+        );
+        let plain = Plain { name: "python3 -S importing the same", arguments: texts(&["-S", "-c", &text]) };
+        Ok((package("app.py", include_bytes!("../functions/typical.py"))?, plain))
+    });
+    Ok(Some(Language {
+        name: "python",
+        runtime,
+        program,
+        handler: "app.handler",
+        trivial: package("app.py", include_bytes!("../functions/trivial.py"))?,
+        typical: typical.transpose()?,
+        echo: vec!["-S".to_owned(), placed(folder, "echo.py", include_str!("../floors/echo.py"))?],
+        starts: vec![
+            Plain { name: "python3 -S -c pass", arguments: texts(&["-S", "-c", "pass"]) },
+            Plain { name: "python3 -S, runtime's modules", arguments: texts(&["-S", "-c", PYTHON_MODULES]) },
+        ],
+    }))
+}
+
+fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> {
+    let asked = "console.log(`nodejs${process.versions.node.split('.')[0]}.x`, process.execPath)";
+    let Some((runtime, program)) = ask("node", &["-e", asked]) else { return Ok(None) };
+    let client = sdk
+        .and_then(|sdk| newest(&sdk.join("nodejs")))
+        .map(|sdk| sdk.join("node_modules/@aws-sdk/client-lambda"));
+    let client = client.filter(|client| client.exists());
+    let typical = client.map(|client| {
+        let text = format!(
+            "new (require({:?}).LambdaClient)({{region: 'us-east-1'}})",
+            client.display().to_string()
+        );
+        let plain = Plain { name: "node importing the same", arguments: texts(&["-e", &text]) };
+        Ok((package("index.mjs", include_bytes!("../functions/typical.mjs"))?, plain))
+    });
+    Ok(Some(Language {
+        name: "node",
+        runtime,
+        program,
+        handler: "index.handler",
+        trivial: package("index.mjs", include_bytes!("../functions/trivial.mjs"))?,
+        typical: typical.transpose()?,
+        echo: vec![placed(folder, "echo.mjs", include_str!("../floors/echo.mjs"))?],
+        starts: vec![
+            Plain { name: "node -e 0", arguments: texts(&["-e", "0"]) },
+            Plain { name: "node, runtime's modules", arguments: texts(&["-e", NODE_MODULES]) },
+        ],
+    }))
+}
+
+fn compiled(echo: &Path) -> Result<Language, Failure> {
+    let program = std::fs::read(echo).map_err(Failure::machine(format!("read {}", echo.display())))?;
+    Ok(Language {
+        name: "compiled",
+        runtime: "provided.al2023".to_owned(),
+        program: echo.to_path_buf(),
+        handler: "bootstrap",
+        trivial: package("bootstrap", &program)?,
+        typical: None,
+        echo: texts(&["socket"]),
+        starts: vec![Plain { name: "the same program, doing nothing", arguments: texts(&["nothing"]) }],
+    })
+}
+
+impl Language {
+    /// Runs the plain program once, to its end.
+    pub fn run(&self, plain: &Plain) -> Result<(), Failure> {
+        let mut command = Command::new(&self.program);
+        command.args(&plain.arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        let status = command.status().map_err(Failure::machine(format!("start {command:?}")))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::Program(format!("{command:?}"), format!("it ended with {status}")))
+    }
+}
+
+/// The installation that Hearth would use: the directory with the highest number.
+fn newest(parent: &Path) -> Option<PathBuf> {
+    let names = std::fs::read_dir(parent).ok()?.flatten().map(|entry| entry.file_name());
+    let newest = names.filter_map(|name| name.to_str()?.parse::<u64>().ok()).max()?;
+    Some(parent.join(newest.to_string()))
+}
+
+/// The runtime's name and the interpreter's own path, past shims and links of version managers.
+fn ask(program: &str, arguments: &[&str]) -> Option<(String, PathBuf)> {
+    let output = Command::new(program).args(arguments).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (runtime, path) = text.trim().split_once(' ')?;
+    output.status.success().then(|| (runtime.to_owned(), PathBuf::from(path)))
+}
+
+fn placed(folder: &Path, name: &str, text: &str) -> Result<String, Failure> {
+    let path = folder.join(name);
+    std::fs::write(&path, text).map_err(Failure::machine(format!("write {}", path.display())))?;
+    Ok(path.display().to_string())
+}
+
+/// A package of one executable file.
+fn package(name: &str, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    package_of(&[(name, bytes)])
+}
+
+/// A package of these files.
+pub fn package_of(files: &[(&str, &[u8])]) -> Result<Vec<u8>, Failure> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let failed = |error| Failure::Machine("make a package".to_owned(), std::io::Error::other(error));
+    for (name, bytes) in files {
+        let options = SimpleFileOptions::default().unix_permissions(0o755);
+        writer.start_file(*name, options).map_err(failed)?;
+        writer.write_all(bytes).map_err(Failure::machine("fill a package"))?;
+    }
+    Ok(writer.finish().map_err(failed)?.into_inner())
+}
+
+fn texts(items: &[&str]) -> Vec<String> {
+    items.iter().map(|&item| item.to_owned()).collect()
+}

@@ -1,0 +1,84 @@
+//! Cold starts: the first invocation of a function that was never invoked before, from the request to the whole answer.
+//!
+//! Every one is of a function of its own, so that nothing of an earlier one is left to help or to hinder.
+
+use super::warm::{EVENT, MEMORY_MB};
+use super::{Bench, HEARTH};
+use crate::failure::Failure;
+use crate::lambda::{Lambda, NewFunction, invocation_path};
+use crate::language::{Language, Plain};
+use crate::program::Program;
+use crate::sample::Sample;
+use crate::table::{Row, Unit};
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+/// One row for each function and each floor under it.
+pub async fn measure(bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for language in &bench.languages {
+        let trivial = Case { language, kind: "trivial", zip: &language.trivial, floors: &language.starts };
+        rows.extend(trivial.measure(bench, hearth).await?);
+        if let Some((zip, plain)) = &language.typical {
+            let floors = std::slice::from_ref(plain);
+            rows.extend(
+                Case { language, kind: "imports the SDK", zip, floors }.measure(bench, hearth).await?,
+            );
+        }
+    }
+    Ok(rows)
+}
+
+/// One function of one language.
+struct Case<'a> {
+    language: &'a Language,
+    kind: &'static str,
+    zip: &'a [u8],
+    floors: &'a [Plain],
+}
+
+impl Case<'_> {
+    async fn measure(&self, bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failure> {
+        let mut lambda = Lambda::connect(HEARTH, hearth.address).await?;
+        // The first of all fills the caches of the machine and of the server, for both.
+        self.start(&mut lambda, usize::MAX).await?;
+        self.floors.iter().try_for_each(|plain| self.language.run(plain))?;
+        let mut ours = Sample::default();
+        let mut floors: Vec<Sample> = self.floors.iter().map(|_| Sample::default()).collect();
+        for number in 0..bench.amount.cold {
+            ours.add(self.start(&mut lambda, number).await?);
+            for (plain, sample) in self.floors.iter().zip(&mut floors) {
+                let began = Instant::now();
+                self.language.run(plain)?;
+                sample.add(began.elapsed());
+            }
+        }
+        let figure = ours.figure();
+        let row = |(plain, sample): (&Plain, Sample)| Row {
+            what: format!("cold start, {}, {}", self.language.name, self.kind),
+            subject: HEARTH,
+            unit: Unit::Milliseconds,
+            figure,
+            floor: (plain.name.to_owned(), sample.figure()),
+        };
+        Ok(self.floors.iter().zip(floors).map(row).collect())
+    }
+
+    /// A function from its creation to its end; the time of its first invocation.
+    async fn start(&self, lambda: &mut Lambda, number: usize) -> Result<Duration, Failure> {
+        let name = format!("cold-{}-{}", self.language.name, number % 100_000);
+        let function = NewFunction {
+            name: &name,
+            runtime: &self.language.runtime,
+            handler: self.language.handler,
+            zip: self.zip,
+            memory_mb: MEMORY_MB,
+        };
+        lambda.create(&name, function.body()).await?;
+        let began = Instant::now();
+        lambda.invoke(&invocation_path(&name), &Bytes::from_static(EVENT)).await?;
+        let took = began.elapsed();
+        lambda.delete(&name).await?;
+        Ok(took)
+    }
+}

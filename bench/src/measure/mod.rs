@@ -1,0 +1,104 @@
+//! The measurements, one file each. Every one interleaves the subject and its floor in short rounds, so that a drift of
+//! the machine weighs on both alike.
+
+pub mod cold;
+pub mod deploy;
+pub mod start;
+pub mod throughput;
+pub mod warm;
+
+use crate::failure::Failure;
+use crate::language::Language;
+use crate::program::Program;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The name of what is measured.
+pub const HEARTH: &str = "hearth";
+/// The name of the bare server in the table.
+pub const BARE: &str = "bare HTTP server";
+
+/// What all measurements work with.
+pub struct Bench {
+    /// The server's program.
+    pub hearth: PathBuf,
+    /// This program, which is the bare server too.
+    pub own: PathBuf,
+    /// Where servers keep their data and logs. It goes at the end.
+    pub folder: PathBuf,
+    /// Where the AWS SDKs for functions are, if they are.
+    pub sdk: Option<PathBuf>,
+    /// What this machine can run.
+    pub languages: Vec<Language>,
+    /// How much is measured.
+    pub amount: Amount,
+}
+
+/// How often each thing is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Amount {
+    /// Rounds of every measurement.
+    pub rounds: usize,
+    /// Warm invocations of one language in a round.
+    pub warm: usize,
+    /// Invocations at one concurrency in a round of the throughput.
+    pub throughput: usize,
+    /// Cold starts of one function in all.
+    pub cold: usize,
+    /// Starts of the server in all.
+    pub starts: usize,
+    /// Deployments in all.
+    pub deployments: usize,
+    /// Bytes of the package deployed.
+    pub package_bytes: usize,
+}
+
+impl Amount {
+    /// Enough for a p99.
+    pub const WHOLE: Self = Self {
+        rounds: 20,
+        warm: 200,
+        throughput: 1000,
+        cold: 100,
+        starts: 20,
+        deployments: 5,
+        package_bytes: 49 << 20,
+    };
+    /// Enough to see that the benchmark works, and no more.
+    pub const QUICK: Self = Self {
+        rounds: 1,
+        warm: 20,
+        throughput: 32,
+        cold: 2,
+        starts: 1,
+        deployments: 1,
+        package_bytes: 1 << 20,
+    };
+}
+
+impl Bench {
+    /// Starts a server with the defaults that users run, on a data directory of this name.
+    pub fn start_hearth(&self, data: &str) -> Result<Program, Failure> {
+        let mut command = Command::new(&self.hearth);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.folder.join(data));
+        for language in self.languages.iter().filter(|language| !language.runtime.starts_with("provided")) {
+            command.arg("--runtime").arg(format!("{}={}", language.runtime, language.program.display()));
+        }
+        if let Some(sdk) = &self.sdk {
+            command.arg("--sdk-dir").arg(sdk);
+        }
+        Program::start(HEARTH, command, &self.log(HEARTH))
+    }
+
+    /// Starts the bare server under a language.
+    pub fn start_bare(&self, language: &Language) -> Result<Program, Failure> {
+        let mut command = Command::new(&self.own);
+        command.arg("bare").arg("--store").arg(self.folder.join("stored")).arg("--").arg(&language.program);
+        command.args(&language.echo);
+        Program::start(BARE, command, &self.log(language.name))
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+}

@@ -1,0 +1,106 @@
+//! Server programs under measurement: started, waited for, weighed and ended.
+//!
+//! It refuses to leave one behind: dropping a program ends it.
+
+use crate::failure::Failure;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to end by itself.
+const END_WITHIN: Duration = Duration::from_secs(15);
+
+/// A running server.
+pub struct Program {
+    name: &'static str,
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// From the start of its process to the line that says where it listens.
+    pub ready_after: Duration,
+}
+
+impl Program {
+    /// Starts a server that prints one line ending in its address when it is ready. Its log goes to `log`.
+    pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Self, Failure> {
+        let log = std::fs::File::create(log).map_err(Failure::machine(format!("write {}", log.display())))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let began = Instant::now();
+        let mut child = command.spawn().map_err(Failure::machine(format!("start {command:?}")))?;
+        let output = child.stdout.take().expect("the output is piped");
+        let mut line = String::new();
+        let read = BufReader::new(output).read_line(&mut line);
+        let ready_after = began.elapsed();
+        read.map_err(Failure::machine(format!("read what {name} says")))?;
+        let address = line.trim().rsplit(['/', ' ']).next().and_then(|text| text.parse().ok());
+        let Some(address) = address else {
+            // Whether or not it still runs, it is of no use.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Failure::Program(format!("{command:?}"), format!("said {line:?} and no address")));
+        };
+        Ok(Self { name, child, address, ready_after })
+    }
+
+    /// Its memory that is in no other process too, in bytes: of the server itself and of what it started for itself.
+    pub fn memory_bytes(&self) -> Result<u64, Failure> {
+        let mut bytes = 0;
+        for process in family(self.child.id()) {
+            bytes += proportional_bytes(process).unwrap_or(0);
+        }
+        if bytes == 0 {
+            return Err(Failure::Program(self.name.to_owned(), "its memory cannot be read".to_owned()));
+        }
+        Ok(bytes)
+    }
+
+    /// Ends it as an operator would, and waits.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let mut kill = Command::new("kill");
+        kill.arg("-TERM").arg(self.child.id().to_string());
+        kill.status().map_err(Failure::machine(format!("end {}", self.name)))?;
+        let began = Instant::now();
+        while began.elapsed() < END_WITHIN {
+            let ended = self.child.try_wait().map_err(Failure::machine(format!("wait for {}", self.name)))?;
+            if ended.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(Failure::Program(self.name.to_owned(), "it did not end when told to".to_owned()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // It is on its way out either way.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A process and all that descend from it.
+fn family(root: u32) -> Vec<u32> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(process) = found.get(next).copied() {
+        next += 1;
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { continue };
+        for thread in threads.flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            found.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    found
+}
+
+/// Resident memory, shared pages divided among those who share them.
+fn proportional_bytes(process: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
+}
