@@ -31,13 +31,14 @@ module AwsLambda
     # Returns the status to exit with.
     def run(task_root, handler_name)
       $LOAD_PATH.unshift(task_root) unless $LOAD_PATH.include?(task_root)
-      handler = Handler.new(handler_name)
-      require handler.file
+      handler = LambdaHandler.new(handler_name)
+      require handler.handler_file_name
       answer(handler) until @exit_status
       @exit_status
     rescue Exception => error # rubocop:disable Lint/RescueException -- whatever user code raises while it is loaded
       failure = InitError.new(error)
-      Logging.error('Init error when loading handler', handler_name, failure)
+      # AWS: the text ends where the handler's name was to be.
+      Logging.error('Init error when loading handler ', failure)
       @client.post_init_error(failure)
       INIT_FAILED
     end
@@ -57,7 +58,7 @@ module AwsLambda
       Logging.error('Error raised from handler method', nil, error)
       @client.post_error(id, error)
     rescue CriticalError => error
-      Logging.error('Critical exception from handler', nil, error)
+      Logging.error('Critical exception from handler', error)
       @client.post_error(id, error)
       @exit_status = CRITICAL
     rescue UnansweredError => error

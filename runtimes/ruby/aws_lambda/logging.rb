@@ -72,8 +72,7 @@ module AwsLambda
     end
 
     # A failure of the function, before it is reported.
-    def error(text, subject, failure)
-      text = [text, subject].compact.join(' ')
+    def error(text, failure)
       return puts(JSON.generate(line(text, failure))) if json?
 
       puts text, JSON.pretty_generate(failure.to_h)
