@@ -2,31 +2,33 @@
 //! orphans, and takes everything with it when it ends: on the server's word, or when server or spawner are gone.
 //! It refuses to outlive either, and to run any code of the user itself.
 
-use crate::cgroup::Layout;
+use crate::cgroup::{Layout, Opened};
 use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
-use crate::message::{Report, Request};
+use crate::message::{Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
-use crate::{Error, Fault, root, socket};
+use crate::{Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 use std::fs::File;
-use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::rc::Rc;
+
+/// The server's orders on the channel where there is no freezer.
+pub const STOP: [u8; 1] = [b's'];
+/// The other order.
+pub const CONTINUE: [u8; 1] = [b'c'];
+/// A bound for walks through processes that may fork meanwhile.
+const PROCESSES_SIGNALLED_MAX: usize = 100_000;
 
 /// What the spawner hands to the first process of a cage.
 pub struct Birth<'a> {
-    pub request: Request,
-    /// The cage's end of its channel to the server.
-    pub channel: Rc<OwnedFd>,
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
-    /// The image or the kept mount of `/tmp`, where the request speaks of one.
-    pub storage: Option<OwnedFd>,
+    /// Names the cage's cgroups.
+    pub number: u64,
+    /// Where the request will come from.
+    pub cradle: OwnedFd,
     pub layout: &'a Layout,
     /// None under `Isolation::Process`.
     pub cage: Option<CageParts<'a>>,
@@ -35,28 +37,57 @@ pub struct Birth<'a> {
 /// What is prepared once for all cages.
 pub struct CageParts<'a> {
     pub filters: &'a Filters,
-    /// An empty directory for the new root to stand on.
-    pub scaffold: &'a Path,
+    /// The run's directory.
+    pub directory: &'a Path,
     /// The spawner's own user and group, which are all there is when it is not root.
     pub own: (u32, u32),
+    /// The image of the `/tmp` that most cages ask for, and the bytes that files can take in it.
+    pub usual: Option<(&'a OwnedFd, u64)>,
 }
 
-/// The program runs.
-struct Living {
+/// What a cage has before anybody knows what it is for: all that takes long.
+struct Blank {
+    /// The process that will be the program; it has joined the cgroups.
     program: i32,
     pidfd: OwnedFd,
-    temporary: Option<OwnedFd>,
-    listeners: Vec<TcpListener>,
+    /// Where it takes the request from, and tells what fails.
+    orders: OwnedFd,
+    groups: Opened,
+    /// The usual `/tmp`, when it is an image.
+    storage: Option<(OwnedFd, u64)>,
 }
 
-/// Runs the cage's first process, start to end.
+/// What is with a request besides its bytes.
+struct Delivery {
+    request: Request,
+    bytes: Vec<u8>,
+    channel: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    storage: Option<OwnedFd>,
+}
+
+/// Runs the cage's first process, start to end: it builds what all cages have, waits for a request, and sees it through.
 pub fn live(birth: Birth<'_>) -> ! {
-    let channel = birth.channel.clone();
     let caged = birth.cage.is_some();
-    match begin(birth) {
-        Ok((program, signals)) => keep(&channel, &signals, program),
-        // With nobody to tell there is nothing to do but end.
-        Err(error) => drop(socket::send(&channel, &Report::Failed(error).encode(), &[], true)),
+    if let Ok(signals) = settle(&birth) {
+        // What went wrong is told to whoever asks for a cage.
+        let blank = prepare(&birth);
+        if let Some(delivery) = await_request(&birth.cradle) {
+            let outcome = blank.map_err(Error::from).and_then(|blank| begin(&birth, blank, &delivery));
+            match outcome {
+                Ok(program) => {
+                    let Delivery { channel, stdout, stderr, storage, .. } = delivery;
+                    // While we held them, their readers would not see the program's end.
+                    drop((stdout, stderr, storage));
+                    keep(&channel, &birth.cradle, &signals, program);
+                }
+                // With nobody to tell there is nothing to do but end.
+                Err(error) => {
+                    drop(socket::send(&delivery.channel, &Report::Failed(error).encode(), &[], true))
+                }
+            }
+        }
     }
     if !caged {
         kill_descendants();
@@ -64,34 +95,13 @@ pub fn live(birth: Birth<'_>) -> ! {
     kernel::exit(0)
 }
 
-fn begin(birth: Birth<'_>) -> Result<(i32, OwnedFd), Error> {
-    let signals = settle(&birth)?;
-    let Birth { request, channel, .. } = &birth;
-    let host_id = request.host_id;
-    let channel = channel.clone();
-    let caged = birth.cage.is_some();
-    let living = build_and_start(birth)?;
-    if caged {
-        drop_privileges(host_id)?;
-    }
-    let mut fds: Vec<BorrowedFd<'_>> = vec![living.pidfd.as_fd()];
-    fds.extend(living.temporary.as_ref().map(AsFd::as_fd));
-    fds.extend(living.listeners.iter().map(AsFd::as_fd));
-    let report = Report::Started { has_temporary: living.temporary.is_some() };
-    socket::send(&channel, &report.encode(), &fds, true).map_err(Fault::at("report to", "the server"))?;
-    Ok((living.program, signals))
-}
-
 /// Leaves the spawner's descriptors behind and sees to it that this process ends with the spawner.
 fn settle(birth: &Birth<'_>) -> Result<OwnedFd, Fault> {
-    let kept: Vec<i32> = [&*birth.channel, &birth.stdout, &birth.stderr]
-        .into_iter()
-        .chain(&birth.storage)
-        .map(AsRawFd::as_raw_fd)
-        .collect();
+    let usual = birth.cage.as_ref().and_then(|parts| parts.usual);
+    let kept: Vec<i32> =
+        [&birth.cradle].into_iter().chain(usual.map(|(image, _)| image)).map(AsRawFd::as_raw_fd).collect();
     kernel::close_all_but(&kept).map_err(Fault::at("close", "the spawner's descriptors"))?;
     rustix::thread::set_name(c"hearth-cage").map_err(fault("name", "the first process"))?;
-    // A caged one is told to go by its channel; a plain one must also hear of the spawner's death by a signal.
     let signals =
         kernel::signal_descriptor(&[libc::SIGCHLD, libc::SIGTERM]).map_err(Fault::at("watch", "signals"))?;
     if birth.cage.is_none() {
@@ -104,64 +114,119 @@ fn settle(birth: &Birth<'_>) -> Result<OwnedFd, Fault> {
     Ok(signals)
 }
 
-fn build_and_start(birth: Birth<'_>) -> Result<Living, Error> {
-    let Birth { request, channel: _channel, stdout, stderr, storage, layout, cage } = birth;
-    if let Some(parts) = &cage {
-        enter_namespaces(&request, parts)?;
+fn prepare(birth: &Birth<'_>) -> Result<Blank, Fault> {
+    if let Some(parts) = &birth.cage {
+        enter_namespaces(parts)?;
     }
-    let entrances = layout.group(request.number).create(&request.limits)?;
-    let (mut proc, mut temporary, mut listeners) = (None, None, Vec::new());
-    if let Some(parts) = &cage {
-        listeners = listen(&request)?;
-        let built = root::build(&request, parts.scaffold, storage)?;
-        (proc, temporary) = (Some(built.proc), built.temporary);
+    let mut groups = birth.layout.group(birth.number).create()?;
+    let entrances = std::mem::take(&mut groups.entrances);
+    let (mut proc, mut storage) = (None, None);
+    if let Some(parts) = &birth.cage {
+        if let Some((image, bytes)) = parts.usual {
+            storage = Some((temporary::mount_copy(image, parts.directory, Path::new("/"))?, bytes));
+        }
+        proc = Some(root::prepare(&parts.directory.join("root"))?);
     }
-    let (failed, failures) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(fault("make", "a pipe for the program's start"))?;
+    let (orders, theirs) = socket::pair().map_err(Fault::at("make", "a socket for the program's start"))?;
     match kernel::clone(0).map_err(Fault::at("make", "the program's process"))? {
         Cloned::Child => {
-            let failures = File::from(failures);
-            let start = Start {
-                request: &request,
-                entrances,
-                stdout,
-                stderr,
-                cage: proc.zip(cage.map(|parts| parts.filters)),
-            };
-            let error = program::run(start);
-            // With nobody to tell there is nothing to do but end.
-            let _ = (&failures).write_all(&Report::Failed(error).encode());
-            kernel::exit(127)
+            let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filters));
+            let error = program::run(Start { orders: theirs, entrances, caged });
+            kernel::exit(error)
         }
-        Cloned::Parent { pid, pidfd } => {
-            drop((failures, entrances, stdout, stderr, proc));
-            let mut told = Vec::new();
-            File::from(failed).read_to_end(&mut told).map_err(Fault::at("hear from", "the program"))?;
-            match Report::decode(&told) {
-                Ok(Report::Failed(error)) => Err(error),
-                _ => Ok(Living { program: pid, pidfd, temporary, listeners }),
-            }
+        Cloned::Parent { pid, pidfd } => Ok(Blank { program: pid, pidfd, orders, groups, storage }),
+    }
+}
+
+/// Waits for the one request of this cage; None when the spawner has gone, or sends nonsense.
+fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
+    let mut bytes = vec![0; socket::MESSAGE_BYTES_MAX];
+    let (length, fds) = socket::receive(cradle, &mut bytes, true).ok()?;
+    bytes.truncate(length);
+    let mut fds = fds.into_iter();
+    let (channel, stdout, stderr) = (fds.next()?, fds.next()?, fds.next()?);
+    let request = Request::decode(&bytes).ok()?;
+    Some(Delivery { request, bytes, channel, stdout, stderr, storage: fds.next() })
+}
+
+/// Makes the cage what the request asks for, and lets the program run.
+fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<i32, Error> {
+    let request = &delivery.request;
+    blank.groups.limit(&request.limits)?;
+    let (mut listeners, mut kept) = (Vec::new(), None);
+    if let Some(parts) = &birth.cage {
+        rustix::system::sethostname(request.hostname.as_bytes())
+            .map_err(fault("set the host name", &request.hostname))?;
+        listeners = listen(request)?;
+        let storage = choose_storage(parts, blank.storage, delivery)?;
+        kept = root::furnish(request, storage.as_ref())?;
+    }
+    start_program(&blank.orders, delivery)?;
+    if birth.cage.is_some() {
+        drop_privileges(request.host_id)?;
+    }
+    let mut fds: Vec<BorrowedFd<'_>> = vec![blank.pidfd.as_fd()];
+    fds.extend(kept.as_ref().map(AsFd::as_fd));
+    fds.extend(listeners.iter().map(AsFd::as_fd));
+    let report = Report::Started { number: birth.number, has_temporary: kept.is_some() };
+    socket::send(&delivery.channel, &report.encode(), &fds, true)
+        .map_err(Fault::at("report to", "the server"))?;
+    Ok(blank.program)
+}
+
+/// What becomes `/tmp`: the one that was kept, the usual one that is ready, or one made now.
+fn choose_storage(
+    parts: &CageParts<'_>,
+    ready: Option<(OwnedFd, u64)>,
+    delivery: &Delivery,
+) -> Result<Option<OwnedFd>, Fault> {
+    let copy = |fd: &OwnedFd| fd.try_clone().map_err(Fault::at("copy", "a descriptor of /tmp"));
+    let sent = || {
+        let nothing = || Fault::at("receive", "what becomes /tmp")(std::io::ErrorKind::InvalidData.into());
+        delivery.storage.as_ref().ok_or_else(nothing)
+    };
+    Ok(match (delivery.request.temporary, ready) {
+        (TemporaryRequest::Directory, _) => None,
+        (TemporaryRequest::Kept, _) => Some(copy(sent()?)?),
+        (TemporaryRequest::Memory { bytes }, _) => Some(root::memory_storage(bytes)?),
+        (TemporaryRequest::Image { bytes }, Some((storage, usual))) if bytes == usual => Some(storage),
+        (TemporaryRequest::Image { .. }, _) => {
+            Some(temporary::mount_copy(sent()?, parts.directory, Path::new(root::HOST))?)
         }
+    })
+}
+
+/// Hands the request to the process that becomes the program, and waits until it has.
+fn start_program(orders: &OwnedFd, delivery: &Delivery) -> Result<(), Error> {
+    let fds = [delivery.stdout.as_fd(), delivery.stderr.as_fd()];
+    socket::send(orders, &delivery.bytes, &fds, true).map_err(Fault::at("hand on", "the request"))?;
+    let mut told = vec![0; 16 * 1024];
+    // Its end is closed by a successful `execve`.
+    match socket::receive(orders, &mut told, true) {
+        Ok((0, _)) => Ok(()),
+        Ok((length, _)) => match Report::decode(&told[..length]) {
+            Ok(Report::Failed(error)) => Err(error),
+            _ => Err(Fault::at("hear from", "the program")(std::io::ErrorKind::InvalidData.into()).into()),
+        },
+        Err(error) => Err(Fault::at("hear from", "the program")(error).into()),
     }
 }
 
 /// The namespaces of the cage itself. The program's user and cgroup namespaces come later: they are its own.
-fn enter_namespaces(request: &Request, parts: &CageParts<'_>) -> Result<(), Fault> {
-    if request.host_id.is_none() {
+fn enter_namespaces(parts: &CageParts<'_>) -> Result<(), Fault> {
+    // In a user namespace of our own we are nobody until somebody is mapped.
+    if rustix::process::geteuid().as_raw() != parts.own.0 {
         let proc = File::open("/proc").map_err(Fault::at("open", "/proc"))?;
         program::map_user(&proc.into(), parts.own.0, parts.own.1)?;
     }
-    // Again, as the change of user above undoes it.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(fault("tie to", "the spawner"))?;
     kernel::unshare(libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS)
         .map_err(Fault::at("make", "the cage's namespaces"))?;
-    rustix::system::sethostname(request.hostname.as_bytes())
-        .map_err(fault("set the host name", &request.hostname))
+    kernel::raise_loopback().map_err(Fault::at("bring up", "the loopback"))
 }
 
 fn listen(request: &Request) -> Result<Vec<TcpListener>, Fault> {
-    kernel::raise_loopback().map_err(Fault::at("bring up", "the loopback"))?;
     let open = |address: &std::net::SocketAddr| {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -195,19 +260,57 @@ fn drop_privileges(host_id: Option<u32>) -> Result<(), Fault> {
         .map_err(fault("tie to", "the spawner"))
 }
 
-/// Reaps what ends, and reports the program's end, until the server lets go of the channel or a signal says to end.
-fn keep(channel: &OwnedFd, signals: &OwnedFd, program: i32) {
+/// Reaps what ends, reports the program's end, and freezes without a freezer, until the server lets go of the channel, the
+/// spawner of the cradle, or a signal says to end.
+fn keep(channel: &OwnedFd, cradle: &OwnedFd, signals: &OwnedFd, program: i32) {
     loop {
-        let mut waited = [PollFd::new(channel, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        let mut waited = [
+            PollFd::new(channel, PollFlags::IN),
+            PollFd::new(signals, PollFlags::IN),
+            PollFd::new(cradle, PollFlags::IN),
+        ];
         match rustix::event::poll(&mut waited, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
-        if !waited[0].revents().is_empty() {
-            // The server never writes: this is its end.
+        let [asked, signalled, orphaned] = waited.map(|fd| !fd.revents().is_empty());
+        if orphaned || (asked && !obey(channel, program)) || (signalled && !reap(channel, signals, program)) {
             return;
         }
-        if !waited[1].revents().is_empty() && !reap(channel, signals, program) {
+    }
+}
+
+/// Whether to go on. The server stops and continues all processes by signals where there is no freezer.
+fn obey(channel: &OwnedFd, program: i32) -> bool {
+    let mut order = [0; 1];
+    let signal = match socket::receive(channel, &mut order, false) {
+        Ok((1, _)) if order == STOP => Signal::STOP,
+        Ok((1, _)) if order == CONTINUE => Signal::CONT,
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return true,
+        Ok(_) | Err(_) => return false,
+    };
+    signal_all(signal, program);
+    true
+}
+
+/// Signals every process but this one: of the pid namespace, or where there is none, of those that descend from us.
+fn signal_all(signal: Signal, program: i32) {
+    if rustix::process::getpid().is_init() {
+        kernel::signal_everyone(signal.as_raw());
+        return;
+    }
+    let mut waiting = vec![program];
+    let mut seen = 0;
+    while let Some(pid) = waiting.pop() {
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        waiting.extend(children.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            // One that has ended meanwhile needs no signal.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+        seen += 1;
+        if seen > PROCESSES_SIGNALLED_MAX {
             return;
         }
     }

@@ -159,54 +159,118 @@ impl Layout {
 #[derive(Debug)]
 pub struct Group(Layout);
 
+/// Files of a cage's groups.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// A process that writes `0` to each of them is in the groups.
+    pub entrances: Vec<OwnedFd>,
+    limits: Vec<(Limit, PathBuf, File)>,
+}
+
+/// What a file limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    Memory,
+    /// Version 1 counts both together.
+    MemoryAndSwap,
+    /// Version 2 counts swap alone.
+    Swap,
+    /// How gladly version 1 swaps.
+    Swappiness,
+    ProcessorPeriod,
+    ProcessorQuota,
+    /// Version 2 has quota and period in one file.
+    Processor,
+    Processes,
+}
+
+impl Limit {
+    /// The files of a limit, in the order in which they must be written.
+    fn files(self, version: Version) -> &'static [(Limit, &'static str)] {
+        match (self, version) {
+            (Self::Memory, Version::One) => &[
+                (Self::Memory, "memory.limit_in_bytes"),
+                (Self::MemoryAndSwap, "memory.memsw.limit_in_bytes"),
+                (Self::Swappiness, "memory.swappiness"),
+            ],
+            (Self::Memory, Version::Two) => &[(Self::Memory, "memory.max"), (Self::Swap, "memory.swap.max")],
+            (Self::Processor, Version::One) => {
+                &[(Self::ProcessorPeriod, "cpu.cfs_period_us"), (Self::ProcessorQuota, "cpu.cfs_quota_us")]
+            }
+            (Self::Processor, Version::Two) => &[(Self::Processor, "cpu.max")],
+            (Self::Processes, _) => &[(Self::Processes, "pids.max")],
+            _ => &[],
+        }
+    }
+
+    fn text(self, limits: &Limits) -> String {
+        let quota = u64::from(limits.cpu_millis_per_second) * CPU_PERIOD_US / 1000;
+        let quota = quota.max(CPU_QUOTA_US_MIN);
+        match self {
+            Self::Memory | Self::MemoryAndSwap => limits.memory_bytes.to_string(),
+            Self::Swap | Self::Swappiness => "0".to_owned(),
+            Self::ProcessorPeriod => CPU_PERIOD_US.to_string(),
+            Self::ProcessorQuota => quota.to_string(),
+            Self::Processor => format!("{quota} {CPU_PERIOD_US}"),
+            Self::Processes => limits.processes_max.to_string(),
+        }
+    }
+}
+
+impl Opened {
+    /// Sets the limits.
+    pub fn limit(&self, limits: &Limits) -> Result<(), Fault> {
+        let set = |(limit, path, file): &(Limit, PathBuf, File)| {
+            let mut file = file;
+            file.write_all(limit.text(limits).as_bytes()).map_err(Fault::at("set the limit", path))
+        };
+        // Memory alone may never be more than memory and swap together, so that which of them goes first depends on
+        // whether they rise or fall: what is refused at first is tried again.
+        let refused: Vec<_> = self.limits.iter().filter(|limit| set(limit).is_err()).collect();
+        refused.into_iter().try_for_each(set)
+    }
+}
+
 impl Group {
-    /// Makes the directories, sets the limits, and opens the files that a process writes `0` to in order to join.
-    pub fn create(&self, limits: &Limits) -> Result<Vec<OwnedFd>, Fault> {
-        let mut entrances = Vec::new();
+    /// Makes the directories, and opens what is written to later, when no path leads to them any more.
+    pub fn create(&self) -> Result<Opened, Fault> {
+        let mut opened = Opened::default();
         for branch in self.0.branches() {
             let directory = &branch.directory;
             fs::create_dir(directory).map_err(Fault::at("make the cgroup", directory))?;
-            let entrance = directory.join("cgroup.procs");
-            let file = OpenOptions::new()
-                .write(true)
-                .open(&entrance)
-                .map_err(Fault::at("open for joining", &entrance))?;
-            entrances.push(file.into());
+            opened.entrances.push(open(&directory.join("cgroup.procs"))?.into());
         }
-        self.limit_memory(limits.memory_bytes)?;
-        self.limit_cpu(limits.cpu_millis_per_second)?;
-        if let Some(Branch { directory, .. }) = &self.0.processes {
-            write(&directory.join("pids.max"), &limits.processes_max.to_string())?;
-        }
-        Ok(entrances)
+        opened.limits = self.open_limits()?;
+        Ok(opened)
     }
 
-    fn limit_memory(&self, bytes: u64) -> Result<(), Fault> {
-        let Some(Branch { version, directory }) = &self.0.memory else { return Ok(()) };
-        match version {
-            Version::One => {
-                write(&directory.join("memory.limit_in_bytes"), &bytes.to_string())?;
-                write(&directory.join("memory.swappiness"), "0")?;
-                // Without swap accounting in the kernel there is no such file.
-                write_if_there(&directory.join("memory.memsw.limit_in_bytes"), &bytes.to_string())
-            }
-            Version::Two => {
-                write(&directory.join("memory.max"), &bytes.to_string())?;
-                write_if_there(&directory.join("memory.swap.max"), "0")
-            }
-        }
+    /// Changes the limits.
+    pub fn limit(&self, limits: &Limits) -> Result<(), Fault> {
+        Opened { entrances: Vec::new(), limits: self.open_limits()? }.limit(limits)
     }
 
-    fn limit_cpu(&self, millis_per_second: u32) -> Result<(), Fault> {
-        let Some(Branch { version, directory }) = &self.0.cpu else { return Ok(()) };
-        let quota = (u64::from(millis_per_second) * CPU_PERIOD_US / 1000).max(CPU_QUOTA_US_MIN);
-        match version {
-            Version::One => {
-                write(&directory.join("cpu.cfs_period_us"), &CPU_PERIOD_US.to_string())?;
-                write(&directory.join("cpu.cfs_quota_us"), &quota.to_string())
+    fn open_limits(&self) -> Result<Vec<(Limit, PathBuf, File)>, Fault> {
+        let mut opened = Vec::new();
+        let limits = [
+            (Limit::Memory, &self.0.memory),
+            (Limit::Processor, &self.0.cpu),
+            (Limit::Processes, &self.0.processes),
+        ];
+        for (limit, branch) in limits {
+            let Some(Branch { version, directory }) = branch else { continue };
+            for (limit, name) in limit.files(*version) {
+                let path = directory.join(name);
+                match open(&path) {
+                    Ok(file) => opened.push((*limit, path, file)),
+                    // Without swap accounting in the kernel there are no such files.
+                    Err(fault)
+                        if matches!(limit, Limit::Swap | Limit::MemoryAndSwap)
+                            && fault.source.kind() == io::ErrorKind::NotFound => {}
+                    Err(fault) => return Err(fault),
+                }
             }
-            Version::Two => write(&directory.join("cpu.max"), &format!("{quota} {CPU_PERIOD_US}")),
         }
+        Ok(opened)
     }
 
     /// Freezes or thaws. On version 1 frozen processes cannot be killed before they are thawed.
@@ -220,6 +284,11 @@ impl Group {
             }
             None => Err(Fault::at("freeze", Path::new("cage"))(io::Error::other("there is no freezer"))),
         }
+    }
+
+    /// Whether there is a freezer.
+    pub fn can_freeze(&self) -> bool {
+        self.0.freezer.is_some()
     }
 
     /// Kills every process of the group. False where that takes something else (version 1, Linux before 5.14).
@@ -434,17 +503,12 @@ fn hierarchies(mountinfo: &str, own: &str) -> Vec<Hierarchy> {
     found
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    let result =
-        OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    result.map_err(Fault::at("write", path))
+fn open(path: &Path) -> Result<File, Fault> {
+    OpenOptions::new().write(true).open(path).map_err(Fault::at("open for writing", path))
 }
 
-fn write_if_there(path: &Path, text: &str) -> Result<(), Fault> {
-    match write(path, text) {
-        Err(fault) if fault.source.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
+fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    open(path)?.write_all(text.as_bytes()).map_err(Fault::at("write", path))
 }
 
 fn words(path: &Path) -> Vec<String> {

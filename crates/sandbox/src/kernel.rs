@@ -154,6 +154,12 @@ pub fn signal_descriptor(signals: &[i32]) -> io::Result<OwnedFd> {
     }
 }
 
+/// Signals every process that this one may signal, but itself: in a pid namespace of its own, all there are.
+pub fn signal_everyone(signal: i32) {
+    // SAFETY: kill has no preconditions; the caller has made sure that it is the first of a pid namespace.
+    unsafe { libc::kill(-1, signal) };
+}
+
 /// Ignores `signal`.
 pub fn ignore_signal(signal: i32) {
     // SAFETY: SIG_IGN is a valid action.

@@ -9,12 +9,10 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// The server asks the spawner for a cage. With it come the cage's end of its channel, the write ends of standard output
+/// The server asks the spawner for a cage, and that hands it on as it came. With it come the cage's end of its channel, the write ends of standard output
 /// and error, and for all but [`TemporaryRequest::Memory`] and `Directory` one descriptor more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Names the cage's cgroups and directories, unique in a run.
-    pub number: u64,
     /// The host's user and group id of everything inside; None where there is only the server's own.
     pub host_id: Option<u32>,
     pub program: PathBuf,
@@ -35,8 +33,8 @@ pub struct Request {
 pub enum TemporaryRequest {
     /// A tmpfs of so many bytes.
     Memory { bytes: u64 },
-    /// A copy of the file system image whose descriptor comes along.
-    Image,
+    /// A copy of the file system image whose descriptor comes along, in which files can take so many bytes.
+    Image { bytes: u64 },
     /// The detached mount whose descriptor comes along.
     Kept,
     /// Nothing to mount: `Isolation::Process`.
@@ -47,7 +45,11 @@ pub enum TemporaryRequest {
 #[derive(Debug)]
 pub enum Report {
     /// The program runs. With it come a pidfd of the program, the detached `/tmp` when there is one, and the listeners.
-    Started { has_temporary: bool },
+    Started {
+        /// Names the cage's cgroups, unique in a run.
+        number: u64,
+        has_temporary: bool,
+    },
     /// It could not be started.
     Failed(Error),
     /// The program has ended, by `exit` or by a signal.
@@ -58,7 +60,6 @@ impl Request {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(1024));
-        out.number(self.number);
         out.number(self.host_id.map_or(0, |id| u64::from(id) + 1));
         out.path(&self.program);
         out.list(&self.arguments, |out, text| out.text(text));
@@ -81,7 +82,7 @@ impl Request {
         });
         let (kind, bytes) = match self.temporary {
             TemporaryRequest::Memory { bytes } => (0, bytes),
-            TemporaryRequest::Image => (1, 0),
+            TemporaryRequest::Image { bytes } => (1, bytes),
             TemporaryRequest::Kept => (2, 0),
             TemporaryRequest::Directory => (3, 0),
         };
@@ -100,7 +101,6 @@ impl Request {
     pub fn decode(bytes: &[u8]) -> io::Result<Self> {
         let mut from = Reader(bytes);
         Ok(Self {
-            number: from.number()?,
             host_id: from.small()?.checked_sub(1),
             program: from.path()?,
             arguments: from.list(Reader::text)?,
@@ -111,7 +111,7 @@ impl Request {
             files: from.list(|from| Ok(File { path: from.path()?, contents: from.bytes()?.to_vec() }))?,
             temporary: match (from.number()?, from.number()?) {
                 (0, bytes) => TemporaryRequest::Memory { bytes },
-                (1, _) => TemporaryRequest::Image,
+                (1, bytes) => TemporaryRequest::Image { bytes },
                 (2, _) => TemporaryRequest::Kept,
                 (3, _) => TemporaryRequest::Directory,
                 _ => return Err(malformed()),
@@ -138,8 +138,9 @@ impl Report {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(64));
         match self {
-            Self::Started { has_temporary } => {
+            Self::Started { number, has_temporary } => {
                 out.number(0);
+                out.number(*number);
                 out.number(u64::from(*has_temporary));
             }
             Self::Failed(Error::Execute { program, source }) => {
@@ -168,7 +169,7 @@ impl Report {
     pub fn decode(bytes: &[u8]) -> io::Result<Self> {
         let mut from = Reader(bytes);
         Ok(match from.number()? {
-            0 => Self::Started { has_temporary: from.number()? == 1 },
+            0 => Self::Started { number: from.number()?, has_temporary: from.number()? == 1 },
             1 => Self::Failed(Error::Execute { program: from.string()?, source: from.error()? }),
             2 => Self::Failed(Error::Cage(Fault {
                 act: from.string()?,
@@ -271,7 +272,6 @@ mod tests {
 
     fn request() -> Request {
         Request {
-            number: 7,
             host_id: Some(u32::MAX - 1),
             program: "/bin/true".into(),
             arguments: vec!["a".into(), OsString::from_vec(vec![0xff, 0xfe])],
@@ -296,7 +296,7 @@ mod tests {
     fn requests_read_back_as_written_and_torn_ones_are_refused() {
         let mut request = request();
         for (host_id, temporary) in [
-            (None, TemporaryRequest::Image),
+            (None, TemporaryRequest::Image { bytes: 5 }),
             (Some(0), TemporaryRequest::Kept),
             (Some(9), TemporaryRequest::Directory),
             (Some(9), TemporaryRequest::Memory { bytes: u64::MAX }),

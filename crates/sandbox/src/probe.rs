@@ -138,8 +138,12 @@ pub(crate) fn enforced(
     findings.push(controller("process limit", layout.processes.as_ref()));
     findings.push(match layout.freezer.as_ref() {
         Some(branch) => controller("freezer", Some(branch)),
-        None => Finding::new("freezer", State::Missing, "environments cannot be frozen between invocations")
-            .advise(CGROUP_ADVICE),
+        None => Finding::new(
+            "freezer",
+            State::Weaker,
+            "programs are stopped by SIGSTOP, which they can undo and notice",
+        )
+        .advise(CGROUP_ADVICE),
     });
     findings.push(match (isolation, images) {
         (Isolation::Process, _) => {

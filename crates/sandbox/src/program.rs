@@ -1,9 +1,10 @@
 //! The last steps of the process that becomes the program: its cgroups, its user, its limits, its filters, and `execve`.
 //! From the first filter on it only gives things up; it refuses to run the program when any step fails.
 
+use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
-use crate::message::Request;
-use crate::{Error, Fault, fileaccess, filter, kernel};
+use crate::message::{Report, Request};
+use crate::{Error, Fault, fileaccess, kernel, socket};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use std::convert::Infallible;
@@ -14,38 +15,49 @@ use std::os::unix::ffi::OsStrExt;
 
 /// What the program's process gets from the first process of its cage.
 pub struct Start<'a> {
-    pub request: &'a Request,
+    /// Where the request comes from and a failure is told; closed by a successful `execve`.
+    pub orders: OwnedFd,
     /// The files to write to in order to join the cgroups.
     pub entrances: Vec<OwnedFd>,
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
     /// A writable `/proc` and the compiled filters; None under `Isolation::Process`.
-    pub cage: Option<(OwnedFd, &'a filter::Filters)>,
+    pub caged: Option<(OwnedFd, &'a Filters)>,
 }
 
-/// Becomes the program. Comes back only with the reason why not.
-pub fn run(start: Start<'_>) -> Error {
-    match prepare_and_execute(start) {
+/// Prepares, waits for the request, and becomes the program. Comes back only when that fails, with an exit code, after
+/// telling why.
+pub fn run(start: Start<'_>) -> i32 {
+    let ready = prepare(&start);
+    let mut bytes = vec![0; socket::MESSAGE_BYTES_MAX];
+    // Without a request there is nobody to tell anything.
+    let Ok((length, fds)) = socket::receive(&start.orders, &mut bytes, true) else { return 1 };
+    let Ok([stdout, stderr]) = <[OwnedFd; 2]>::try_from(fds) else { return 1 };
+    let Ok(request) = Request::decode(&bytes[..length]) else { return 1 };
+    let error = match ready.map_err(Error::Cage).and_then(|()| execute(&start, &request, &[stdout, stderr])) {
         Ok(never) => match never {},
         Err(error) => error,
-    }
+    };
+    let _ = socket::send(&start.orders, &Report::Failed(error).encode(), &[], true);
+    127
 }
 
-fn prepare_and_execute(start: Start<'_>) -> Result<Infallible, Error> {
-    let cage = Error::Cage;
-    let request = start.request;
-    if start.cage.is_none() {
+/// All that needs no request. Joining a cgroup takes long: it waits for every processor to notice.
+fn prepare(start: &Start<'_>) -> Result<(), Fault> {
+    if start.caged.is_none() {
         // With its parent gone nobody could reap or kill it. In a cage the pid namespace sees to that.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .map_err(fault("tie to its parent", "the program"))
-            .map_err(cage)?;
+            .map_err(fault("tie to its parent", "the program"))?;
     }
     for entrance in &start.entrances {
-        rustix::io::write(entrance, b"0").map_err(fault("join", "cgroup")).map_err(cage)?;
+        rustix::io::write(entrance, b"0").map_err(fault("join", "the cgroup"))?;
     }
-    rustix::process::setsid().map_err(fault("begin a session for", "program")).map_err(cage)?;
-    arrange_descriptors(&start).map_err(cage)?;
-    if let Some((proc, _)) = &start.cage {
+    rustix::process::setsid().map_err(fault("begin a session for", "the program"))?;
+    Ok(())
+}
+
+fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Result<Infallible, Error> {
+    let cage = Error::Cage;
+    arrange_descriptors(output).map_err(cage)?;
+    if let Some((proc, _)) = &start.caged {
         enter_user_namespace(request, proc).map_err(cage)?;
     }
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
@@ -63,7 +75,7 @@ fn prepare_and_execute(start: Start<'_>) -> Result<Infallible, Error> {
         environment.push(text(OsStr::from_bytes(&entry), "environment")?);
     }
     kernel::reset_signals();
-    if let Some((_, filters)) = &start.cage {
+    if let Some((_, filters)) = &start.caged {
         give_up_privileges().map_err(cage)?;
         fileaccess::restrict().map_err(cage)?;
         set_limits(request).map_err(cage)?;
@@ -85,11 +97,11 @@ fn text(text: &OsStr, field: &'static str) -> Result<CString, Error> {
 }
 
 /// `/dev/null` and the two pipes; `execve` closes all others.
-fn arrange_descriptors(start: &Start<'_>) -> Result<(), Fault> {
+fn arrange_descriptors([stdout, stderr]: &[OwnedFd; 2]) -> Result<(), Fault> {
     let null = std::fs::File::open("/dev/null").map_err(Fault::at("open", "/dev/null"))?;
     kernel::duplicate_to(&null, 0).map_err(Fault::at("arrange", "standard input"))?;
-    kernel::duplicate_to(&start.stdout, 1).map_err(Fault::at("arrange", "standard output"))?;
-    kernel::duplicate_to(&start.stderr, 2).map_err(Fault::at("arrange", "standard error"))
+    kernel::duplicate_to(stdout, 1).map_err(Fault::at("arrange", "standard output"))?;
+    kernel::duplicate_to(stderr, 2).map_err(Fault::at("arrange", "standard error"))
 }
 
 /// Takes the cage's own host id, and makes a user namespace in which that is the one user there is. The program owns no

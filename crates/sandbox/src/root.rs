@@ -4,17 +4,17 @@
 
 use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
 use crate::kernel;
-use crate::message::{Request, TemporaryRequest};
-use crate::{Fault, temporary};
-use rustix::fs::CWD;
+use crate::message::Request;
+use crate::{Fault, Mount};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
-    UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree,
 };
 use std::fs;
-use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// Bytes that the root's own files and directories may take: the generated ones and the spec's.
@@ -41,51 +41,22 @@ struct Taken {
     is_directory: bool,
 }
 
-/// What the rest of the cage's start needs of it.
-pub struct Built {
-    /// `/proc`, still writable, for those who set up the program's user namespace.
-    pub proc: OwnedFd,
-    /// A second, detached mount of `/tmp`, for the next cage.
-    pub temporary: Option<OwnedFd>,
-}
+/// Where the host's tree stands until the spec is known. Only the cage's first process is there to see it.
+pub const HOST: &str = "/.host";
 
-/// Builds the root and moves into it. `scaffold` is an empty directory of the host that the root stands on meanwhile;
-/// nobody outside this mount namespace ever sees it.
-pub fn build(request: &Request, scaffold: &Path, storage: Option<OwnedFd>) -> Result<Built, Fault> {
+/// Builds what all cages have in common and moves into it; the host's tree stays in reach. `scaffold` is an empty
+/// directory of the host that the new root stands on meanwhile; nobody outside this mount namespace ever sees it. Gives
+/// `/proc`, still writable, for those who set up the program's user namespace.
+pub fn prepare(scaffold: &Path) -> Result<OwnedFd, Fault> {
     let top = Path::new("/");
     rustix::mount::mount_change(top, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(fault("make private the mounts below", top))?;
     let (taken, links) = take_system()?;
-    let spec: Vec<Taken> = request
-        .mounts
-        .iter()
-        .map(|mount| take(&mount.source, mount.target.clone(), READ_ONLY))
-        .collect::<Result<_, _>>()?;
     // What a program may not trace it may not see either: the cage's first process, whose command line is the server's.
     // Before the host's tree is gone: without root the kernel gives a new /proc only to who can see a whole one.
-    let proc = new_mount(
-        "proc",
-        &[("hidepid", "2".to_owned())],
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC,
-    )?;
-    let storage = match request.temporary {
-        TemporaryRequest::Kept => storage,
-        TemporaryRequest::Image => {
-            let image = storage.ok_or_else(|| missing("the image of /tmp"))?;
-            Some(temporary::mount_image(&image, scaffold)?)
-        }
-        TemporaryRequest::Memory { bytes } => {
-            let options = [("size", bytes.to_string()), ("mode", "1777".to_owned())];
-            Some(new_mount(
-                "tmpfs",
-                &options,
-                MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
-            )?)
-        }
-        TemporaryRequest::Directory => None,
-    };
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let proc = new_mount("proc", &[("hidepid", "2".to_owned())], attributes)?;
     enter_new_root(scaffold)?;
-
     for (target, link) in links {
         symlink(&target, &link).map_err(Fault::at("make the link", &link))?;
     }
@@ -96,25 +67,60 @@ pub fn build(request: &Request, scaffold: &Path, storage: Option<OwnedFd>) -> Re
     for (target, link) in DEVICE_LINKS {
         symlink(target, link).map_err(Fault::at("make the link", link))?;
     }
-    let temporary = storage.map(|storage| put_temporary(&storage, request.temporary)).transpose()?;
-    write_files(request)?;
+    for (path, contents) in generated() {
+        write_file(Path::new(path), contents.as_bytes())?;
+    }
+    Ok(proc)
+}
+
+/// Adds what the spec asks for, closes the way to the host, and makes the root read-only. `storage` becomes `/tmp`; what
+/// comes back is a second, detached mount of it, for the next cage.
+pub fn furnish(request: &Request, storage: Option<&OwnedFd>) -> Result<Option<OwnedFd>, Fault> {
+    let host = open_host()?;
+    let mounts: Vec<Taken> =
+        request.mounts.iter().map(|mount| take_from(&host, mount)).collect::<Result<_, _>>()?;
+    drop(host);
+    // From here on no path leads to the host, so that the spec's own paths may be followed.
+    rustix::mount::unmount(HOST, UnmountFlags::DETACH).map_err(fault("detach", Path::new(HOST)))?;
+    fs::remove_dir(HOST).map_err(Fault::at("remove", HOST))?;
+    let temporary = storage.map(put_temporary).transpose()?;
+    let hostname = &request.hostname;
+    write_file(
+        Path::new("/etc/hosts"),
+        format!("127.0.0.1 localhost {hostname}\n::1 localhost\n").as_bytes(),
+    )?;
+    write_file(Path::new("/etc/hostname"), format!("{hostname}\n").as_bytes())?;
+    request.files.iter().try_for_each(|file| write_file(&file.path, &file.contents))?;
     for link in &request.links {
         make_parent(&link.link)?;
         symlink(&link.target, &link.link).map_err(Fault::at("make the link", &link.link))?;
     }
-    for taken in spec {
+    for taken in mounts {
         taken.put()?;
     }
-    rustix::mount::mount_remount(
-        top,
-        rustix::mount::MountFlags::BIND
-            | rustix::mount::MountFlags::RDONLY
-            | rustix::mount::MountFlags::NOSUID
-            | rustix::mount::MountFlags::NODEV,
-        c"",
-    )
-    .map_err(fault("make read-only", top))?;
-    Ok(Built { proc, temporary })
+    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount_remount("/", flags, c"").map_err(fault("make read-only", Path::new("/")))?;
+    Ok(temporary)
+}
+
+/// A new tmpfs for `/tmp`, mounted nowhere yet.
+pub fn memory_storage(bytes: u64) -> Result<OwnedFd, Fault> {
+    let options = [("size", bytes.to_string()), ("mode", "1777".to_owned())];
+    new_mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
+}
+
+fn open_host() -> Result<OwnedFd, Fault> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(HOST, flags, Mode::empty()).map_err(fault("open", Path::new(HOST)))
+}
+
+/// Takes a path of the host, whose links lead where they do on the host.
+fn take_from(host: &OwnedFd, mount: &Mount) -> Result<Taken, Fault> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let source = rustix::fs::openat2(host, &mount.source, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+        .map_err(fault("take from the host", &mount.source))?;
+    take_tree(&source, Path::new(""), &mount.source, READ_ONLY)
+        .map(|taken| Taken { target: mount.target.clone(), ..taken })
 }
 
 /// The host's programs, libraries, devices and the listed parts of `/etc`, and the links among them.
@@ -130,14 +136,14 @@ fn take_system() -> Result<(Vec<Taken>, Vec<(PathBuf, PathBuf)>), Fault> {
                     name.into(),
                 ));
             }
-            Ok(_) => taken.push(take(&source, source.clone(), READ_ONLY)?),
+            Ok(_) => taken.push(take(&source, READ_ONLY)?),
             Err(_) => {}
         }
     }
     for name in DEVICES {
         let source = Path::new("/dev").join(name);
         let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-        taken.push(take(&source, source.clone(), attributes)?);
+        taken.push(take(&source, attributes)?);
     }
     let listed: Vec<&str> = entries(include_str!("../../../policies/etc.list")).collect();
     for entry in fs::read_dir("/etc").map_err(Fault::at("list", "/etc"))?.flatten() {
@@ -148,7 +154,7 @@ fn take_system() -> Result<(Vec<Taken>, Vec<(PathBuf, PathBuf)>), Fault> {
         });
         // A link that leads nowhere is left out, as a name that is not there.
         if shown && entry.path().exists() {
-            taken.push(take(&entry.path(), entry.path(), READ_ONLY)?);
+            taken.push(take(&entry.path(), READ_ONLY)?);
         }
     }
     Ok((taken, links))
@@ -161,20 +167,27 @@ fn entries(list: &'static str) -> impl Iterator<Item = &'static str> {
         .filter(|entry| !entry.is_empty())
 }
 
-fn take(source: &Path, target: PathBuf, attributes: u64) -> Result<Taken, Fault> {
-    let flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, source, flags).map_err(fault("take from the host", source))?;
-    kernel::set_mount_attributes(tree.as_fd(), attributes).map_err(Fault::at("protect", source))?;
-    let metadata = rustix::fs::fstat(&tree).map_err(fault("look at", source))?;
+/// Takes a path of the host that is to stand in the same place inside.
+fn take(source: &Path, attributes: u64) -> Result<Taken, Fault> {
+    take_tree(CWD, source, source, attributes)
+}
+
+fn take_tree(from: impl AsFd, path: &Path, named: &Path, attributes: u64) -> Result<Taken, Fault> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = open_tree(from, path, flags).map_err(fault("take from the host", named))?;
+    kernel::set_mount_attributes(tree.as_fd(), attributes).map_err(Fault::at("protect", named))?;
+    let metadata = rustix::fs::fstat(&tree).map_err(fault("look at", named))?;
     let is_directory = rustix::fs::FileType::from_raw_mode(metadata.st_mode).is_dir();
-    Ok(Taken { tree, target, is_directory })
+    Ok(Taken { tree, target: named.to_owned(), is_directory })
 }
 
 impl Taken {
     /// Puts it where it belongs, below the root that is now ours.
     fn put(self) -> Result<(), Fault> {
-        let target = inside(&self.target)?;
+        let target = self.target;
         if self.is_directory {
             fs::create_dir_all(&target).map_err(Fault::at("make the mount point", &target))?;
         } else if !target.exists() {
@@ -205,16 +218,16 @@ pub fn new_mount(
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(fault("mount a", Path::new(kind)))
 }
 
-/// Makes an empty root and leaves the host's behind: from here on no path leads back to it.
+/// Makes an empty root and moves into it, with the host's tree at [`HOST`].
 fn enter_new_root(scaffold: &Path) -> Result<(), Fault> {
     let options = [("size", ROOT_BYTES.to_owned()), ("mode", "755".to_owned())];
     let root =
         new_mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)?;
     attach(&root, scaffold)?;
     rustix::process::chdir(scaffold).map_err(fault("enter", scaffold))?;
-    rustix::process::pivot_root(".", ".").map_err(fault("pivot the root to", scaffold))?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH)
-        .map_err(fault("detach", Path::new("the host's root")))?;
+    let below = HOST.trim_start_matches('/');
+    rustix::fs::mkdir(below, Mode::RWXU).map_err(fault("make the directory", Path::new(HOST)))?;
+    rustix::process::pivot_root(".", below).map_err(fault("pivot the root to", scaffold))?;
     rustix::process::chdir("/").map_err(fault("enter", Path::new("/")))
 }
 
@@ -240,57 +253,34 @@ fn put_proc(proc: &OwnedFd) -> Result<OwnedFd, Fault> {
 }
 
 /// Mounts `/tmp`, and gives a second mount of it that outlives the cage.
-fn put_temporary(storage: &OwnedFd, kind: TemporaryRequest) -> Result<OwnedFd, Fault> {
+fn put_temporary(storage: &OwnedFd) -> Result<OwnedFd, Fault> {
     let target = Path::new("/tmp");
     fs::create_dir(target).map_err(Fault::at("make the mount point", target))?;
     attach(storage, target)?;
-    if kind == TemporaryRequest::Image {
-        let found = target.join("lost+found");
-        fs::remove_dir(&found).map_err(Fault::at("remove", &found))?;
-        fs::set_permissions(target, fs::Permissions::from_mode(0o1777))
-            .map_err(Fault::at("open to all", target))?;
-    }
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     open_tree(CWD, target, flags).map_err(fault("keep", target))
 }
 
-/// The generated files of `/etc`, and the spec's own.
-fn write_files(request: &Request) -> Result<(), Fault> {
-    let hostname = &request.hostname;
-    let generated = [
-        (
-            "/etc/passwd",
-            format!(
-                "root:x:0:0:root:/root:/sbin/nologin\n\
-                 {INSIDE_NAME}:x:{INSIDE_UID}:{INSIDE_GID}::/home/{INSIDE_NAME}:/sbin/nologin\n\
-                 nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
-            ),
-        ),
-        ("/etc/group", format!("root:x:0:\n{INSIDE_NAME}:x:{INSIDE_GID}:\nnogroup:x:65534:\n")),
-        ("/etc/hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost\n")),
-        ("/etc/hostname", format!("{hostname}\n")),
-        (
-            "/etc/resolv.conf",
-            "# There is no name server: this cage has no network but its loopback.\n".into(),
-        ),
-        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".into()),
-    ];
-    for (path, contents) in &generated {
-        if !request.files.iter().any(|file| file.path == Path::new(path)) {
-            write_file(Path::new(path), contents.as_bytes())?;
-        }
-    }
-    request.files.iter().try_for_each(|file| write_file(&inside(&file.path)?, &file.contents))
+/// The files of `/etc` that are the same in every cage.
+fn generated() -> [(&'static str, String); 4] {
+    let passwd = format!(
+        "root:x:0:0:root:/root:/sbin/nologin\n\
+         {INSIDE_NAME}:x:{INSIDE_UID}:{INSIDE_GID}::/home/{INSIDE_NAME}:/sbin/nologin\n\
+         nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+    );
+    let group = format!("root:x:0:\n{INSIDE_NAME}:x:{INSIDE_GID}:\nnogroup:x:65534:\n");
+    let resolver = "# There is no name server: this cage has no network but its loopback.\n";
+    [
+        ("/etc/passwd", passwd),
+        ("/etc/group", group),
+        ("/etc/resolv.conf", resolver.to_owned()),
+        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
+    ]
 }
 
 fn write_file(path: &Path, contents: &[u8]) -> Result<(), Fault> {
     make_parent(path)?;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(Fault::at("make the file", path))?;
-    file.write_all(contents).map_err(Fault::at("write", path))
+    fs::write(path, contents).map_err(Fault::at("write the file", path))
 }
 
 fn make_parent(path: &Path) -> Result<(), Fault> {
@@ -298,19 +288,6 @@ fn make_parent(path: &Path) -> Result<(), Fault> {
         Some(parent) => fs::create_dir_all(parent).map_err(Fault::at("make the directory", parent)),
         None => Ok(()),
     }
-}
-
-/// A path of the spec, which must be absolute.
-fn inside(path: &Path) -> Result<PathBuf, Fault> {
-    if path.is_absolute() {
-        Ok(path.to_owned())
-    } else {
-        Err(Fault::at("place", path)(io::Error::new(io::ErrorKind::InvalidInput, "the path is not absolute")))
-    }
-}
-
-fn missing(what: &str) -> Fault {
-    Fault::at("receive", what)(io::ErrorKind::InvalidData.into())
 }
 
 fn fault(act: &'static str, object: &Path) -> impl FnOnce(rustix::io::Errno) -> Fault {

@@ -1,9 +1,10 @@
 //! The handle on one living cage. It refuses to outlive it: dropping it kills every process inside.
 
+use crate::cage;
 use crate::cgroup::Group;
 use crate::message::Report;
 use crate::spec::{TemporaryHold, TemporaryStorage};
-use crate::{Error, Fault, socket};
+use crate::{Error, Fault, Limits, socket};
 use rustix::net::Shutdown;
 use rustix::process::Signal;
 use std::fs::File;
@@ -107,7 +108,8 @@ impl Sandbox {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::TERM);
     }
 
-    /// Stops every process of the cage from running until [`Sandbox::thaw`].
+    /// Stops every process of the cage from running until [`Sandbox::thaw`]. Where there is no freezer it is done by
+    /// SIGSTOP, a moment later: [`Spawner::enforced`](crate::Spawner::enforced) tells.
     ///
     /// # Errors
     /// [`Error::Steer`] when the kernel refuses.
@@ -124,7 +126,22 @@ impl Sandbox {
     }
 
     fn set_frozen(&self, frozen: bool) -> Result<(), Error> {
-        self.group.set_frozen(frozen).map_err(|fault| steer(if frozen { "freeze" } else { "thaw" }, fault))
+        let act = if frozen { "freeze" } else { "thaw" };
+        if self.group.can_freeze() {
+            return self.group.set_frozen(frozen).map_err(|fault| steer(act, fault));
+        }
+        let order = if frozen { cage::STOP } else { cage::CONTINUE };
+        socket::send(&self.channel, &order, &[], false)
+            .map_err(Fault::at(act, "the cage"))
+            .map_err(|fault| steer(act, fault))
+    }
+
+    /// Changes what the cage may use at most: memory, processor time, processes. The number of open files stays.
+    ///
+    /// # Errors
+    /// [`Error::Steer`] when the kernel refuses.
+    pub fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
+        self.group.limit(limits).map_err(|fault| steer("limit", fault))
     }
 
     /// The most memory in bytes that the cage has used since the start or the last

@@ -20,6 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
+/// The size of `/tmp` that cages are kept ready with: what almost everybody asks for.
+const TEMPORARY_BYTES_USUAL: u64 = 512 << 20;
+
 /// How a spawner works.
 #[derive(Debug, Clone)]
 pub struct SpawnerOptions {
@@ -58,6 +61,7 @@ struct Inner {
     identities: Option<Arc<Identities>>,
     images: Option<Images>,
     findings: Vec<Finding>,
+    /// Numbers the directories that stand for `/tmp` without a sandbox.
     next: AtomicU64,
 }
 
@@ -81,6 +85,12 @@ impl Spawner {
             if caged && rustix::process::geteuid().is_root() { Identities::take() } else { None };
         let filters = caged.then(Filters::compile).transpose().map_err(Error::start)?;
         let images = if identities.is_some() { Images::find(&directory) } else { Err(probe::not_root()) };
+        let usual = match &images {
+            Ok(images) => {
+                Some((images.make(TEMPORARY_BYTES_USUAL).map_err(Error::start)?, TEMPORARY_BYTES_USUAL))
+            }
+            Err(_) => None,
+        };
         if caged {
             probe::namespaces(identities.is_none()).map_err(Error::start)?;
         }
@@ -97,6 +107,7 @@ impl Spawner {
             directory_lock,
             filters,
             own_user_only: identities.is_none(),
+            usual,
         };
         let process = match kernel::fork().map_err(Fault::at("fork", "the spawner")).map_err(Error::start)? {
             None => become_spawner(warden),
@@ -177,6 +188,7 @@ fn become_spawner(warden: Warden) -> ! {
             .0
             .iter()
             .chain([&warden.socket, &warden.directory_lock])
+            .chain(warden.usual.as_ref().map(|(image, _)| image))
             .map(AsRawFd::as_raw_fd)
             .collect();
         if kernel::close_all_but(&kept).is_err() {
@@ -216,7 +228,6 @@ enum Hold {
 impl Inner {
     async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
         let outfit = self.equip(spec).await?;
-        let group = Arc::new(self.layout.group(outfit.request.number));
         let identity = match &outfit.hold {
             Hold::New(hold) => hold.identity.clone(),
             Hold::Kept(hold) => hold.identity.clone(),
@@ -238,10 +249,16 @@ impl Inner {
         let channel = kernel::watch(ours).map_err(Fault::at("watch", "a cage's channel"))?;
         let channel = Arc::new(channel);
         let first = sandbox::receive(&channel).await;
+        let number = match &first {
+            Ok(Some((Report::Started { number, .. }, _))) => *number,
+            // Cages are counted from 1: this group is nobody's.
+            _ => 0,
+        };
+        let group = Arc::new(self.layout.group(number));
         let (life, followed) = watch::channel(Life::Running);
         tokio::spawn(sandbox::watch(channel.clone(), group.clone(), life, identity));
         let (mut fds, has_temporary) = match first {
-            Ok(Some((Report::Started { has_temporary }, fds))) => (fds.into_iter(), has_temporary),
+            Ok(Some((Report::Started { has_temporary, .. }, fds))) => (fds.into_iter(), has_temporary),
             Ok(Some((Report::Failed(error), _))) => return Err(error),
             Ok(_) => return Err(self.silent()),
             Err(error) => return Err(Fault::at("hear from", "the cage")(error).into()),
@@ -309,8 +326,7 @@ impl Inner {
     }
 
     async fn equip(&self, spec: Spec) -> Result<Outfit, Error> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (temporary, storage, hold) = self.equip_temporary(number, &spec.temporary).await?;
+        let (temporary, storage, hold) = self.equip_temporary(&spec.temporary).await?;
         let identity = match &hold {
             Hold::New(hold) => hold.identity.as_ref(),
             Hold::Kept(hold) => hold.identity.as_ref(),
@@ -341,7 +357,6 @@ impl Inner {
             }
         }
         let request = Request {
-            number,
             host_id: identity.map(|identity| identity.id),
             program: spec.program,
             arguments: spec.arguments,
@@ -360,18 +375,19 @@ impl Inner {
 
     async fn equip_temporary(
         &self,
-        number: u64,
         temporary: &Temporary,
     ) -> Result<(TemporaryRequest, Option<OwnedFd>, Hold), Error> {
         if self.isolation == Isolation::Process {
-            return self.equip_directory(number, temporary);
+            return self.equip_directory(temporary);
         }
         match temporary {
             Temporary::Fresh { bytes } => {
                 let identity = self.identity()?;
                 let hold = Hold::New(TemporaryHold { mount: Mutex::new(None), identity, directory: None });
                 match &self.images {
-                    Some(images) => Ok((TemporaryRequest::Image, Some(images.of(*bytes).await?), hold)),
+                    Some(images) => {
+                        Ok((TemporaryRequest::Image { bytes: *bytes }, Some(images.of(*bytes).await?), hold))
+                    }
                     None => Ok((TemporaryRequest::Memory { bytes: *bytes }, None, hold)),
                 }
             }
@@ -390,11 +406,11 @@ impl Inner {
     /// Without mounts `/tmp` is a directory, whose size nothing bounds: `enforced` tells.
     fn equip_directory(
         &self,
-        number: u64,
         temporary: &Temporary,
     ) -> Result<(TemporaryRequest, Option<OwnedFd>, Hold), Error> {
         let hold = match temporary {
             Temporary::Fresh { .. } => {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
                 let directory = self.directory.join(format!("tmp-{number}"));
                 std::fs::create_dir(&directory).map_err(Fault::at("make the directory", &directory))?;
                 let directory = Some(directory);

@@ -170,6 +170,9 @@ impl Spec {
                 None => Ok(()),
             };
         }
+        if !self.mounts.iter().all(|mount| absolute(&mount.source)) {
+            return refuse("mounts", "the source's path must be absolute");
+        }
         let targets = self.mounts.iter().map(|mount| ("mounts", &mount.target));
         let links = self.links.iter().map(|link| ("links", &link.link));
         let files = self.files.iter().map(|file| ("files", &file.path));

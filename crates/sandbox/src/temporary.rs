@@ -5,7 +5,7 @@
 //! `mke2fs` made once for each size. It refuses nothing: without root, loop devices or `mke2fs` the spawner takes a tmpfs.
 
 use crate::{Fault, kernel};
-use rustix::fs::{CWD, Mode, OFlags, SeekFrom};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, SeekFrom};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen,
@@ -65,7 +65,19 @@ fn format_at(formatter: &Path, path: &Path, bytes: u64) -> Result<OwnedFd, Fault
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Fault::at("format the image", path)(io::Error::other(said)));
     }
-    Ok(file.into())
+    let file = file.into();
+    tidy(&file)?;
+    Ok(file)
+}
+
+/// Removes what `mke2fs` puts into every file system, and opens it to all users. Done once in the image, as it takes
+/// milliseconds.
+fn tidy(image: &OwnedFd) -> Result<(), Fault> {
+    let mount = mount_image(image, Path::new("/"))?;
+    rustix::fs::unlinkat(&mount, "lost+found", AtFlags::REMOVEDIR)
+        .map_err(|errno| Fault::at("remove from an image", "lost+found")(errno.into()))?;
+    rustix::fs::chmodat(&mount, ".", Mode::from_raw_mode(0o1777), AtFlags::empty())
+        .map_err(|errno| Fault::at("open to all", "an image")(errno.into()))
 }
 
 /// The image's size: what files may take, the inode tables, and a 64th for extents, bitmaps and directories.
@@ -75,18 +87,23 @@ fn image_bytes(bytes: u64) -> u64 {
     sum.next_multiple_of(BLOCK_BYTES)
 }
 
-/// Copies the image into a nameless file beside `near` and mounts that, nowhere yet.
-pub fn mount_image(template: &OwnedFd, near: &Path) -> Result<OwnedFd, Fault> {
-    let directory = near.parent().unwrap_or(near);
-    let image = copy(template, directory).map_err(Fault::at("copy the image of /tmp to", directory))?;
-    let (device, held) = attach(&image)?;
+/// Copies the image into a nameless file of `directory` and mounts that, nowhere yet. `host` is where the host's root is
+/// just now, and `directory` is told as the host has it.
+pub fn mount_copy(template: &OwnedFd, directory: &Path, host: &Path) -> Result<OwnedFd, Fault> {
+    let directory = host.join(directory.strip_prefix("/").unwrap_or(directory));
+    let image = copy(template, &directory).map_err(Fault::at("copy the image of /tmp to", &directory))?;
+    mount_image(&image, host)
+}
+
+/// Mounts an image, nowhere yet.
+fn mount_image(image: &OwnedFd, host: &Path) -> Result<OwnedFd, Fault> {
+    let (device, held) = attach(image, host)?;
     let fail = |act: &'static str| {
         let make = Fault::at(act, &device);
         move |errno: rustix::io::Errno| make(errno.into())
     };
     let context = fsopen("ext4", FsOpenFlags::FSOPEN_CLOEXEC).map_err(fail("make an ext4 of"))?;
-    let source = device.as_str();
-    fsconfig_set_string(&context, "source", source).map_err(fail("take as source"))?;
+    fsconfig_set_string(&context, "source", &device).map_err(fail("take as source"))?;
     for flag in ["discard", "noinit_itable", "nobarrier"] {
         fsconfig_set_flag(&context, flag).map_err(fail("set an option of"))?;
     }
@@ -102,16 +119,17 @@ pub fn mount_image(template: &OwnedFd, near: &Path) -> Result<OwnedFd, Fault> {
 }
 
 /// Puts `image` behind a free loop device and gives its path, and the descriptor that holds it meanwhile.
-fn attach(image: &OwnedFd) -> Result<(String, OwnedFd), Fault> {
-    let open = |path: &str| {
+fn attach(image: &OwnedFd, host: &Path) -> Result<(PathBuf, OwnedFd), Fault> {
+    let open = |path: &Path| {
         rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)
     };
-    let control = open("/dev/loop-control").map_err(Fault::at("open", "/dev/loop-control"))?;
+    let control = host.join("dev/loop-control");
+    let control = open(&control).map_err(Fault::at("open", &control))?;
     let mut last = io::Error::from_raw_os_error(libc::EBUSY);
     for _ in 0..LOOP_ATTEMPTS {
         let number = kernel::free_loop(control.as_fd())
             .map_err(Fault::at("find a loop device by", "/dev/loop-control"))?;
-        let path = format!("/dev/loop{number}");
+        let path = host.join(format!("dev/loop{number}"));
         let device = open(&path).map_err(Fault::at("open", &path))?;
         match kernel::attach_loop(device.as_fd(), image.as_fd()) {
             Ok(()) => return Ok((path, device)),
@@ -150,11 +168,11 @@ fn copy(template: &OwnedFd, directory: &Path) -> io::Result<OwnedFd> {
 }
 
 /// The empty images, one for each size that was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Images {
     formatter: PathBuf,
     directory: PathBuf,
-    made: Mutex<HashMap<u64, Arc<OwnedFd>>>,
+    made: Arc<Mutex<HashMap<u64, OwnedFd>>>,
 }
 
 /// How many sizes are kept; one more empties the store.
@@ -166,8 +184,8 @@ impl Images {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not installed");
         let formatter = formatter().ok_or_else(|| Fault::at("find", "mke2fs")(missing()))?;
         let template = format(&formatter, directory, 1 << 20)?;
-        drop(mount_image(&template, &directory.join("trial"))?);
-        Ok(Self { formatter, directory: directory.to_owned(), made: Mutex::default() })
+        drop(mount_copy(&template, directory, Path::new("/"))?);
+        Ok(Self { formatter, directory: directory.to_owned(), made: Arc::default() })
     }
 
     /// A descriptor of the empty image in which files can take `bytes`.
@@ -176,21 +194,25 @@ impl Images {
         if let Some(image) = self.store().get(&bytes) {
             return copy(image);
         }
-        let (formatter, directory) = (self.formatter.clone(), self.directory.clone());
-        let made = tokio::task::spawn_blocking(move || format(&formatter, &directory, bytes)).await;
-        let image =
-            made.map_err(|_| Fault::at("make", "an image")(io::Error::other("the runtime is ending")))??;
-        let result = copy(&image);
+        let this = self.clone();
+        let made = tokio::task::spawn_blocking(move || this.make(bytes)).await;
+        made.map_err(|_| Fault::at("make", "an image")(io::Error::other("the runtime is ending")))?
+    }
+
+    /// Makes the image, at once, and keeps it.
+    pub fn make(&self, bytes: u64) -> Result<OwnedFd, Fault> {
+        let image = format(&self.formatter, &self.directory, bytes)?;
+        let result = image.try_clone().map_err(Fault::at("copy", "an image's descriptor"));
         let mut store = self.store();
         if store.len() >= SIZES_MAX {
             store.clear();
         }
         // Two that made the same size at once both made a good one.
-        store.insert(bytes, Arc::new(image));
+        store.insert(bytes, image);
         result
     }
 
-    fn store(&self) -> MutexGuard<'_, HashMap<u64, Arc<OwnedFd>>> {
+    fn store(&self) -> MutexGuard<'_, HashMap<u64, OwnedFd>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

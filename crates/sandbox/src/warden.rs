@@ -6,19 +6,23 @@ use crate::cage::{self, Birth, CageParts};
 use crate::cgroup::{Layout, RunLocks};
 use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
-use crate::message::{Report, Request, TemporaryRequest};
+use crate::message::Report;
 use crate::{Fault, socket};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::rc::Rc;
 
 /// How long to wait before another try to remove a cgroup that a dying process is still in.
 const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+
+/// How long nobody must have asked for anything before a spare cage is made, so as not to be in the way of those who do.
+const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// How many cages are kept ready.
+const SPARE_CAGES: usize = 4;
 
 /// All that the spawner process works with.
 pub struct Warden {
@@ -33,19 +37,37 @@ pub struct Warden {
     pub filters: Option<Filters>,
     /// Whether the cages' users are mapped from the server's own only.
     pub own_user_only: bool,
+    /// The image of the usual `/tmp`, and the bytes that files can take in it.
+    pub usual: Option<(OwnedFd, u64)>,
 }
 
 /// A cage whose first process lives, or whose cgroups are still to be removed.
 struct Cage {
     number: u64,
+    /// Where the first process takes its request from; when this closes, it ends.
+    cradle: Option<OwnedFd>,
     /// A copy of the cage's end of its channel: while it is open, the server knows that not all is gone.
-    _channel: OwnedFd,
+    channel: Option<OwnedFd>,
+}
+
+/// The cages of this process.
+#[derive(Default)]
+struct Cages {
+    next: u64,
+    /// By the process id of their first process, spare ones too.
+    living: HashMap<i32, Cage>,
+    /// The spare ones, the oldest first.
+    spare: VecDeque<i32>,
+    /// Those that only leave their cgroups.
+    leaving: Vec<Cage>,
 }
 
 impl Warden {
     /// Serves until the server is gone.
     pub fn run(self) -> ! {
-        let result = self.serve();
+        let mut cages = Cages::default();
+        let result = self.serve(&mut cages);
+        self.end_all(cages);
         // The directories go in any case; only cgroups of what could not be killed may stay for the next sweep.
         self.layout.remove();
         let _ = fs::remove_dir_all(&self.directory);
@@ -53,50 +75,57 @@ impl Warden {
         kernel::exit(i32::from(result.is_err()))
     }
 
-    /// The name of the directory that new roots stand on.
-    pub fn scaffold(&self) -> PathBuf {
-        self.directory.join("root")
-    }
-
-    fn serve(&self) -> io::Result<()> {
+    fn serve(&self, cages: &mut Cages) -> io::Result<()> {
         let signals = kernel::signal_descriptor(&[libc::SIGCHLD])?;
-        let mut cages: HashMap<i32, Cage> = HashMap::new();
-        let mut leaving: Vec<Cage> = Vec::new();
         let mut buffer = vec![0; socket::MESSAGE_BYTES_MAX];
         loop {
             let mut waited = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
-            let timeout = (!leaving.is_empty()).then_some(&RETRY);
-            match rustix::event::poll(&mut waited, timeout) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            let timeout = match (cages.leaving.is_empty(), cages.spare.len() < SPARE_CAGES) {
+                (false, _) => Some(&RETRY),
+                (true, true) => Some(&IDLE),
+                (true, false) => None,
+            };
+            let ready = match rustix::event::poll(&mut waited, timeout) {
+                Ok(ready) => ready,
+                Err(rustix::io::Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
-            }
+            };
             let asked = !waited[0].revents().is_empty();
             if !waited[1].revents().is_empty() {
                 let mut drained = [0; 1024];
                 while rustix::io::read(&signals, &mut drained).is_ok() {}
-                self.reap(&mut cages, &mut leaving);
+                self.reap(cages);
             }
-            leaving.retain(|cage| !self.layout.group(cage.number).remove());
+            cages.leaving.retain(|cage| !self.layout.group(cage.number).remove());
             if asked {
                 match socket::receive(&self.socket, &mut buffer, false) {
-                    Ok((0, _)) => break,
-                    Ok((length, fds)) => self.answer(&buffer[..length], fds, &mut cages),
+                    Ok((0, _)) => return Ok(()),
+                    Ok((length, fds)) => self.answer(&buffer[..length], &fds, cages),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => break,
+                    Err(error) => return Err(error),
+                }
+            } else if ready == 0 && cages.spare.len() < SPARE_CAGES {
+                // Where none can be made, the next request is told why.
+                if let Ok(pid) = self.bear(cages) {
+                    cages.spare.push_back(pid);
                 }
             }
         }
-        self.end_all(cages, leaving);
-        Ok(())
     }
 
-    fn reap(&self, cages: &mut HashMap<i32, Cage>, leaving: &mut Vec<Cage>) {
+    fn reap(&self, cages: &mut Cages) {
         while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if let Some(cage) = cages.remove(&pid.as_raw_nonzero().get()) {
-                // Under `Isolation::Process` the first process can be killed by the program, and that live on.
-                self.kill_rest(cage.number);
-                leaving.push(cage);
-            }
+            self.bury(pid.as_raw_nonzero().get(), cages);
+        }
+    }
+
+    fn bury(&self, pid: i32, cages: &mut Cages) {
+        if let Some(mut cage) = cages.living.remove(&pid) {
+            cages.spare.retain(|spare| *spare != pid);
+            // Under `Isolation::Process` the first process can be killed by the program, and that live on.
+            self.kill_rest(cage.number);
+            cage.cradle = None;
+            cages.leaving.push(cage);
         }
     }
 
@@ -113,34 +142,48 @@ impl Warden {
         }
     }
 
-    fn answer(&self, bytes: &[u8], fds: Vec<OwnedFd>, cages: &mut HashMap<i32, Cage>) {
-        let mut fds = fds.into_iter();
-        let (Some(channel), Some(stdout), Some(stderr)) = (fds.next(), fds.next(), fds.next()) else {
-            return;
-        };
-        let result = Request::decode(bytes)
-            .map_err(Fault::at("read", "a request"))
-            .and_then(|request| self.bear(request, &channel, [stdout, stderr], fds.next()));
-        match result {
-            Ok((pid, number)) => drop(cages.insert(pid, Cage { number, _channel: channel })),
+    /// Hands a request on to a spare cage, or to a new one. What the bytes say is for that to read.
+    fn answer(&self, bytes: &[u8], fds: &[OwnedFd], cages: &mut Cages) {
+        let Some(channel) = fds.first() else { return };
+        let result = self.hand_on(bytes, fds, cages).and_then(|pid| {
+            let copy = channel.try_clone().map_err(Fault::at("copy", "a channel"))?;
+            if let Some(cage) = cages.living.get_mut(&pid) {
+                cage.channel = Some(copy);
+            }
+            Ok(())
+        });
+        if let Err(fault) = result {
             // A server that does not listen any more needs no answer.
-            Err(fault) => {
-                drop(socket::send(&channel, &Report::Failed(fault.into()).encode(), &[], false));
+            drop(socket::send(channel, &Report::Failed(fault.into()).encode(), &[], false));
+        }
+    }
+
+    fn hand_on(&self, bytes: &[u8], fds: &[OwnedFd], cages: &mut Cages) -> Result<i32, Fault> {
+        let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        loop {
+            let (pid, spare) = match cages.spare.pop_front() {
+                Some(pid) => (pid, true),
+                None => (self.bear(cages)?, false),
+            };
+            let cradle = cages.living.get(&pid).and_then(|cage| cage.cradle.as_ref());
+            let sent = match cradle {
+                Some(cradle) => socket::send(cradle, bytes, &borrowed, false),
+                None => Err(io::ErrorKind::BrokenPipe.into()),
+            };
+            match sent {
+                Ok(()) => return Ok(pid),
+                // A spare one may have been killed meanwhile.
+                Err(_) if spare => {}
+                Err(error) => return Err(Fault::at("hand a request to", "a new cage")(error)),
             }
         }
     }
 
-    fn bear(
-        &self,
-        request: Request,
-        channel: &OwnedFd,
-        [stdout, stderr]: [OwnedFd; 2],
-        storage: Option<OwnedFd>,
-    ) -> Result<(i32, u64), Fault> {
-        let number = request.number;
-        let scaffold = self.scaffold();
-        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let channel = channel.try_clone().map_err(Fault::at("copy", "a channel"))?;
+    /// Makes the first process of a cage.
+    fn bear(&self, cages: &mut Cages) -> Result<i32, Fault> {
+        let (ours, cradle) = socket::pair().map_err(Fault::at("make", "a cage's cradle"))?;
+        cages.next += 1;
+        let number = cages.next;
         let mut namespaces = 0;
         if self.filters.is_some() {
             namespaces |= libc::CLONE_NEWPID;
@@ -148,24 +191,31 @@ impl Warden {
                 namespaces |= libc::CLONE_NEWUSER;
             }
         }
-        debug_assert!(storage.is_some() || !matches!(request.temporary, TemporaryRequest::Image));
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         match kernel::clone(namespaces).map_err(Fault::at("make", "the cage's first process"))? {
-            Cloned::Parent { pid, .. } => Ok((pid, number)),
+            Cloned::Parent { pid, .. } => {
+                cages.living.insert(pid, Cage { number, cradle: Some(ours), channel: None });
+                Ok(pid)
+            }
             Cloned::Child => cage::live(Birth {
-                request,
-                channel: Rc::new(channel),
-                stdout,
-                stderr,
-                storage,
+                number,
+                cradle,
                 layout: &self.layout,
-                cage: self.filters.as_ref().map(|filters| CageParts { filters, scaffold: &scaffold, own }),
+                cage: self.filters.as_ref().map(|filters| CageParts {
+                    filters,
+                    directory: &self.directory,
+                    own,
+                    usual: self.usual.as_ref().map(|(image, bytes)| (image, *bytes)),
+                }),
             }),
         }
     }
 
     /// Kills every cage and removes its cgroups.
-    fn end_all(&self, mut cages: HashMap<i32, Cage>, mut leaving: Vec<Cage>) {
-        for (pid, cage) in &cages {
+    fn end_all(&self, mut cages: Cages) {
+        for (pid, cage) in &mut cages.living {
+            // A spare one waits for nothing else.
+            cage.cradle = None;
             // First the whole group, frozen processes too, then the first process.
             self.layout.group(cage.number).kill();
             let signal = if self.filters.is_some() { Signal::KILL } else { Signal::TERM };
@@ -173,25 +223,21 @@ impl Warden {
                 let _ = rustix::process::kill_process(pid, signal);
             }
         }
-        while !cages.is_empty() {
+        while !cages.living.is_empty() {
             match rustix::process::wait(WaitOptions::empty()) {
-                Ok(Some((pid, _))) => {
-                    if let Some(cage) = cages.remove(&pid.as_raw_nonzero().get()) {
-                        self.kill_rest(cage.number);
-                        leaving.push(cage);
-                    }
-                }
+                Ok(Some((pid, _))) => self.bury(pid.as_raw_nonzero().get(), &mut cages),
                 Ok(None) | Err(rustix::io::Errno::INTR) => {}
                 Err(_) => break,
             }
         }
         // A dying process leaves its cgroup a moment after its parent has seen it end.
         for _ in 0..1000 {
-            leaving.retain(|cage| !self.layout.group(cage.number).remove());
-            if leaving.is_empty() {
+            cages.leaving.retain(|cage| !self.layout.group(cage.number).remove());
+            if cages.leaving.is_empty() {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        drop(cages);
     }
 }

@@ -41,12 +41,10 @@ impl Ground {
         ran
     }
 
-    /// Whether `/tmp` stands on a disk image rather than in memory.
-    pub fn disk_backed_tmp(&self) -> bool {
-        self.spawner
-            .enforced()
-            .iter()
-            .any(|finding| finding.subject == "/tmp" && finding.state == hearth_sandbox::State::Enforced)
+    /// Whether this machine lets the spawner enforce it in full.
+    pub fn enforces(&self, subject: &str) -> bool {
+        let mut findings = self.spawner.enforced().iter();
+        findings.any(|finding| finding.subject == subject && finding.state == hearth_sandbox::State::Enforced)
     }
 
     /// Ends the spawner and asserts that it has left nothing in its directory.
