@@ -55,7 +55,7 @@ module AwsLambda
       body, content_type = handler.call(Marshaller.marshall_request(request), LambdaContext.new(request))
       @client.post_response(id, body, content_type)
     rescue HandlerError => error
-      Logging.error('Error raised from handler method', nil, error)
+      Logging.error('Error raised from handler method', error)
       @client.post_error(id, error)
     rescue CriticalError => error
       Logging.error('Critical exception from handler', error)

@@ -78,7 +78,7 @@ impl Bootstraps {
     pub(crate) fn of(&self, language: Language) -> Option<(PathBuf, &'static str)> {
         let (directory, name) = match language {
             Language::Python => ("python", "bootstrap.py"),
-            Language::Node => ("node", "index.mjs"),
+            Language::Node => ("node", "bootstrap.cjs"),
             Language::Provided => return None,
         };
         Some((self.root.join(directory), name))

@@ -14,7 +14,7 @@ import { CALLBACKS, CASES, PROMISES } from './cases.mjs';
 import { event, exchange } from './runtime-api.mjs';
 
 const HERE = import.meta.dirname;
-const ENTRY = resolve(HERE, '../index.mjs');
+const ENTRY = resolve(HERE, '../bootstrap.cjs');
 const REFERENCE = process.env.HEARTH_REFERENCE_DIR ?? resolve(HERE, '../../../.build/reference');
 const RUNTIMES = { [CALLBACKS]: 'AWS_Lambda_nodejs22.x', [PROMISES]: 'AWS_Lambda_nodejs24.x' };
 const CLIENTS = { [CALLBACKS]: '3.3.0', [PROMISES]: '4.0.2' };

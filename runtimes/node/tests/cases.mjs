@@ -223,7 +223,7 @@ const INIT = [
   test('commonjs', cjs('exports.handler = async () => [typeof require, typeof module, __filename.endsWith("app.js")];'), [
     responds('["object","object",true]'.replace('"object","object"', '"function","object"')),
   ]),
-  test('commonjs_main', cjs('exports.handler = async () => require.main === module;'), [responds('false')]),
+  test('commonjs_main', cjs('exports.handler = async () => [require.main, process.argv.length];'), [responds('[null,2]')]),
   test('cjs', { 'app.cjs': 'exports.handler = async () => 1;' }, [responds('1')]),
   test('module_package', { 'app.js': 'export const handler = async () => 2;', 'package.json': '{"type":"module"}' }, [responds('2')]),
   test('module_package_above', { 'src/app.js': 'export const handler = async () => 3;', 'package.json': '{"type":"module"}' }, [

@@ -2,14 +2,17 @@
 //! or where it asks for it, an invocation ends when the event loop is empty.
 //! It refuses handlers that never end: the other side times those out.
 
-import { beginInvocation, fromEnvironment, fromHeaders, setTraceId } from './context.mjs';
-import { logError } from './console.mjs';
-import { UnhandledPromiseRejection } from './errors.mjs';
-import { loadHandler } from './handler.mjs';
-import { hintAtMissingSdk } from './search.mjs';
+'use strict';
+
+const { beginInvocation, fromEnvironment, fromHeaders, setTraceId } = require('./context.cjs');
+const { logError } = require('./console.cjs');
+const { UnhandledPromiseRejection } = require('./errors.cjs');
+const { loadHandler } = require('./handler.cjs');
+const { hintAtMissingSdk } = require('./search.cjs');
 
 // AWS: the exit statuses after an error that nothing caught.
 // https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html
+const EXIT_UNSETTLED = 13;
 const EXIT_UNHANDLED_REJECTION = 128;
 const EXIT_UNCAUGHT_EXCEPTION = 129;
 
@@ -43,13 +46,16 @@ class Runtime {
       this.exitAfter('Unhandled Promise Rejection', error, EXIT_UNHANDLED_REJECTION);
     });
     process.on('beforeExit', () => this.onEmptyEventLoop());
+    // AWS: a function that never finishes loading ends with the status of a program whose top level never settles.
+    this.onEmptyEventLoop = () => process.exit(EXIT_UNSETTLED);
     try {
       Object.assign(this, await loadHandler(taskRoot, handlerName));
     } catch (error) {
       this.exitAfter('Uncaught Exception', error, EXIT_UNCAUGHT_EXCEPTION);
       return;
     }
-    if (this.streaming) ({ openResponseStream: this.openResponseStream } = await import('./stream.mjs'));
+    this.onEmptyEventLoop = () => {};
+    if (this.streaming) Object.assign(this, require('./stream.cjs'));
     this.scheduleIteration();
   }
 
@@ -208,6 +214,8 @@ class Runtime {
 }
 
 /** Loads the function and runs it for each event; settles when the first event is being waited for. */
-export function run(client, taskRoot, handlerName) {
+function run(client, taskRoot, handlerName) {
   return new Runtime(client).start(taskRoot, handlerName);
 }
+
+module.exports = { run };

@@ -1,10 +1,12 @@
 //! `awslambda.HttpResponseStream`: puts a status, headers and cookies before what a streaming handler writes.
 //! It refuses to check them: whoever turns the stream into an HTTP response does.
 
+'use strict';
+
 const METADATA_CONTENT_TYPE = 'application/vnd.awslambda.http-integration-response';
 const DELIMITER_LENGTH = 8;
 
-export class HttpResponseStream {
+class HttpResponseStream {
   static from(stream, metadata) {
     stream.setContentType(METADATA_CONTENT_TYPE);
     const prelude = JSON.stringify(metadata);
@@ -16,3 +18,5 @@ export class HttpResponseStream {
     return stream;
   }
 }
+
+module.exports = { HttpResponseStream };

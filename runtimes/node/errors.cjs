@@ -1,8 +1,10 @@
 //! How a thrown value becomes the error that is reported to the Runtime API and the line that is logged.
 //! It refuses to decide what is an error: callers do.
 
-import { types } from 'node:util';
-import { PROMISES_ONLY } from './generation.mjs';
+'use strict';
+
+const { types } = require('node:util');
+const { PROMISES_ONLY } = require('./generation.cjs');
 
 /** The failures that the runtime itself names; `Runtime.ImportModuleError` and so on. */
 function named(name, className = name) {
@@ -23,16 +25,16 @@ function named(name, className = name) {
   return inherited;
 }
 
-export const ImportModuleError = named('ImportModuleError');
-export const HandlerNotFound = named('HandlerNotFound', 'HandlerNotFoundError');
-export const MalformedHandlerName = named('MalformedHandlerName', 'MalformedHandlerNameError');
-export const UserCodeSyntaxError = named('UserCodeSyntaxError');
-export const MalformedStreamingHandler = named('MalformedStreamingHandler');
-export const InvalidStreamingOperation = named('InvalidStreamingOperation');
-export const JSONStringifyError = named('JSONStringifyError');
-export const CallbackHandlerDeprecated = named('CallbackHandlerDeprecated', 'CallbackHandlerDeprecatedError');
+const ImportModuleError = named('ImportModuleError');
+const HandlerNotFound = named('HandlerNotFound', 'HandlerNotFoundError');
+const MalformedHandlerName = named('MalformedHandlerName', 'MalformedHandlerNameError');
+const UserCodeSyntaxError = named('UserCodeSyntaxError');
+const MalformedStreamingHandler = named('MalformedStreamingHandler');
+const InvalidStreamingOperation = named('InvalidStreamingOperation');
+const JSONStringifyError = named('JSONStringifyError');
+const CallbackHandlerDeprecated = named('CallbackHandlerDeprecated', 'CallbackHandlerDeprecatedError');
 
-export class UnhandledPromiseRejection extends named('UnhandledPromiseRejection') {
+class UnhandledPromiseRejection extends named('UnhandledPromiseRejection') {
   constructor(reason, promise) {
     super(reason);
     this.reason = reason;
@@ -51,7 +53,7 @@ function looksLikeError(value) {
 }
 
 /** The body of an error report. */
-export function errorReport(thrown) {
+function errorReport(thrown) {
   try {
     if (looksLikeError(thrown)) {
       return {
@@ -71,13 +73,13 @@ export function errorReport(thrown) {
   }
 }
 
-export function intoError(thrown) {
+function intoError(thrown) {
   if (thrown instanceof Error) return thrown;
   return new Error(PROMISES_ONLY ? String(thrown) : thrown);
 }
 
 /** An error in one line of text, with every property that it has. */
-export function errorLine(error) {
+function errorLine(error) {
   const replacer = (_key, value) => {
     if (!(value instanceof Error)) return value;
     const fields = { errorType: value.name, errorMessage: value.message, code: value.code, ...value };
@@ -92,7 +94,7 @@ export function errorLine(error) {
 }
 
 /** The cause in X-Ray's form, for the trace of the invocation; empty when the error cannot be told that way. */
-export function xrayCause(error) {
+function xrayCause(error) {
   try {
     const [, ...lines] = error.stack ? escaped(error.stack).split('\n') : [];
     const stack = lines.map((line) => {
@@ -110,3 +112,19 @@ export function xrayCause(error) {
     return '';
   }
 }
+
+module.exports = {
+  ImportModuleError,
+  HandlerNotFound,
+  MalformedHandlerName,
+  UserCodeSyntaxError,
+  MalformedStreamingHandler,
+  InvalidStreamingOperation,
+  JSONStringifyError,
+  CallbackHandlerDeprecated,
+  UnhandledPromiseRejection,
+  errorReport,
+  intoError,
+  errorLine,
+  xrayCause,
+};

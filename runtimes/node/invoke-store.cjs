@@ -2,6 +2,8 @@
 //! It refuses changes to what the platform has set.
 //! The interface is that of the public npm package `@aws/lambda-invoke-store`, which looks for it there.
 
+'use strict';
+
 const REQUEST_ID = Symbol.for('_AWS_LAMBDA_REQUEST_ID');
 const X_RAY_TRACE_ID = Symbol.for('_AWS_LAMBDA_X_RAY_TRACE_ID');
 const TENANT_ID = Symbol.for('_AWS_LAMBDA_TENANT_ID');
@@ -57,8 +59,10 @@ class InvokeStore {
 }
 
 /** Makes the store of this process, and shows it under `awslambda`, where that is wanted. */
-export function installInvokeStore() {
+function installInvokeStore() {
   const store = new InvokeStore();
   if (globalThis.awslambda) globalThis.awslambda.InvokeStore ??= store;
   return globalThis.awslambda?.InvokeStore ?? store;
 }
+
+module.exports = { installInvokeStore };

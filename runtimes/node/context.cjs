@@ -1,13 +1,15 @@
 //! The context object that a handler gets beside its event, and the invocation that log lines belong to.
 //! It refuses to fetch anything: all of it comes from the invocation's headers and the environment variables.
 
-import { PROMISES_ONLY } from './generation.mjs';
+'use strict';
+
+const { PROMISES_ONLY } = require('./generation.cjs');
 
 const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
 const TENANT_ID = Symbol.for('aws.lambda.runtime.tenantId');
 
 /** The current invocation, kept where other code in the process may read it, as in AWS's runtime. */
-export const invocation = {
+const invocation = {
   get requestId() {
     // AWS: between invocations the log's second column says `undefined`, or, from Node.js 24 on, `-`.
     return globalThis[REQUEST_ID] ?? (PROMISES_ONLY ? '-' : undefined);
@@ -18,13 +20,13 @@ export const invocation = {
 };
 
 /** Makes the invocation with these headers the current one. */
-export function beginInvocation(headers) {
+function beginInvocation(headers) {
   globalThis[REQUEST_ID] = headers['lambda-runtime-aws-request-id'];
   globalThis[TENANT_ID] = headers['lambda-runtime-aws-tenant-id'];
 }
 
 /** Hands the trace on to the SDKs, which look for it in the environment. */
-export function setTraceId(headers) {
+function setTraceId(headers) {
   const traceId = headers['lambda-runtime-trace-id'];
   if (traceId) process.env._X_AMZN_TRACE_ID = traceId;
   else delete process.env._X_AMZN_TRACE_ID;
@@ -39,7 +41,7 @@ function parseHeader(value, name) {
   }
 }
 
-export function fromEnvironment() {
+function fromEnvironment() {
   return {
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
@@ -49,7 +51,7 @@ export function fromEnvironment() {
   };
 }
 
-export function fromHeaders(headers) {
+function fromHeaders(headers) {
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
   return {
     clientContext: parseHeader(headers['lambda-runtime-client-context'], 'ClientContext'),
@@ -62,3 +64,5 @@ export function fromHeaders(headers) {
     },
   };
 }
+
+module.exports = { invocation, beginInvocation, setTraceId, fromEnvironment, fromHeaders };

@@ -1,9 +1,11 @@
 //! Response streaming: the stream that a streaming handler writes to. Loaded only for such handlers.
 //! It refuses to buffer: what is written goes out as a chunk of the request that posts the response.
 
-import { Agent, request } from 'node:http';
-import { RuntimeApiClient } from './client.mjs';
-import { InvalidStreamingOperation, errorReport } from './errors.mjs';
+'use strict';
+
+const { Agent, request } = require('node:http');
+const { RuntimeApiClient } = require('./client.cjs');
+const { InvalidStreamingOperation, errorReport } = require('./errors.cjs');
 
 const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
 const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
@@ -42,7 +44,7 @@ function limited(inner) {
  * @returns `stream`, to be written by the handler; `done`, which settles when the response has been taken; and
  *   `fail(thrown)`, which ends it with an error in its trailers and settles when that has been sent
  */
-export function openResponseStream(client, requestId, highWaterMark) {
+function openResponseStream(client, requestId, highWaterMark) {
   let begun = false;
   const outgoing = request({
     host: client.host,
@@ -85,3 +87,5 @@ export function openResponseStream(client, requestId, highWaterMark) {
   };
   return { stream: limited(outgoing), done, fail };
 }
+
+module.exports = { openResponseStream };

@@ -1,23 +1,25 @@
 //! From the handler's name to the function: finds the module, loads it as CommonJS or ES module, walks to the export.
 //! It refuses to run anything but the modules' own top level.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import {
+'use strict';
+
+const { existsSync, readFileSync } = require('node:fs');
+const { createRequire } = require('node:module');
+const { basename, dirname, join, resolve } = require('node:path');
+const { pathToFileURL } = require('node:url');
+const {
   CallbackHandlerDeprecated,
   HandlerNotFound,
   ImportModuleError,
   MalformedHandlerName,
   MalformedStreamingHandler,
   UserCodeSyntaxError,
-} from './errors.mjs';
-import { PROMISES_ONLY } from './generation.mjs';
-import { prepareImports } from './search.mjs';
+} = require('./errors.cjs');
+const { PROMISES_ONLY } = require('./generation.cjs');
+const { prepareImports } = require('./search.cjs');
 
-// The function is required from the runtime's entry, whose name then stands in Node's "Require stack", as on AWS.
-const require = createRequire(new URL('./index.mjs', import.meta.url));
+// AWS: the function is required from a file of this name, which stands in Node's "Require stack".
+const requireUserModule = createRequire(join(__dirname, 'index.mjs'));
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
@@ -25,7 +27,7 @@ const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWat
 function requireFile(path) {
   if (!existsSync(path)) return undefined;
   prepareImports(path);
-  return require(path);
+  return requireUserModule(path);
 }
 
 async function importFile(path) {
@@ -75,7 +77,8 @@ async function loadModule(taskRoot, moduleRoot, moduleName) {
     const module = await (PROMISES_ONLY ? loadByImport(path) : loadByKind(path));
     if (module) return module;
     // Not a file of the function's: a package, perhaps one in a layer.
-    return require(require.resolve(moduleName, { paths: [taskRoot, join(taskRoot, moduleRoot)] }));
+    const paths = [taskRoot, join(taskRoot, moduleRoot)];
+    return requireUserModule(requireUserModule.resolve(moduleName, { paths }));
   } catch (error) {
     if (error instanceof SyntaxError) {
       const fault = new UserCodeSyntaxError(String(error));
@@ -104,7 +107,7 @@ function highWaterMarkOf(handler) {
 }
 
 /** What marks a handler as streaming; it is `awslambda.streamifyResponse`. */
-export function streamifyResponse(handler, options) {
+function streamifyResponse(handler, options) {
   handler[STREAMING] = 'response';
   if (typeof options?.highWaterMark === 'number') handler[HIGH_WATER_MARK] = parseInt(options.highWaterMark);
   return handler;
@@ -114,7 +117,7 @@ export function streamifyResponse(handler, options) {
  * Loads the function.
  * @returns the handler, whether it streams its response, and the streams' high water mark in bytes, if it set one
  */
-export async function loadHandler(taskRoot, name) {
+async function loadHandler(taskRoot, name) {
   if (name.includes('..')) {
     throw new MalformedHandlerName(
       `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`,
@@ -139,3 +142,5 @@ export async function loadHandler(taskRoot, name) {
   }
   return { handler, streaming, highWaterMark: highWaterMarkOf(handler) };
 }
+
+module.exports = { streamifyResponse, loadHandler };

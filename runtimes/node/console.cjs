@@ -1,10 +1,12 @@
 //! The console of a function: lines with time, request id and level, as text or JSON, above the level that is asked for.
 //! It refuses to store or ship anything: lines go to standard output, or framed to the descriptor the platform names.
 
-import { writeSync } from 'node:fs';
-import { format } from 'node:util';
-import { errorLine, intoError } from './errors.mjs';
-import { PROMISES_ONLY } from './generation.mjs';
+'use strict';
+
+const { writeSync } = require('node:fs');
+const { format } = require('node:util');
+const { errorLine, intoError } = require('./errors.cjs');
+const { PROMISES_ONLY } = require('./generation.cjs');
 
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const LOGS_JSON = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
@@ -64,7 +66,7 @@ function writeFrame(descriptor, level, date, line) {
  * Replaces the console's methods.
  * @param invocation an object whose `requestId` and `tenantId` are those of the current invocation
  */
-export function patchConsole(invocation) {
+function patchConsole(invocation) {
   const descriptor = takeTelemetryDescriptor();
   const line = LOGS_JSON ? jsonLine : textLine;
   const log = (level, values) => {
@@ -83,8 +85,10 @@ export function patchConsole(invocation) {
 }
 
 /** Logs a failure of the function, titled as AWS titles it. */
-export function logError(title, thrown) {
+function logError(title, thrown) {
   const error = intoError(thrown);
   if (LOGS_JSON) console.error(error);
   else console.error(title, errorLine(error));
 }
+
+module.exports = { patchConsole, logError };

@@ -2,15 +2,17 @@
 //! It refuses to interpret what it carries, and speaks only the HTTP/1.1 that this needs: `node:http` would cost a
 //! small function a tenth of its start, and each invocation more than the rest of the runtime together.
 
-import { connect } from 'node:net';
-import { errorReport, xrayCause } from './errors.mjs';
-import { PROMISES_ONLY } from './generation.mjs';
+'use strict';
+
+const { connect } = require('node:net');
+const { errorReport, xrayCause } = require('./errors.cjs');
+const { PROMISES_ONLY } = require('./generation.cjs');
 
 const API = '/2018-06-01/runtime';
 // X-Ray takes documents of up to 64 KB, so a longer cause would only weigh on the request.
 const XRAY_CAUSE_LIMIT_BYTES = 32 * 1024;
 
-export class RuntimeApiClient {
+class RuntimeApiClient {
   #host;
   #port;
   #socket = null;
@@ -166,3 +168,5 @@ export class RuntimeApiClient {
     pending.resolve({ status: Number(statusLine.split(' ')[1]), headers, body: this.#body });
   }
 }
+
+module.exports = { RuntimeApiClient };

@@ -1,12 +1,14 @@
 //! Running a function as the runtimes from Node.js 24 on do: what the handler returns, awaited, is the result.
 //! It refuses handlers with callbacks, and leaves what nothing catches to Node itself, which ends the process.
 
-import { logError } from './console.mjs';
-import { beginInvocation, fromEnvironment, fromHeaders, setTraceId } from './context.mjs';
-import { JSONStringifyError } from './errors.mjs';
-import { loadHandler } from './handler.mjs';
-import { installInvokeStore } from './invoke-store.mjs';
-import { hintAtMissingSdk } from './search.mjs';
+'use strict';
+
+const { logError } = require('./console.cjs');
+const { beginInvocation, fromEnvironment, fromHeaders, setTraceId } = require('./context.cjs');
+const { JSONStringifyError } = require('./errors.cjs');
+const { loadHandler } = require('./handler.cjs');
+const { installInvokeStore } = require('./invoke-store.cjs');
+const { hintAtMissingSdk } = require('./search.cjs');
 
 function toJson(result) {
   let text;
@@ -86,12 +88,12 @@ async function load(client, taskRoot, handlerName) {
 }
 
 /** Loads the function and runs it for each event; ends only by an error of the runtime's own. */
-export async function run(client, taskRoot, handlerName) {
+async function run(client, taskRoot, handlerName) {
   const invokeStore = installInvokeStore();
   const { handler, streaming, highWaterMark } = await load(client, taskRoot, handlerName);
   let processor = new BufferedInvokeProcessor(client, handler);
   if (streaming) {
-    const { openResponseStream } = await import('./stream.mjs');
+    const { openResponseStream } = require('./stream.cjs');
     processor = new StreamingInvokeProcessor(client, handler, openResponseStream, highWaterMark);
   }
   for (;;) {
@@ -108,3 +110,5 @@ export async function run(client, taskRoot, handlerName) {
     await invokeStore.run(kept, () => processor.processInvoke(event, context));
   }
 }
+
+module.exports = { run };

@@ -1,16 +1,18 @@
 //! Where functions find packages that are not their own: layers, then the SDK, for `require` and for `import`.
 //! It refuses to come before a function's own packages: it is asked only where Node's own search ended in nothing.
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import nodeModule from 'node:module';
-import { basename, delimiter, dirname } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { RUNTIME_MAJOR } from './generation.mjs';
+'use strict';
 
-export const SDK_DIRECTORY = '/var/lang-sdk/node';
+const { existsSync, readFileSync, statSync } = require('node:fs');
+const nodeModule = require('node:module');
+const { basename, delimiter, dirname } = require('node:path');
+const { pathToFileURL } = require('node:url');
+const { RUNTIME_MAJOR } = require('./generation.cjs');
+
+const SDK_DIRECTORY = '/var/lang-sdk/node';
 
 /** Sets NODE_PATH, unless the function has its own, and makes this process follow it. */
-export function setSearchPath(runtimeDirectory, taskRoot) {
+function setSearchPath(runtimeDirectory, taskRoot) {
   // AWS: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
   process.env.NODE_PATH ||= [
     `/opt/nodejs/node${RUNTIME_MAJOR}/node_modules`,
@@ -53,7 +55,7 @@ function resolveInThread(specifier, context, nextResolve) {
 }
 
 /** The same for a thread of hooks, which is where Node.js 20 runs this module's `resolve` once it is registered. */
-export async function resolve(specifier, context, nextResolve) {
+async function resolve(specifier, context, nextResolve) {
   try {
     return await nextResolve(specifier, context);
   } catch (error) {
@@ -72,16 +74,16 @@ export async function resolve(specifier, context, nextResolve) {
 let registered = false;
 
 /** To be called before the function's file is loaded. */
-export function prepareImports(path) {
+function prepareImports(path) {
   if (nodeModule.registerHooks || registered || importRoots().length === 0) return;
   // The thread takes longer to start than all of the runtime; a file that imports nothing is spared it.
   if (!statSync(path).isFile() || !/\bimport\b/.test(readFileSync(path, 'utf8'))) return;
   registered = true;
-  nodeModule.register(import.meta.url);
+  nodeModule.register(pathToFileURL(__filename).href);
 }
 
 /** Says in the function's log how to install the SDK, or more of it, when it was for want of that that loading failed. */
-export function hintAtMissingSdk(error) {
+function hintAtMissingSdk(error) {
   const missing = /Cannot find (?:module|package) '((?:@aws-sdk|@smithy)\/[^/']+)/.exec(error?.message);
   if (missing === null) return;
   const install = `hearth runtimes install nodejs${sdkIsInstalled() ? ` --package ${missing[1]}` : ''}`;
@@ -94,3 +96,5 @@ export function hintAtMissingSdk(error) {
 function sdkIsInstalled() {
   return importRoots().some((root) => existsSync(`${root}/node_modules/@aws-sdk/client-lambda`));
 }
+
+module.exports = { SDK_DIRECTORY, setSearchPath, resolve, prepareImports, hintAtMissingSdk };
