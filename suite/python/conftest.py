@@ -29,6 +29,14 @@ def server(nothing_left, tmp_path_factory):
         yield server
 
 
+@pytest.fixture(scope="module")
+def bare_server(nothing_left, tmp_path_factory):
+    """A server without the SDKs that functions import."""
+    home = tmp_path_factory.mktemp("bare")
+    with Server("--data-dir", home / "hearth", "--sdk-dir", home / "sdk") as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def lambda_client(server):
     return server.client("lambda")

@@ -121,7 +121,7 @@ CHANGES = [
     ({"MemorySize": 192}, {"MemorySize": 192}),
     ({"Description": "changed"}, {"Description": "changed"}),
     ({"EphemeralStorage": {"Size": 1024}}, {"EphemeralStorage": {"Size": 1024}}),
-    ({"Environment": {"Variables": {"A": "1"}}}, {"Environment": {"Variables": {"A": "1"}}}),
+    ({"Environment": {"Variables": {"KEY": "1"}}}, {"Environment": {"Variables": {"KEY": "1"}}}),
     ({"Handler": "app.other"}, {"Handler": "app.other"}),
     ({"Runtime": "python3.13"}, {"Runtime": "python3.13"}),
     ({"Role": ROLE + "2"}, {"Role": ROLE + "2"}),
@@ -236,7 +236,7 @@ REFUSED_CREATIONS = [
     ({"Runtime": "java21"}, "InvalidParameterValueException", "Runtime: Hearth does not support the runtime java21"),
     ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "InvalidParameterValueException", "Code.S3Bucket"),
     ({"Code": {"ImageUri": "x.dkr.ecr/y:1"}}, "InvalidParameterValueException", "Code.ImageUri"),
-    ({"Code": {"ZipFile": b""}}, "InvalidParameterValueException", "non-empty zip"),
+    ({"Code": {"ZipFile": b""}}, "InvalidParameterValueException", "Could not unzip uploaded file."),
     ({"Code": {}}, "InvalidParameterValueException", "Please provide a source for function code."),
     ({"PackageType": "Image"}, "InvalidParameterValueException", "PackageType"),
     ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "InvalidParameterValueException", "Layers"),
@@ -261,8 +261,8 @@ REFUSED_CREATIONS = [
         "CodeSigningConfigArn",
     ),
     ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "Reserved keys used in this request: AWS_REGION"),
-    ({"Environment": {"Variables": {"A": "x" * 4096}}}, "InvalidParameterValueException", "exceeded the 4KB limit"),
-    ({"Environment": {"Variables": {"9": "x"}}}, "ValidationException", "environment.variables"),
+    ({"Environment": {"Variables": {"KEY": "x" * 4096}}}, "InvalidParameterValueException", "exceeded the 4KB limit"),
+    ({"Environment": {"Variables": {"A": "x"}}}, "ValidationException", "environment.variables"),
 ]
 
 
@@ -310,7 +310,7 @@ def test_what_exists_already_is_a_conflict(lambda_client, deploy):
 def test_an_operation_that_hearth_has_not_is_refused_by_name(lambda_client, deploy):
     function = deploy(PYTHON, SOURCE)
     error, message, status = refused(lambda_client.publish_version, FunctionName=function.name)
-    assert status >= 400 and status != 404
+    assert status in (400, 404, 501) and error != "ResourceNotFoundException"
     assert "PublishVersion" in message, (error, message)
 
 
