@@ -7,6 +7,7 @@ use crate::model::{Code, Function, LastUpdate, Reason, State, Version};
 use crate::naming::FunctionKey;
 use crate::package::{self, PackageError};
 use crate::registry::key_of;
+use crate::tree;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -16,11 +17,9 @@ use hearth_environment::Resolved;
 use hearth_store::BlobHash;
 use hearth_wire::Failure;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub(crate) fn prepare(code_dir: &Path) -> Result<(), DeployError> {
     for entry in fs::read_dir(code_dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == "partial") {
-            remove_tree(&path).map_err(failed)?;
+            tree::remove(&path).map_err(failed)?;
         }
     }
     Ok(())
@@ -70,62 +69,47 @@ pub(crate) async fn store_package(inner: &Inner, zip: Bytes) -> Result<Code, Fai
             "Zipped size must be smaller than {PACKAGE_ZIPPED_BYTES_MAX} bytes"
         )));
     }
-    let hash = BlobHash::of(&zip);
-    let code = Code {
-        blob: hash.to_string(),
-        sha256: STANDARD.encode(Sha256::digest(&zip)),
-        bytes: zip.len() as u64,
-    };
-    unpack(inner, &code.blob, zip.clone()).await?;
+    let blob = BlobHash::of(&zip).to_string();
+    let unzipped_bytes = unpack(inner, &blob, zip.clone()).await?;
+    let code =
+        Code { blob, sha256: STANDARD.encode(Sha256::digest(&zip)), bytes: zip.len() as u64, unzipped_bytes };
     inner.blobs.put(zip).await.map_err(|error| internal("store a deployment package", &error))?;
     Ok(code)
 }
 
 /// Checks a package and stores nothing: `DryRun`.
 pub(crate) fn check_package(zip: &Bytes) -> Result<Code, Failure> {
-    package::inspect(zip).map_err(|error| refuse(&error))?;
+    let unzipped_bytes = package::inspect(zip).map_err(|error| refuse(&error))?;
     Ok(Code {
         blob: BlobHash::of(zip).to_string(),
         sha256: STANDARD.encode(Sha256::digest(zip)),
         bytes: zip.len() as u64,
+        unzipped_bytes,
     })
 }
 
-/// Unpacks a package below its blob's name, unless it is there. A directory of that name is always whole: it is
-/// unpacked beside and renamed.
-async fn unpack(inner: &Inner, blob: &str, zip: Bytes) -> Result<(), Failure> {
-    let target = inner.code_dir.join(blob);
-    let aside = inner.code_dir.join(format!("{}.partial", hearth_base::id::uuid(inner.rng.as_ref())));
-    let work = move || -> Result<(), PackageError> {
-        if target.is_dir() {
-            return Ok(());
-        }
-        package::inspect(&zip)?;
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |error| PackageError::Write(path, error)
-        };
-        fs::create_dir(&aside).map_err(failed(&aside))?;
-        let unpacked = package::unpack(&zip, &aside).and_then(|()| {
-            fs::set_permissions(&aside, fs::Permissions::from_mode(0o755)).map_err(failed(&aside))?;
-            // Without this, a power failure could leave the name with files that are empty.
-            fs::File::open(&aside)
-                .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
-                .map_err(failed(&aside))?;
-            match fs::rename(&aside, &target) {
-                // Another request unpacked the same package first.
-                Err(_) if target.is_dir() => Ok(()),
-                other => other.map_err(failed(&target)),
-            }
-        });
-        if aside.exists() {
-            remove_tree(&aside).map_err(failed(&aside))?;
-        }
-        unpacked
+/// Unpacks a package below its blob's name, unless it is there, and gives its bytes unpacked.
+async fn unpack(inner: &Inner, blob: &str, zip: Bytes) -> Result<u64, Failure> {
+    let (target, aside) = (inner.code_dir.join(blob), aside(inner));
+    let work = move || {
+        let unzipped_bytes = package::inspect(&zip)?;
+        tree::place(&target, &aside, |root| package::unpack(&zip, root))?;
+        Ok(unzipped_bytes)
     };
+    blocking(work).await
+}
+
+/// A path for a directory that is not whole yet.
+fn aside(inner: &Inner) -> PathBuf {
+    inner.code_dir.join(format!("{}.partial", hearth_base::id::uuid(inner.rng.as_ref())))
+}
+
+/// Runs file work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PackageError> + Send + 'static,
+) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(refuse(&error)),
+        Ok(done) => done.map_err(|error| refuse(&error)),
         Err(error) => Err(internal("unpack a deployment package", &error)),
     }
 }
@@ -147,8 +131,10 @@ pub(crate) async fn read_package(inner: &Inner, blob: &str) -> Option<Bytes> {
 pub(crate) fn resume(inner: &Arc<Inner>) {
     for entry in inner.registry.all() {
         let unfinished = entry.function().versions().any(|(_, version)| !is_settled(version));
-        let missing =
-            entry.function().versions().any(|(_, version)| !inner.code_dir.join(&version.code.blob).is_dir());
+        let missing = entry
+            .function()
+            .versions()
+            .any(|(_, version)| version.directories().any(|name| !inner.code_dir.join(name).is_dir()));
         if unfinished || missing {
             start(inner, key_of(entry.function()));
         }
@@ -169,11 +155,11 @@ pub(crate) fn start(inner: &Arc<Inner>, key: FunctionKey) {
 
 async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
     let entry = inner.registry.find(key, None)?;
-    for (_, version) in entry.function().versions() {
-        if !inner.code_dir.join(&version.code.blob).is_dir()
-            && let Some(zip) = read_package(inner, &version.code.blob).await
-        {
-            unpack(inner, &version.code.blob, zip).await?;
+    {
+        // What is being put together is not garbage.
+        let _packages = inner.packages.read().await;
+        for (_, version) in entry.function().versions() {
+            make_directories(inner, version).await?;
         }
     }
     let before: Vec<_> = entry.serving.values().map(|definition| definition.key.clone()).collect();
@@ -188,6 +174,34 @@ async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
         if !after.serving.values().any(|definition| definition.key == old) {
             inner.data_plane.retire(&old);
         }
+    }
+    Ok(())
+}
+
+/// Makes the directories that a version runs with, as far as they are missing.
+async fn make_directories(inner: &Inner, version: &Version) -> Result<(), Failure> {
+    restore(inner, &version.code).await?;
+    let layers = &version.settings.layers;
+    let Some(name) = version.settings.layers_directory() else { return Ok(()) };
+    let target = inner.code_dir.join(name);
+    if target.is_dir() {
+        return Ok(());
+    }
+    for layer in layers {
+        restore(inner, &layer.code).await?;
+    }
+    let trees: Vec<PathBuf> = layers.iter().map(|layer| inner.code_dir.join(&layer.code.blob)).collect();
+    let aside = aside(inner);
+    // One layer alone stands already where it is looked for.
+    blocking(move || tree::place(&target, &aside, |root| tree::merge(&trees, root))).await
+}
+
+/// Unpacks a stored package again when its directory is gone.
+async fn restore(inner: &Inner, code: &Code) -> Result<(), Failure> {
+    if !inner.code_dir.join(&code.blob).is_dir()
+        && let Some(zip) = read_package(inner, &code.blob).await
+    {
+        unpack(inner, &code.blob, zip).await?;
     }
     Ok(())
 }
@@ -241,10 +255,11 @@ pub(crate) async fn collect_garbage(service: Weak<Inner>) {
 
 async fn sweep(inner: &Inner) {
     let _packages = inner.packages.write().await;
-    let used = inner.registry.blobs_in_use();
+    let mut used = inner.registry.names_in_use();
+    used.extend(inner.layers.blobs_in_use());
     let code_dir = inner.code_dir.clone();
     let kept = used.clone();
-    let removed = tokio::task::spawn_blocking(move || remove_unused(&code_dir, &kept)).await;
+    let removed = tokio::task::spawn_blocking(move || tree::remove_others(&code_dir, &kept)).await;
     if let Ok(Err(error)) = removed {
         tracing::warn!(%error, "cannot clear away unused code");
     }
@@ -252,37 +267,4 @@ async fn sweep(inner: &Inner) {
     if let Err(error) = inner.blobs.sweep(live, Duration::ZERO).await {
         tracing::warn!(%error, "cannot clear away unused packages");
     }
-}
-
-fn remove_unused(code_dir: &Path, used: &HashSet<String>) -> io::Result<()> {
-    for entry in fs::read_dir(code_dir)? {
-        let entry = entry?;
-        if !entry.file_name().to_str().is_some_and(|name| used.contains(name)) {
-            remove_tree(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a tree whose directories the package may have made unwritable.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            make_writable(path)?;
-            fs::remove_dir_all(path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-fn make_writable(directory: &Path) -> io::Result<()> {
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            make_writable(&entry.path())?;
-        }
-    }
-    Ok(())
 }

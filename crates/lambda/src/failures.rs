@@ -1,5 +1,7 @@
 //! The errors of the control plane, in AWS's words, each made in one place.
 
+use crate::layer::naming::LayerVersionKey;
+use hearth_api::Grant;
 use hearth_api::lambda::errors;
 use hearth_base::Qualifier;
 use hearth_wire::Failure;
@@ -67,4 +69,39 @@ pub(crate) fn not_invocable(version: &crate::model::Version) -> Failure {
     errors::resource_conflict(format!(
         "The operation cannot be performed at this time. The function is currently in the following state: {state}"
     ))
+}
+
+/// AWS's words for a layer version of the caller's own that is not there.
+pub(crate) fn no_such_resource() -> Failure {
+    errors::resource_not_found("The resource you requested does not exist.")
+}
+
+/// Another account's layer, whether it is there or not.
+pub(crate) fn layer_access_denied(grant: &Grant, action: &str, arn: &str) -> Failure {
+    let who = grant.principal().arn(grant.region().partition());
+    Failure::sender(
+        "AccessDeniedException",
+        403,
+        format!(
+            "User: {who} is not authorized to perform: lambda:{action} on resource: {arn} because no resource-based \
+             policy allows the lambda:{action} action"
+        ),
+    )
+}
+
+/// A layer version that a permission is to be about.
+pub(crate) fn layer_version_not_found(key: &LayerVersionKey) -> Failure {
+    errors::resource_not_found(format!("Layer version {} does not exist.", key.arn()))
+}
+
+/// A layer version that nobody was given a permission for.
+pub(crate) fn no_policy() -> Failure {
+    errors::resource_not_found("No policy is associated with the given resource.")
+}
+
+/// The caller's RevisionId is not that of the layer version's policy.
+pub(crate) fn layer_revision_mismatch() -> Failure {
+    errors::precondition_failed(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to retrieve the latest Revision Id",
+    )
 }

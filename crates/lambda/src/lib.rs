@@ -1,4 +1,4 @@
-//! Lambda's control plane: functions, their versions, code and tags.
+//! Lambda's control plane: functions, their versions, code, layers and tags.
 //!
 //! It owns what is wanted of each function and tells the data plane what to run ([`Functions`]). It refuses to run
 //! anything, and it refuses by name what a request asks for that Hearth cannot do yet.
@@ -6,6 +6,7 @@
 mod deploy;
 mod download;
 mod failures;
+mod layer;
 mod model;
 mod naming;
 mod ops;
@@ -15,6 +16,7 @@ mod render;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use deploy::DeployError;
 pub use failures::function_not_found;
@@ -27,6 +29,7 @@ use hearth_base::{BoxFuture, Clock, Rng};
 use hearth_environment::{Definition, Environments, Key, Runtimes};
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
+use layer::registry::Layers;
 use registry::Registry;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +74,7 @@ pub struct Service {
 
 pub(crate) struct Inner {
     registry: Registry,
+    layers: Layers,
     blobs: Blobs,
     code_dir: PathBuf,
     runtimes: Arc<Runtimes>,
@@ -109,9 +113,11 @@ impl Service {
     pub async fn open(options: Options) -> Result<Self, DeployError> {
         let Options { store, blobs, code_dir, runtimes, data_plane, clock, rng, download_secret } = options;
         deploy::prepare(&code_dir)?;
+        let layers = Layers::open(store.clone()).await.map_err(DeployError::Records)?;
         let registry = Registry::open(store, code_dir.clone()).await.map_err(DeployError::Records)?;
         let inner = Arc::new(Inner {
             registry,
+            layers,
             blobs,
             code_dir,
             runtimes,
@@ -127,7 +133,7 @@ impl Service {
         Ok(Self { inner })
     }
 
-    /// Deletes every function of every account: for servers that keep nothing.
+    /// Deletes every function and every layer of every account: for servers that keep nothing.
     ///
     /// # Errors
     /// When the store fails.
@@ -135,6 +141,7 @@ impl Service {
         for entry in self.inner.registry.all() {
             ops::delete_function::delete_whole(&self.inner, &registry::key_of(entry.function())).await?;
         }
+        self.inner.layers.clear().await?;
         self.inner.garbage.notify_one();
         Ok(())
     }
@@ -144,7 +151,7 @@ impl Service {
         Functions { inner: Arc::clone(&self.inner) }
     }
 
-    /// Serves a download URL that `GetFunction` gave out; none for any other path.
+    /// Serves a download URL that `GetFunction` or `GetLayerVersion` gave out; none for any other path.
     pub fn download<'a>(&'a self, path: &'a str, query: &'a str) -> Option<BoxFuture<'a, Response>> {
         let rest = path.strip_prefix(download::PATH)?;
         (!rest.contains('/')).then(|| -> BoxFuture<'a, Response> { Box::pin(self.package(path, query)) })
@@ -211,13 +218,22 @@ macro_rules! operations {
 }
 
 operations! {
+    add_layer_version_permission: AddLayerVersionPermissionRequest => api::AddLayerVersionPermissionResponse;
     create_function: CreateFunctionRequest => api::FunctionConfiguration;
     delete_function: DeleteFunctionRequest => api::DeleteFunctionResponse;
+    delete_layer_version: DeleteLayerVersionRequest => ();
     get_account_settings: GetAccountSettingsRequest => api::GetAccountSettingsResponse;
     get_function: GetFunctionRequest => api::GetFunctionResponse;
     get_function_configuration: GetFunctionConfigurationRequest => api::FunctionConfiguration;
+    get_layer_version: GetLayerVersionRequest => api::GetLayerVersionResponse;
+    get_layer_version_by_arn: GetLayerVersionByArnRequest => api::GetLayerVersionResponse;
+    get_layer_version_policy: GetLayerVersionPolicyRequest => api::GetLayerVersionPolicyResponse;
     list_functions: ListFunctionsRequest => api::ListFunctionsResponse;
+    list_layer_versions: ListLayerVersionsRequest => api::ListLayerVersionsResponse;
+    list_layers: ListLayersRequest => api::ListLayersResponse;
     list_tags: ListTagsRequest => api::ListTagsResponse;
+    publish_layer_version: PublishLayerVersionRequest => api::PublishLayerVersionResponse;
+    remove_layer_version_permission: RemoveLayerVersionPermissionRequest => ();
     tag_resource: TagResourceRequest => ();
     untag_resource: UntagResourceRequest => ();
     update_function_code: UpdateFunctionCodeRequest => api::FunctionConfiguration;

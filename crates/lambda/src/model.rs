@@ -4,6 +4,7 @@
 //! Wire types are never stored; these types carry a format version through [`hearth_store::Model`].
 
 use hearth_base::{AccountId, Qualifier, Region, Timestamp};
+use hearth_store::BlobHash;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,6 +69,19 @@ pub struct Settings {
     pub variables: Option<BTreeMap<String, String>>,
     /// How and where logs are written.
     pub logging: Logging,
+    /// The layers, each over those before it.
+    #[serde(default)]
+    pub layers: Vec<AttachedLayer>,
+}
+
+/// A layer version as a function has it. It is all that the function needs, so that the layer version itself may be
+/// deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttachedLayer {
+    /// The ARN of the layer version.
+    pub arn: String,
+    /// The package.
+    pub code: Code,
 }
 
 /// `LoggingConfig`.
@@ -92,6 +106,9 @@ pub struct Code {
     pub sha256: String,
     /// Bytes of the zip: `CodeSize`.
     pub bytes: u64,
+    /// Bytes of the files in it.
+    #[serde(default)]
+    pub unzipped_bytes: u64,
 }
 
 /// `State` of a version.
@@ -127,6 +144,31 @@ pub struct Reason {
 
 impl hearth_store::Model for Function {
     const FORMAT: u32 = 1;
+}
+
+impl Settings {
+    /// The name of the directory that holds the layers over each other; none without layers. The same list of the same
+    /// packages always has the same name, and one layer alone is the directory of its own package.
+    pub fn layers_directory(&self) -> Option<String> {
+        let blobs: Vec<&str> = self.layers.iter().map(|layer| layer.code.blob.as_str()).collect();
+        match blobs.as_slice() {
+            [] => None,
+            [only] => Some((*only).to_owned()),
+            several => Some(format!("{}.layers", BlobHash::of(several.join("\n").as_bytes()))),
+        }
+    }
+}
+
+impl Version {
+    /// The names of the directories that it runs with.
+    pub fn directories(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.code.blob.clone()).chain(self.settings.layers_directory())
+    }
+
+    /// The packages it is made from: its own first, then those of its layers.
+    pub fn packages(&self) -> impl Iterator<Item = &Code> {
+        std::iter::once(&self.code).chain(self.settings.layers.iter().map(|layer| &layer.code))
+    }
 }
 
 impl Function {

@@ -88,9 +88,9 @@ struct Link {
     text: String,
 }
 
-/// Checks the directory of a package without unpacking it. The sizes an archive claims are checked here, the true
-/// ones again by [`unpack`].
-pub fn inspect(package: &[u8]) -> Result<(), PackageError> {
+/// Checks the directory of a package without unpacking it, and gives its bytes once unpacked, as the archive claims
+/// them: [`unpack`] holds the archive to it.
+pub fn inspect(package: &[u8]) -> Result<u64, PackageError> {
     let mut archive = ZipArchive::new(Cursor::new(package)).map_err(PackageError::NotZip)?;
     if archive.len() > ENTRIES_MAX {
         return Err(PackageError::TooManyEntries);
@@ -108,7 +108,7 @@ pub fn inspect(package: &[u8]) -> Result<(), PackageError> {
     if total > PACKAGE_UNZIPPED_BYTES_MAX {
         return Err(PackageError::TooLarge);
     }
-    if files == 0 { Err(PackageError::Empty) } else { Ok(()) }
+    if files == 0 { Err(PackageError::Empty) } else { Ok(total) }
 }
 
 /// Unpacks a package into the empty directory `root`. Links are made last, so nothing is ever written through one.
@@ -127,8 +127,12 @@ pub fn unpack(package: &[u8], root: &Path) -> Result<(), PackageError> {
             Entry::Directory => create_directories(root, &relative, &mut directories)?,
             Entry::File => {
                 create_directories(root, relative.parent().unwrap_or(Path::new("")), &mut directories)?;
-                let mode = file_mode(entry.unix_mode());
-                budget -= write_file(&mut entry, &target, mode, budget)?;
+                let (mode, claimed) = (file_mode(entry.unix_mode()), entry.size());
+                let written = write_file(&mut entry, &target, mode, budget)?;
+                if written != claimed {
+                    return Err(PackageError::Unsafe { entry: name, reason: "is not as large as it says" });
+                }
+                budget -= written;
             }
             Entry::Link => {
                 let mut text = String::new();
@@ -393,7 +397,7 @@ mod tests {
             }
         }
         let root = tempfile::tempdir().unwrap();
-        let outcome = inspect(&package).and_then(|()| unpack(&package, root.path()));
+        let outcome = inspect(&package).and_then(|_| unpack(&package, root.path()));
         assert!(outcome.is_err());
         let size = fs::metadata(root.path().join("zeros")).map_or(0, |file| file.len());
         assert!(size <= PACKAGE_UNZIPPED_BYTES_MAX);

@@ -11,7 +11,7 @@ use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingM
 use hearth_store::records::{Listing, RecordError};
 use hearth_store::{Keyspace, Record, Shard, Store, Table};
 use hearth_wire::Failure;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -160,17 +160,23 @@ impl Registry {
         Ok(entry)
     }
 
-    /// Blobs that a stored version, or an environment still running, needs.
-    pub(crate) fn blobs_in_use(&self) -> std::collections::HashSet<String> {
+    /// The names of packages and directories that a stored version, or an environment still running, needs.
+    pub(crate) fn names_in_use(&self) -> HashSet<String> {
         let entries = self.all();
         let stored = entries.iter().flat_map(|entry| {
-            entry.function().versions().map(|(_, version)| version.code.blob.clone()).collect::<Vec<_>>()
+            let versions = entry.function().versions().map(|(_, version)| version);
+            versions
+                .flat_map(|version| {
+                    let packages = version.packages().map(|code| code.blob.clone());
+                    packages.chain(version.directories()).collect::<Vec<_>>()
+                })
+                .collect::<Vec<_>>()
         });
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         served.retain(|definition| definition.strong_count() > 0);
-        let running = served.iter().filter_map(|definition| {
-            let definition = definition.upgrade()?;
-            Some(definition.code.file_name()?.to_str()?.to_owned())
+        let running = served.iter().filter_map(Weak::upgrade).flat_map(|definition| {
+            let directories = std::iter::once(&definition.code).chain(&definition.layers);
+            directories.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect::<Vec<_>>()
         });
         stored.chain(running.collect::<Vec<_>>()).collect()
     }
@@ -258,7 +264,7 @@ fn definition(
         runtime: settings.runtime.parse().ok()?,
         handler: settings.handler.clone(),
         code: code_dir.join(&version.code.blob),
-        layers: None,
+        layers: settings.layers_directory().map(|name| code_dir.join(name)),
         memory_mb: settings.memory_mb,
         timeout: Duration::from_secs(settings.timeout_s.into()),
         ephemeral_storage_mb: settings.ephemeral_storage_mb,

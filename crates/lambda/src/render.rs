@@ -1,6 +1,6 @@
 //! How a version is shown to clients: `FunctionConfiguration`.
 
-use crate::model::{Function, LastUpdate, State, Version};
+use crate::model::{AttachedLayer, Function, LastUpdate, State, Version};
 use crate::settings::host_architecture;
 use hearth_api::lambda as api;
 use hearth_base::Qualifier;
@@ -51,6 +51,7 @@ pub(crate) fn configuration(
         }),
         runtime_version_config: runtime_version(version),
         logging_config: Some(logging(version)),
+        layers: layers(version),
         ..Default::default()
     }
 }
@@ -95,6 +96,16 @@ fn runtime_version(version: &Version) -> Option<api::RuntimeVersionConfig> {
             message: Some(message),
         }),
     })
+}
+
+fn layers(version: &Version) -> Option<Vec<api::Layer>> {
+    let layer = |layer: &AttachedLayer| api::Layer {
+        arn: Some(layer.arn.clone()),
+        code_size: i64::try_from(layer.code.bytes).ok(),
+        ..Default::default()
+    };
+    let layers: Vec<_> = version.settings.layers.iter().map(layer).collect();
+    (!layers.is_empty()).then_some(layers)
 }
 
 fn logging(version: &Version) -> api::LoggingConfig {

@@ -3,7 +3,7 @@
 //! It refuses by name what Hearth cannot do yet, so that nothing is accepted and ignored.
 
 use crate::failures::{invalid_parameter, not_yet, validation};
-use crate::model::{Logging, Settings};
+use crate::model::{AttachedLayer, Logging, Settings};
 use hearth_api::lambda as api;
 use hearth_base::limits;
 use hearth_environment::{Language, Runtime};
@@ -22,6 +22,7 @@ pub(crate) struct Change {
     pub(crate) ephemeral_storage: Option<api::EphemeralStorage>,
     pub(crate) environment: Option<api::Environment>,
     pub(crate) logging: Option<api::LoggingConfig>,
+    pub(crate) layers: Option<Vec<AttachedLayer>>,
     pub(crate) unsupported: Unsupported,
 }
 
@@ -32,7 +33,6 @@ pub(crate) struct Unsupported {
     pub(crate) dead_letter: Option<api::DeadLetterConfig>,
     pub(crate) kms_key_arn: Option<String>,
     pub(crate) tracing: Option<api::TracingConfig>,
-    pub(crate) layers: Option<Vec<String>>,
     pub(crate) file_systems: Option<Vec<api::FileSystemConfig>>,
     pub(crate) image: Option<api::ImageConfig>,
     pub(crate) snap_start: Option<api::SnapStart>,
@@ -89,6 +89,7 @@ pub(crate) fn create(name: &str, change: Change) -> Result<Settings, Failure> {
             application_level: None,
             system_level: None,
         },
+        layers: Vec::new(),
     };
     apply(name, blank, change)
 }
@@ -127,6 +128,9 @@ pub(crate) fn apply(name: &str, current: Settings, change: Change) -> Result<Set
     }
     if let Some(logging) = change.logging {
         settings.logging = logging_settings(name, settings.logging, logging)?;
+    }
+    if let Some(layers) = change.layers {
+        settings.layers = layers;
     }
     Ok(settings)
 }
@@ -234,7 +238,6 @@ fn refuse_unsupported(fields: &Unsupported) -> Result<(), Failure> {
             fields.tracing.as_ref().is_some_and(|config| config.mode == Some(api::TracingMode::Active)),
             "active X-Ray tracing",
         ),
-        ("Layers", fields.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "layers"),
         (
             "FileSystemConfigs",
             fields.file_systems.as_ref().is_some_and(|list| !list.is_empty()),

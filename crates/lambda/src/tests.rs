@@ -1,5 +1,7 @@
 //! The control plane on the in-memory engine: what clients are answered, and what is there after a restart.
 
+mod layers;
+
 use super::*;
 use crate::model::State;
 use bytes::Bytes;
@@ -267,7 +269,10 @@ async fn bad_requests_get_awss_words_and_change_nothing() {
             with(|input| input.runtime = api::Runtime::parse("java21")),
             "Runtime: Hearth does not support the runtime java21",
         ),
-        (with(|input| input.layers = Some(vec!["l".into()])), "Layers: Hearth does not support layers yet."),
+        (
+            with(|input| input.layers = Some(vec!["l".into()])),
+            "Value '[l]' at 'layers' failed to satisfy constraint",
+        ),
         (with(|input| input.package_type = Some(api::PackageType::Image)), "container images"),
         (with(|input| input.function_name = Some("x".repeat(65))), "length less than or equal to 64"),
         (

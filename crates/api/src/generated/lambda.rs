@@ -5,6 +5,11 @@
 use crate::slots::names::*;
 
 pub trait Lambda: Send + Sync + 'static {
+    fn add_layer_version_permission<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: AddLayerVersionPermissionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<AddLayerVersionPermissionResponse, hearth_wire::Failure>>;
     fn create_function<'a>(
         &'a self,
         grant: crate::Grant,
@@ -15,6 +20,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: DeleteFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<DeleteFunctionResponse, hearth_wire::Failure>>;
+    fn delete_layer_version<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteLayerVersionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn get_account_settings<'a>(
         &'a self,
         grant: crate::Grant,
@@ -30,16 +40,51 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetFunctionConfigurationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn get_layer_version<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetLayerVersionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetLayerVersionResponse, hearth_wire::Failure>>;
+    fn get_layer_version_by_arn<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetLayerVersionByArnRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetLayerVersionResponse, hearth_wire::Failure>>;
+    fn get_layer_version_policy<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetLayerVersionPolicyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetLayerVersionPolicyResponse, hearth_wire::Failure>>;
     fn list_functions<'a>(
         &'a self,
         grant: crate::Grant,
         input: ListFunctionsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<ListFunctionsResponse, hearth_wire::Failure>>;
+    fn list_layer_versions<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListLayerVersionsRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListLayerVersionsResponse, hearth_wire::Failure>>;
+    fn list_layers<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListLayersRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListLayersResponse, hearth_wire::Failure>>;
     fn list_tags<'a>(
         &'a self,
         grant: crate::Grant,
         input: ListTagsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<ListTagsResponse, hearth_wire::Failure>>;
+    fn publish_layer_version<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PublishLayerVersionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PublishLayerVersionResponse, hearth_wire::Failure>>;
+    fn remove_layer_version_permission<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: RemoveLayerVersionPermissionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn tag_resource<'a>(
         &'a self,
         grant: crate::Grant,
@@ -94,22 +139,43 @@ impl crate::Dispatch for Dispatcher {
         input: hearth_wire::Value,
     ) -> hearth_base::BoxFuture<'_, Result<hearth_wire::Value, hearth_wire::Failure>> {
         match operation {
-            0 => crate::slots::answer(self.lambda.create_function(grant, crate::slots::request(input))),
-            1 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
-            2 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
-            3 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
-            4 => crate::slots::answer(
+            0 => crate::slots::answer(
+                self.lambda.add_layer_version_permission(grant, crate::slots::request(input)),
+            ),
+            1 => crate::slots::answer(self.lambda.create_function(grant, crate::slots::request(input))),
+            2 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
+            3 => crate::slots::answer_nothing(
+                self.lambda.delete_layer_version(grant, crate::slots::request(input)),
+            ),
+            4 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
+            5 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
+            6 => crate::slots::answer(
                 self.lambda.get_function_configuration(grant, crate::slots::request(input)),
             ),
-            5 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            6 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            7 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            8 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            9 => {
+            7 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
+            8 => crate::slots::answer(
+                self.lambda.get_layer_version_by_arn(grant, crate::slots::request(input)),
+            ),
+            9 => crate::slots::answer(
+                self.lambda.get_layer_version_policy(grant, crate::slots::request(input)),
+            ),
+            10 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
+            11 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            12 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            13 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            14 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            15 => {
+                crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
+            }
+            16 => crate::slots::answer_nothing(
+                self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
+            ),
+            17 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            18 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            10 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            11 => crate::slots::answer(
+            19 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            20 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
@@ -128,6 +194,18 @@ structure!(AccountLimit {
 });
 
 structure!(AccountUsage { total_code_size: i64, function_count: i64 });
+
+structure!(AddLayerVersionPermissionRequest {
+    layer_name: String,
+    version_number: i64,
+    statement_id: String,
+    action: String,
+    principal: String,
+    organization_id: String,
+    revision_id: String,
+});
+
+structure!(AddLayerVersionPermissionResponse { statement: String, revision_id: String });
 
 enumeration!(ApplicationLogLevel {
     Trace = "TRACE",
@@ -187,6 +265,8 @@ structure!(DeadLetterConfig { target_arn: String });
 structure!(DeleteFunctionRequest { function_name: String, qualifier: String });
 
 structure!(DeleteFunctionResponse { status_code: i64 });
+
+structure!(DeleteLayerVersionRequest { layer_name: String, version_number: i64 });
 
 enumeration!(DirectS3Read {
     Enabled = "ENABLED",
@@ -306,6 +386,26 @@ structure!(GetFunctionResponse {
     concurrency: Concurrency,
 });
 
+structure!(GetLayerVersionByArnRequest { arn: String });
+
+structure!(GetLayerVersionPolicyRequest { layer_name: String, version_number: i64 });
+
+structure!(GetLayerVersionPolicyResponse { policy: String, revision_id: String });
+
+structure!(GetLayerVersionRequest { layer_name: String, version_number: i64 });
+
+structure!(GetLayerVersionResponse {
+    content: LayerVersionContentOutput,
+    layer_arn: String,
+    layer_version_arn: String,
+    description: String,
+    created_date: String,
+    version: i64,
+    compatible_architectures: Vec<Architecture>,
+    compatible_runtimes: Vec<Runtime>,
+    license_info: String,
+});
+
 structure!(ImageConfig {
     entry_point: Vec<String>,
     command: Vec<String>,
@@ -401,6 +501,39 @@ structure!(Layer {
     signing_job_arn: String,
 });
 
+structure!(LayerVersionContentInput {
+    s3_bucket: String,
+    s3_key: String,
+    s3_object_version: String,
+    s3_object_storage_mode: S3ObjectStorageMode,
+    zip_file: Bytes,
+});
+
+structure!(LayerVersionContentOutput {
+    location: String,
+    code_sha256: String,
+    code_size: i64,
+    signing_profile_version_arn: String,
+    signing_job_arn: String,
+    resolved_s3_object: ResolvedS3Object,
+});
+
+structure!(LayerVersionsListItem {
+    layer_version_arn: String,
+    version: i64,
+    description: String,
+    created_date: String,
+    compatible_architectures: Vec<Architecture>,
+    compatible_runtimes: Vec<Runtime>,
+    license_info: String,
+});
+
+structure!(LayersListItem {
+    layer_name: String,
+    layer_arn: String,
+    latest_matching_version: LayerVersionsListItem,
+});
+
 structure!(ListFunctionsRequest {
     master_region: String,
     function_version: FunctionVersion,
@@ -411,6 +544,31 @@ structure!(ListFunctionsRequest {
 structure!(ListFunctionsResponse {
     next_marker: String,
     functions: Vec<FunctionConfiguration>,
+});
+
+structure!(ListLayerVersionsRequest {
+    compatible_architecture: Architecture,
+    compatible_runtime: Runtime,
+    layer_name: String,
+    marker: String,
+    max_items: i64,
+});
+
+structure!(ListLayerVersionsResponse {
+    next_marker: String,
+    layer_versions: Vec<LayerVersionsListItem>,
+});
+
+structure!(ListLayersRequest {
+    compatible_architecture: Architecture,
+    compatible_runtime: Runtime,
+    marker: String,
+    max_items: i64,
+});
+
+structure!(ListLayersResponse {
+    next_marker: String,
+    layers: Vec<LayersListItem>,
 });
 
 structure!(ListTagsRequest { resource: String });
@@ -439,6 +597,34 @@ structure!(LoggingConfig {
 enumeration!(PackageType {
     Zip = "Zip",
     Image = "Image",
+});
+
+structure!(PublishLayerVersionRequest {
+    layer_name: String,
+    description: String,
+    content: LayerVersionContentInput,
+    compatible_architectures: Vec<Architecture>,
+    compatible_runtimes: Vec<Runtime>,
+    license_info: String,
+});
+
+structure!(PublishLayerVersionResponse {
+    content: LayerVersionContentOutput,
+    layer_arn: String,
+    layer_version_arn: String,
+    description: String,
+    created_date: String,
+    version: i64,
+    compatible_architectures: Vec<Architecture>,
+    compatible_runtimes: Vec<Runtime>,
+    license_info: String,
+});
+
+structure!(RemoveLayerVersionPermissionRequest {
+    layer_name: String,
+    version_number: i64,
+    statement_id: String,
+    revision_id: String,
 });
 
 structure!(ResolvedS3Object { s3_bucket: String, s3_key: String, s3_object_version: String });
@@ -718,6 +904,7 @@ pub mod errors {
         kms_not_found => KMSNotFoundException,
         mode_not_supported => ModeNotSupportedException,
         no_published_version => NoPublishedVersionException,
+        policy_length_exceeded => PolicyLengthExceededException,
         precondition_failed => PreconditionFailedException,
         recursive_invocation => RecursiveInvocationException,
         request_too_large => RequestTooLargeException,
@@ -765,6 +952,23 @@ pub static SERVICE: hearth_wire::Service = {
         validation_code: "ValidationException",
         operations: &[
             Operation {
+                name: "AddLayerVersionPermission",
+                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+                status: 201,
+                input: &shapes::AddLayerVersionPermissionRequest,
+                output: &shapes::AddLayerVersionPermissionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::PolicyLengthExceededException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::PreconditionFailedException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "CreateFunction",
                 uri: "/2015-03-31/functions",
                 status: 201,
@@ -800,6 +1004,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "DeleteLayerVersion",
+                method: "DELETE",
+                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+                status: 204,
+                input: &shapes::DeleteLayerVersionRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "GetAccountSettings",
                 method: "GET",
                 uri: "/2016-08-19/account-settings",
@@ -828,6 +1046,48 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/functions/{FunctionName}/configuration",
                 input: &shapes::GetFunctionConfigurationRequest,
                 output: &shapes::FunctionConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetLayerVersion",
+                method: "GET",
+                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+                input: &shapes::GetLayerVersionRequest,
+                output: &shapes::GetLayerVersionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetLayerVersionByArn",
+                method: "GET",
+                uri: "/2018-10-31/layers?find=LayerVersion",
+                input: &shapes::GetLayerVersionByArnRequest,
+                output: &shapes::GetLayerVersionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetLayerVersionPolicy",
+                method: "GET",
+                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+                input: &shapes::GetLayerVersionPolicyRequest,
+                output: &shapes::GetLayerVersionPolicyResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ServiceException,
@@ -904,6 +1164,33 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "ListLayerVersions",
+                method: "GET",
+                uri: "/2018-10-31/layers/{LayerName}/versions",
+                input: &shapes::ListLayerVersionsRequest,
+                output: &shapes::ListLayerVersionsResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "ListLayers",
+                method: "GET",
+                uri: "/2018-10-31/layers",
+                input: &shapes::ListLayersRequest,
+                output: &shapes::ListLayersResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "ListTags",
                 method: "GET",
                 uri: "/2017-03-31/tags/{Resource}",
@@ -914,6 +1201,37 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PublishLayerVersion",
+                uri: "/2018-10-31/layers/{LayerName}/versions",
+                status: 201,
+                input: &shapes::PublishLayerVersionRequest,
+                output: &shapes::PublishLayerVersionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::CodeStorageExceededException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "RemoveLayerVersionPermission",
+                method: "DELETE",
+                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
+                status: 204,
+                input: &shapes::RemoveLayerVersionPermissionRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::PreconditionFailedException,
                 ],
                 ..OPERATION
             },
@@ -987,11 +1305,6 @@ pub static SERVICE: hearth_wire::Service = {
             },
         ],
         unimplemented: &[
-            Unimplemented {
-                name: "AddLayerVersionPermission",
-                method: "POST",
-                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
-            },
             Unimplemented {
                 name: "AddPermission",
                 method: "POST",
@@ -1073,11 +1386,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2021-10-31/functions/{FunctionName}/url",
             },
             Unimplemented {
-                name: "DeleteLayerVersion",
-                method: "DELETE",
-                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
-            },
-            Unimplemented {
                 name: "DeleteProvisionedConcurrencyConfig",
                 method: "DELETE",
                 uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
@@ -1151,21 +1459,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "GetFunctionUrlConfig",
                 method: "GET",
                 uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
-                name: "GetLayerVersion",
-                method: "GET",
-                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
-            },
-            Unimplemented {
-                name: "GetLayerVersionByArn",
-                method: "GET",
-                uri: "/2018-10-31/layers?find=LayerVersion",
-            },
-            Unimplemented {
-                name: "GetLayerVersionPolicy",
-                method: "GET",
-                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
             },
             Unimplemented {
                 name: "GetPolicy",
@@ -1243,12 +1536,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
             },
             Unimplemented {
-                name: "ListLayerVersions",
-                method: "GET",
-                uri: "/2018-10-31/layers/{LayerName}/versions",
-            },
-            Unimplemented { name: "ListLayers", method: "GET", uri: "/2018-10-31/layers" },
-            Unimplemented {
                 name: "ListProvisionedConcurrencyConfigs",
                 method: "GET",
                 uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
@@ -1262,11 +1549,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "PauseDurableExecution",
                 method: "POST",
                 uri: "/2025-12-01/durable-executions/{DurableExecutionArn}/pause",
-            },
-            Unimplemented {
-                name: "PublishLayerVersion",
-                method: "POST",
-                uri: "/2018-10-31/layers/{LayerName}/versions",
             },
             Unimplemented {
                 name: "PublishVersion",
@@ -1312,11 +1594,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "PutRuntimeManagementConfig",
                 method: "PUT",
                 uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
-            },
-            Unimplemented {
-                name: "RemoveLayerVersionPermission",
-                method: "DELETE",
-                uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
             },
             Unimplemented {
                 name: "RemovePermission",
@@ -1437,6 +1714,78 @@ pub mod shapes {
             members: &[
                 Member { name: "TotalCodeSize", wire_name: "TotalCodeSize", shape: &Long, ..MEMBER },
                 Member { name: "FunctionCount", wire_name: "FunctionCount", shape: &Long, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AddLayerVersionPermissionRequest: Shape = Shape {
+        name: "AddLayerVersionPermissionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "VersionNumber",
+                    wire_name: "VersionNumber",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+                Member {
+                    name: "StatementId",
+                    wire_name: "StatementId",
+                    required: true,
+                    shape: &StatementId,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Action",
+                    wire_name: "Action",
+                    required: true,
+                    shape: &LayerPermissionAllowedAction,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Principal",
+                    wire_name: "Principal",
+                    required: true,
+                    shape: &LayerPermissionAllowedPrincipal,
+                    ..MEMBER
+                },
+                Member {
+                    name: "OrganizationId",
+                    wire_name: "OrganizationId",
+                    shape: &OrganizationId,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RevisionId",
+                    wire_name: "RevisionId",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[3, 0, 5, 4, 6, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AddLayerVersionPermissionResponse: Shape = Shape {
+        name: "AddLayerVersionPermissionResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Statement", wire_name: "Statement", shape: &String, ..MEMBER },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
             ],
             by_wire_name: &[1, 0],
             ..STRUCTURE
@@ -1572,6 +1921,26 @@ pub mod shapes {
             error: Some(ErrorTrait { code: "CodeVerificationFailedException", status: 400, sender: true }),
             ..STRUCTURE
         }),
+        ..SHAPE
+    };
+    pub static CompatibleArchitectures: Shape = Shape {
+        name: "CompatibleArchitectures",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Architecture, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(2),
+        ..SHAPE
+    };
+    pub static CompatibleRuntimes: Shape = Shape {
+        name: "CompatibleRuntimes",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Runtime, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(15),
         ..SHAPE
     };
     pub static Concurrency: Shape = Shape {
@@ -1727,6 +2096,32 @@ pub mod shapes {
                 ..MEMBER
             }],
             by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteLayerVersionRequest: Shape = Shape {
+        name: "DeleteLayerVersionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "VersionNumber",
+                    wire_name: "VersionNumber",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -2406,6 +2801,120 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static GetLayerVersionByArnRequest: Shape = Shape {
+        name: "GetLayerVersionByArnRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Arn",
+                wire_name: "Arn",
+                location: Location::Query,
+                required: true,
+                shape: &LayerVersionArn,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetLayerVersionPolicyRequest: Shape = Shape {
+        name: "GetLayerVersionPolicyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "VersionNumber",
+                    wire_name: "VersionNumber",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetLayerVersionPolicyResponse: Shape = Shape {
+        name: "GetLayerVersionPolicyResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Policy", wire_name: "Policy", shape: &String, ..MEMBER },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetLayerVersionRequest: Shape = Shape {
+        name: "GetLayerVersionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "VersionNumber",
+                    wire_name: "VersionNumber",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetLayerVersionResponse: Shape = Shape {
+        name: "GetLayerVersionResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Content", wire_name: "Content", shape: &LayerVersionContentOutput, ..MEMBER },
+                Member { name: "LayerArn", wire_name: "LayerArn", shape: &LayerArn, ..MEMBER },
+                Member {
+                    name: "LayerVersionArn",
+                    wire_name: "LayerVersionArn",
+                    shape: &LayerVersionArn,
+                    ..MEMBER
+                },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member { name: "CreatedDate", wire_name: "CreatedDate", shape: &Timestamp, ..MEMBER },
+                Member { name: "Version", wire_name: "Version", shape: &LayerVersionNumber, ..MEMBER },
+                Member {
+                    name: "CompatibleArchitectures",
+                    wire_name: "CompatibleArchitectures",
+                    shape: &CompatibleArchitectures,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleRuntimes",
+                    wire_name: "CompatibleRuntimes",
+                    shape: &CompatibleRuntimes,
+                    ..MEMBER
+                },
+                Member { name: "LicenseInfo", wire_name: "LicenseInfo", shape: &LicenseInfo, ..MEMBER },
+            ],
+            by_wire_name: &[6, 7, 0, 4, 3, 1, 2, 8, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static Handler: Shape =
         Shape { name: "Handler", min: Some(0), max: Some(128), pattern: r"[^\s]+", ..SHAPE };
     pub static ImageConfig: Shape = Shape {
@@ -2768,6 +3277,13 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static LayerArn: Shape = Shape {
+        name: "LayerArn",
+        min: Some(1),
+        max: Some(2048),
+        pattern: r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+",
+        ..SHAPE
+    };
     pub static LayerList: Shape = Shape {
         name: "LayerList",
         kind: Kind::List {
@@ -2776,11 +3292,162 @@ pub mod shapes {
         },
         ..SHAPE
     };
+    pub static LayerName: Shape = Shape {
+        name: "LayerName",
+        min: Some(1),
+        max: Some(140),
+        pattern: r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+        ..SHAPE
+    };
+    pub static LayerNameOrArn: Shape = Shape {
+        name: "LayerNameOrArn",
+        min: Some(1),
+        max: Some(2048),
+        pattern: r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+        ..SHAPE
+    };
+    pub static LayerPermissionAllowedAction: Shape = Shape {
+        name: "LayerPermissionAllowedAction",
+        min: Some(0),
+        max: Some(22),
+        pattern: r"lambda:GetLayerVersion",
+        ..SHAPE
+    };
+    pub static LayerPermissionAllowedPrincipal: Shape = Shape {
+        name: "LayerPermissionAllowedPrincipal",
+        min: Some(0),
+        max: Some(10000),
+        pattern: r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root",
+        ..SHAPE
+    };
     pub static LayerVersionArn: Shape = Shape {
         name: "LayerVersionArn",
         min: Some(1),
         max: Some(2048),
         pattern: r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))",
+        ..SHAPE
+    };
+    pub static LayerVersionContentInput: Shape = Shape {
+        name: "LayerVersionContentInput",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "S3Bucket", wire_name: "S3Bucket", shape: &S3Bucket, ..MEMBER },
+                Member { name: "S3Key", wire_name: "S3Key", shape: &S3Key, ..MEMBER },
+                Member {
+                    name: "S3ObjectVersion",
+                    wire_name: "S3ObjectVersion",
+                    shape: &S3ObjectVersion,
+                    ..MEMBER
+                },
+                Member {
+                    name: "S3ObjectStorageMode",
+                    wire_name: "S3ObjectStorageMode",
+                    shape: &S3ObjectStorageMode,
+                    ..MEMBER
+                },
+                Member { name: "ZipFile", wire_name: "ZipFile", shape: &Blob, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1, 3, 2, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static LayerVersionContentOutput: Shape = Shape {
+        name: "LayerVersionContentOutput",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "Location",
+                    wire_name: "Location",
+                    shape: &SensitiveStringOnServerOnly,
+                    ..MEMBER
+                },
+                Member { name: "CodeSha256", wire_name: "CodeSha256", shape: &String, ..MEMBER },
+                Member { name: "CodeSize", wire_name: "CodeSize", shape: &Long, ..MEMBER },
+                Member {
+                    name: "SigningProfileVersionArn",
+                    wire_name: "SigningProfileVersionArn",
+                    shape: &Arn,
+                    ..MEMBER
+                },
+                Member { name: "SigningJobArn", wire_name: "SigningJobArn", shape: &Arn, ..MEMBER },
+                Member {
+                    name: "ResolvedS3Object",
+                    wire_name: "ResolvedS3Object",
+                    shape: &ResolvedS3Object,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 2, 0, 5, 4, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static LayerVersionNumber: Shape = Shape { name: "LayerVersionNumber", kind: Kind::Integer, ..SHAPE };
+    pub static LayerVersionsList: Shape = Shape {
+        name: "LayerVersionsList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &LayerVersionsListItem, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static LayerVersionsListItem: Shape = Shape {
+        name: "LayerVersionsListItem",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerVersionArn",
+                    wire_name: "LayerVersionArn",
+                    shape: &LayerVersionArn,
+                    ..MEMBER
+                },
+                Member { name: "Version", wire_name: "Version", shape: &LayerVersionNumber, ..MEMBER },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member { name: "CreatedDate", wire_name: "CreatedDate", shape: &Timestamp, ..MEMBER },
+                Member {
+                    name: "CompatibleArchitectures",
+                    wire_name: "CompatibleArchitectures",
+                    shape: &CompatibleArchitectures,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleRuntimes",
+                    wire_name: "CompatibleRuntimes",
+                    shape: &CompatibleRuntimes,
+                    ..MEMBER
+                },
+                Member { name: "LicenseInfo", wire_name: "LicenseInfo", shape: &LicenseInfo, ..MEMBER },
+            ],
+            by_wire_name: &[4, 5, 3, 2, 0, 6, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static LayersList: Shape = Shape {
+        name: "LayersList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &LayersListItem, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static LayersListItem: Shape = Shape {
+        name: "LayersListItem",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "LayerName", wire_name: "LayerName", shape: &LayerName, ..MEMBER },
+                Member { name: "LayerArn", wire_name: "LayerArn", shape: &LayerArn, ..MEMBER },
+                Member {
+                    name: "LatestMatchingVersion",
+                    wire_name: "LatestMatchingVersion",
+                    shape: &LayerVersionsListItem,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[2, 1, 0],
+            ..STRUCTURE
+        }),
         ..SHAPE
     };
     pub static LayersReferenceList: Shape = Shape {
@@ -2791,6 +3458,8 @@ pub mod shapes {
         },
         ..SHAPE
     };
+    pub static LicenseInfo: Shape =
+        Shape { name: "LicenseInfo", min: Some(0), max: Some(512), pattern: r".*", ..SHAPE };
     pub static ListFunctionsRequest: Shape = Shape {
         name: "ListFunctionsRequest",
         kind: Kind::Structure(Structure {
@@ -2835,6 +3504,119 @@ pub mod shapes {
             members: &[
                 Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
                 Member { name: "Functions", wire_name: "Functions", shape: &FunctionList, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListLayerVersionsRequest: Shape = Shape {
+        name: "ListLayerVersionsRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "CompatibleArchitecture",
+                    wire_name: "CompatibleArchitecture",
+                    location: Location::Query,
+                    shape: &Architecture,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleRuntime",
+                    wire_name: "CompatibleRuntime",
+                    location: Location::Query,
+                    shape: &Runtime,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxLayerListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2, 3, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListLayerVersionsResponse: Shape = Shape {
+        name: "ListLayerVersionsResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+                Member {
+                    name: "LayerVersions",
+                    wire_name: "LayerVersions",
+                    shape: &LayerVersionsList,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListLayersRequest: Shape = Shape {
+        name: "ListLayersRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "CompatibleArchitecture",
+                    wire_name: "CompatibleArchitecture",
+                    location: Location::Query,
+                    shape: &Architecture,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleRuntime",
+                    wire_name: "CompatibleRuntime",
+                    location: Location::Query,
+                    shape: &Runtime,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxLayerListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListLayersResponse: Shape = Shape {
+        name: "ListLayersResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+                Member { name: "Layers", wire_name: "Layers", shape: &LayersList, ..MEMBER },
             ],
             by_wire_name: &[1, 0],
             ..STRUCTURE
@@ -2909,6 +3691,8 @@ pub mod shapes {
         pattern: r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}",
         ..SHAPE
     };
+    pub static MaxLayerListItems: Shape =
+        Shape { name: "MaxLayerListItems", kind: Kind::Integer, min: Some(1), max: Some(50), ..SHAPE };
     pub static MaxListItems: Shape =
         Shape { name: "MaxListItems", kind: Kind::Integer, min: Some(1), max: Some(10000), ..SHAPE };
     pub static MemorySize: Shape =
@@ -2961,6 +3745,8 @@ pub mod shapes {
         pattern: r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
         ..SHAPE
     };
+    pub static OrganizationId: Shape =
+        Shape { name: "OrganizationId", min: Some(0), max: Some(34), pattern: r"o-[a-z0-9]{10,32}", ..SHAPE };
     pub static PackageType: Shape =
         Shape { name: "PackageType", values: super::PackageType::VALUES, ..SHAPE };
     pub static PerExecutionEnvironmentMaxConcurrency: Shape = Shape {
@@ -2968,6 +3754,19 @@ pub mod shapes {
         kind: Kind::Integer,
         min: Some(1),
         max: Some(1600),
+        ..SHAPE
+    };
+    pub static PolicyLengthExceededException: Shape = Shape {
+        name: "PolicyLengthExceededException",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Type", wire_name: "Type", shape: &String, ..MEMBER },
+                Member { name: "message", wire_name: "message", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            error: Some(ErrorTrait { code: "PolicyLengthExceededException", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
         ..SHAPE
     };
     pub static PreconditionFailedException: Shape = Shape {
@@ -2983,6 +3782,79 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PublishLayerVersionRequest: Shape = Shape {
+        name: "PublishLayerVersionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member {
+                    name: "Content",
+                    wire_name: "Content",
+                    required: true,
+                    shape: &LayerVersionContentInput,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleArchitectures",
+                    wire_name: "CompatibleArchitectures",
+                    shape: &CompatibleArchitectures,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleRuntimes",
+                    wire_name: "CompatibleRuntimes",
+                    shape: &CompatibleRuntimes,
+                    ..MEMBER
+                },
+                Member { name: "LicenseInfo", wire_name: "LicenseInfo", shape: &LicenseInfo, ..MEMBER },
+            ],
+            by_wire_name: &[3, 4, 2, 1, 0, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PublishLayerVersionResponse: Shape = Shape {
+        name: "PublishLayerVersionResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Content", wire_name: "Content", shape: &LayerVersionContentOutput, ..MEMBER },
+                Member { name: "LayerArn", wire_name: "LayerArn", shape: &LayerArn, ..MEMBER },
+                Member {
+                    name: "LayerVersionArn",
+                    wire_name: "LayerVersionArn",
+                    shape: &LayerVersionArn,
+                    ..MEMBER
+                },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member { name: "CreatedDate", wire_name: "CreatedDate", shape: &Timestamp, ..MEMBER },
+                Member { name: "Version", wire_name: "Version", shape: &LayerVersionNumber, ..MEMBER },
+                Member {
+                    name: "CompatibleArchitectures",
+                    wire_name: "CompatibleArchitectures",
+                    shape: &CompatibleArchitectures,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CompatibleRuntimes",
+                    wire_name: "CompatibleRuntimes",
+                    shape: &CompatibleRuntimes,
+                    ..MEMBER
+                },
+                Member { name: "LicenseInfo", wire_name: "LicenseInfo", shape: &LicenseInfo, ..MEMBER },
+            ],
+            by_wire_name: &[6, 7, 0, 4, 3, 1, 2, 8, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static RecursiveInvocationException: Shape = Shape {
         name: "RecursiveInvocationException",
         kind: Kind::Structure(Structure {
@@ -2992,6 +3864,47 @@ pub mod shapes {
             ],
             by_wire_name: &[1, 0],
             error: Some(ErrorTrait { code: "RecursiveInvocationException", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static RemoveLayerVersionPermissionRequest: Shape = Shape {
+        name: "RemoveLayerVersionPermissionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "LayerName",
+                    wire_name: "LayerName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerNameOrArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "VersionNumber",
+                    wire_name: "VersionNumber",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+                Member {
+                    name: "StatementId",
+                    wire_name: "StatementId",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &StatementId,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RevisionId",
+                    wire_name: "RevisionId",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 3, 2, 1],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -3368,6 +4281,8 @@ pub mod shapes {
     pub static StateReason: Shape = Shape { name: "StateReason", ..SHAPE };
     pub static StateReasonCode: Shape =
         Shape { name: "StateReasonCode", values: super::StateReasonCode::VALUES, ..SHAPE };
+    pub static StatementId: Shape =
+        Shape { name: "StatementId", min: Some(1), max: Some(100), pattern: r"([a-zA-Z0-9-_]+)", ..SHAPE };
     pub static String: Shape = Shape { name: "String", ..SHAPE };
     pub static StringList: Shape = Shape {
         name: "StringList",

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>
 
 use crate::failures::{invalid_parameter, not_yet, validation};
+use crate::layer::attach::{attach, check_size};
 use crate::model::{Code, Function, State, Version};
 use crate::naming::Target;
 use crate::ops::tag_resource::check_tags;
@@ -33,13 +34,16 @@ pub(crate) async fn create_function(
     let tags = input.tags.take().unwrap_or_default();
     check_tags(&BTreeMap::new(), &tags)?;
     let (publish, source) = (input.publish.unwrap_or(false), input.code.take());
-    let settings = settings::create(&key.name, change(input))?;
+    let _package = inner.packages.read().await;
+    let layers = input.layers.take().unwrap_or_default();
+    let layers = Some(attach(&inner.layers, &grant, &layers)?);
+    let settings = settings::create(&key.name, Change { layers, ..change(input) })?;
     let zip = zip_of(source.unwrap_or_default())?;
     if inner.registry.get(&key).is_some() {
         return Err(already_exists(&key.name));
     }
-    let _package = inner.packages.read().await;
     let code = deploy::store_package(inner, zip).await?;
+    check_size(&code, &settings.layers)?;
     let latest = new_version(inner, settings, code);
     let mut function = Function {
         account: key.account,
@@ -110,12 +114,12 @@ fn change(input: CreateFunctionRequest) -> Change {
         ephemeral_storage: input.ephemeral_storage,
         environment: input.environment,
         logging: input.logging_config,
+        layers: None,
         unsupported: Unsupported {
             vpc: input.vpc_config,
             dead_letter: input.dead_letter_config,
             kms_key_arn: input.kms_key_arn,
             tracing: input.tracing_config,
-            layers: input.layers,
             file_systems: input.file_system_configs,
             image: input.image_config,
             snap_start: input.snap_start,

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html>
 
 use crate::Inner;
+use crate::layer::naming::LayerKey;
 use crate::naming::FunctionKey;
 use hearth_api::Grant;
 use hearth_api::lambda::{AccountLimit, AccountUsage, GetAccountSettingsRequest, GetAccountSettingsResponse};
@@ -25,6 +26,10 @@ pub(crate) async fn get_account_settings(
             entry.function().versions().map(|(_, version)| version.code.bytes).collect::<Vec<_>>()
         })
         .sum();
+    let from = LayerKey { account: grant.account(), region: grant.region().clone(), name: String::new() };
+    let layers = inner.layers.list(from);
+    let layer_bytes: u64 =
+        layers.iter().flat_map(|layer| layer.versions.values()).map(|version| version.code.bytes).sum();
     let concurrency = i64::from(limits::CONCURRENT_EXECUTIONS_DEFAULT);
     Ok(GetAccountSettingsResponse {
         account_limit: Some(AccountLimit {
@@ -35,7 +40,7 @@ pub(crate) async fn get_account_settings(
             unreserved_concurrent_executions: Some(concurrency),
         }),
         account_usage: Some(AccountUsage {
-            total_code_size: i64::try_from(code_bytes).ok(),
+            total_code_size: i64::try_from(code_bytes + layer_bytes).ok(),
             function_count: i64::try_from(functions.len()).ok(),
         }),
     })

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html>
 
 use crate::failures::{invalid_parameter, not_yet, revision_mismatch};
+use crate::layer::attach::check_size;
 use crate::model::{Function, LastUpdate};
 use crate::naming::Target;
 use crate::registry::refuse_while_updating;
@@ -30,6 +31,7 @@ pub(crate) async fn update_function_code(
     if input.dry_run == Some(true) {
         let mut function = entry.function().clone();
         function.latest.code = deploy::check_package(&zip)?;
+        check_size(&function.latest.code, &function.latest.settings.layers)?;
         return Ok(render::configuration(&function, &Qualifier::Latest, &function.latest, false));
     }
     let _package = inner.packages.read().await;
@@ -39,6 +41,7 @@ pub(crate) async fn update_function_code(
         .update(&key, |function| {
             check(function, input.revision_id.as_deref())?;
             let latest = &mut function.latest;
+            check_size(&code, &latest.settings.layers)?;
             latest.code = code.clone();
             latest.last_update = Some(LastUpdate::InProgress);
             latest.last_modified = inner.clock.now();

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html>
 
 use crate::failures::revision_mismatch;
+use crate::layer::attach::{attach, check_size};
 use crate::model::LastUpdate;
 use crate::naming::Target;
 use crate::registry::refuse_while_updating;
@@ -16,11 +17,13 @@ use std::sync::Arc;
 pub(crate) async fn update_function_configuration(
     inner: &Arc<Inner>,
     grant: Grant,
-    input: UpdateFunctionConfigurationRequest,
+    mut input: UpdateFunctionConfigurationRequest,
 ) -> Result<FunctionConfiguration, Failure> {
     let key = Target::read_unqualified(&grant, input.function_name.as_deref())?;
     let revision_id = input.revision_id.clone();
-    let change = change(input);
+    let _package = inner.packages.read().await;
+    let layers = input.layers.take().map(|arns| attach(&inner.layers, &grant, &arns)).transpose()?;
+    let change = Change { layers, ..change(input) };
     let (entry, ()) = inner
         .registry
         .update(&key, |function| {
@@ -30,6 +33,7 @@ pub(crate) async fn update_function_configuration(
                 return Err(revision_mismatch());
             }
             latest.settings = settings::apply(&key.name, latest.settings.clone(), change.clone())?;
+            check_size(&latest.code, &latest.settings.layers)?;
             latest.last_update = Some(LastUpdate::InProgress);
             latest.last_modified = inner.clock.now();
             latest.revision_id = hearth_base::id::uuid(inner.rng.as_ref());
@@ -58,12 +62,12 @@ fn change(input: UpdateFunctionConfigurationRequest) -> Change {
         ephemeral_storage: input.ephemeral_storage,
         environment: input.environment,
         logging: input.logging_config,
+        layers: None,
         unsupported: Unsupported {
             vpc: input.vpc_config,
             dead_letter: input.dead_letter_config,
             kms_key_arn: input.kms_key_arn,
             tracing: input.tracing_config,
-            layers: input.layers,
             file_systems: input.file_system_configs,
             image: input.image_config,
             snap_start: input.snap_start,
