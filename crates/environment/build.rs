@@ -7,14 +7,15 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes").canonicalize()?;
     let mut list = String::from("const FILES: &[File] = &[\n");
-    for directory in ["python", "node"] {
+    for (directory, entry) in [("python", "bootstrap.py"), ("node", "index.mjs")] {
         let top = root.join(directory);
         println!("cargo:rerun-if-changed={}", top.display());
         let mut files = Vec::new();
-        if top.is_dir() {
-            walk(&top, &mut files)?;
-        }
+        walk(&top, &mut files)?;
         files.sort();
+        if !files.contains(&top.join(entry)) {
+            return Err(io::Error::other(format!("runtimes/{directory}/{entry} is missing")));
+        }
         for file in files {
             let path = file.strip_prefix(&top).map_err(io::Error::other)?;
             let line = format!(

@@ -59,6 +59,8 @@ pub(crate) struct Environment {
     log: Arc<LogStream>,
     cage: Option<Cage>,
     temporary: Option<TemporaryStorage>,
+    /// The most memory that the cages before have used.
+    memory_peak_bytes: u64,
     new: bool,
     _life: Life,
 }
@@ -131,6 +133,7 @@ impl Environment {
             log,
             cage: None,
             temporary: None,
+            memory_peak_bytes: 0,
             new: true,
             _life,
             surroundings,
@@ -402,7 +405,8 @@ impl Environment {
     }
 
     fn max_memory_used_mb(&self) -> u32 {
-        let bytes = self.cage.as_ref().and_then(Cage::memory_peak_bytes).unwrap_or(0);
+        let now = self.cage.as_ref().and_then(Cage::memory_peak_bytes).unwrap_or(0);
+        let bytes = now.max(self.memory_peak_bytes);
         u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.definition.memory_mb)
     }
 
@@ -417,6 +421,7 @@ impl Environment {
     fn reset(&mut self) {
         if let Some(cage) = self.cage.take() {
             self.temporary = Some(cage.temporary());
+            self.memory_peak_bytes = self.memory_peak_bytes.max(cage.memory_peak_bytes().unwrap_or(0));
             cage.kill();
             let life = self.surroundings.living.begin();
             self.surroundings.tasks.spawn(async move {

@@ -147,6 +147,7 @@ async fn a_failing_initialisation_is_tried_again_and_then_told() {
         assert!(first < second && second < start, "{log}");
         assert!(log.ends_with(&status), "{log}");
         assert_eq!(completion.report.init, None);
+        assert!(completion.report.max_memory_used_mb > 0, "{log}");
         // The next invocation tries once.
         let again = server.invoke(&function, "{}").await;
         assert_eq!(failed(&again)["errorType"], error_type);
