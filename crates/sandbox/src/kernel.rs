@@ -177,6 +177,7 @@ pub fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -
     io::Error::last_os_error()
 }
 
+const LOOP_CTL_ADD: u64 = 0x4C80;
 const LOOP_CTL_GET_FREE: u64 = 0x4C82;
 const LOOP_CONFIGURE: u64 = 0x4C0A;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
@@ -203,6 +204,15 @@ struct LoopConfiguration {
 pub fn free_loop(control: BorrowedFd<'_>) -> io::Result<u32> {
     // SAFETY: LOOP_CTL_GET_FREE takes no argument.
     let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE as _) };
+    check(number)?;
+    u32::try_from(number).map_err(io::Error::other)
+}
+
+/// The number of a loop device that has just been made.
+pub fn new_loop(control: BorrowedFd<'_>) -> io::Result<u32> {
+    const ANY: libc::c_int = -1;
+    // SAFETY: LOOP_CTL_ADD takes an integer.
+    let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_ADD as _, ANY) };
     check(number)?;
     u32::try_from(number).map_err(io::Error::other)
 }

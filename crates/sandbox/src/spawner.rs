@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The size of `/tmp` that cages are kept ready with: what almost everybody asks for.
 const TEMPORARY_BYTES_USUAL: u64 = 512 << 20;
@@ -61,6 +61,8 @@ struct Inner {
     identities: Option<Arc<Identities>>,
     images: Option<Images>,
     findings: Vec<Finding>,
+    /// Who may have a cage built just now. More at once than processors can build would only make all of them late.
+    builders: Semaphore,
     /// Numbers the directories that stand for `/tmp` without a sandbox.
     next: AtomicU64,
 }
@@ -123,6 +125,7 @@ impl Spawner {
                 identities,
                 images: images.ok(),
                 findings,
+                builders: Semaphore::new(builders()),
                 next: AtomicU64::new(1),
             }),
         })
@@ -227,6 +230,8 @@ enum Hold {
 
 impl Inner {
     async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
+        // The semaphore is never closed.
+        let _builder = self.builders.acquire().await.map_err(|_| Error::SpawnerGone)?;
         let outfit = self.equip(spec).await?;
         let identity = match &outfit.hold {
             Hold::New(hold) => hold.identity.clone(),
@@ -426,6 +431,12 @@ impl Inner {
         let cages_max = Identities::most();
         identities.next().map(|identity| Some(Arc::new(identity))).ok_or(Error::TooMany { cages_max })
     }
+}
+
+/// How many cages are built at once.
+fn builders() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (2 * processors).max(4)
 }
 
 /// A free port of the same address on the host.

@@ -23,6 +23,7 @@ const BYTES_PER_INODE: u64 = 16_384;
 const INODE_BYTES: u64 = 256;
 const BLOCK_BYTES: u64 = 4_096;
 const LOOP_ATTEMPTS: usize = 64;
+const LOOP_RACES: usize = 16;
 
 /// Where `mke2fs` is, when it is.
 fn formatter() -> Option<PathBuf> {
@@ -126,9 +127,15 @@ fn attach(image: &OwnedFd, host: &Path) -> Result<(PathBuf, OwnedFd), Fault> {
     let control = host.join("dev/loop-control");
     let control = open(&control).map_err(Fault::at("open", &control))?;
     let mut last = io::Error::from_raw_os_error(libc::EBUSY);
-    for _ in 0..LOOP_ATTEMPTS {
-        let number = kernel::free_loop(control.as_fd())
-            .map_err(Fault::at("find a loop device by", "/dev/loop-control"))?;
+    for attempt in 0..LOOP_ATTEMPTS {
+        // When many cages start at once all of them are told the same free device, and one gets it. After a few of those
+        // races it is better to have one made. The kernel keeps it, as it keeps all, for whoever needs one next.
+        let number = if attempt < LOOP_RACES {
+            kernel::free_loop(control.as_fd())
+        } else {
+            kernel::new_loop(control.as_fd())
+        };
+        let number = number.map_err(Fault::at("find a loop device by", "/dev/loop-control"))?;
         let path = host.join(format!("dev/loop{number}"));
         let device = open(&path).map_err(Fault::at("open", &path))?;
         match kernel::attach_loop(device.as_fd(), image.as_fd()) {
