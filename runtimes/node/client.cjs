@@ -5,7 +5,7 @@
 'use strict';
 
 const { connect } = require('node:net');
-const { errorReport, xrayCause } = require('./errors.cjs');
+const { errorReport, headerText, xrayCause } = require('./errors.cjs');
 const { PROMISES_ONLY } = require('./generation.cjs');
 
 const API = '/2018-06-01/runtime';
@@ -13,6 +13,7 @@ const API = '/2018-06-01/runtime';
 const XRAY_CAUSE_LIMIT_BYTES = 32 * 1024;
 
 class RuntimeApiClient {
+  #address;
   #host;
   #port;
   #socket = null;
@@ -23,6 +24,7 @@ class RuntimeApiClient {
 
   /** @param address host and port, as in `AWS_LAMBDA_RUNTIME_API` */
   constructor(address) {
+    this.#address = address;
     const colon = address.lastIndexOf(':');
     this.#host = address.slice(0, colon).replace(/^\[|\]$/g, '');
     this.#port = Number(address.slice(colon + 1));
@@ -73,16 +75,17 @@ class RuntimeApiClient {
 
   async postInitError(error) {
     const report = errorReport(error);
-    const headers = { 'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': report.errorType };
+    const headers = { 'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': headerText(report.errorType) };
     await this.#exchange('POST', `${API}/init/error`, headers, JSON.stringify(report));
   }
 
   async #exchange(method, path, headers = {}, text = '') {
+    // What a function left running may fail while the next event is waited for; that is told on another connection.
+    if (this.#pending !== null) return new RuntimeApiClient(this.#address).#exchange(method, path, headers, text);
     const body = Buffer.from(text);
-    const host = `${this.#host}:${this.#port}`;
-    const lines = [`${method} ${path} HTTP/1.1`, `Host: ${host}`, `User-Agent: hearth-node/${process.version}`];
-    // An error's name is the function's to choose; in a header it must stay on its line.
-    for (const name of Object.keys(headers)) lines.push(`${name}: ${String(headers[name]).replace(/[\r\n\0]/g, ' ')}`);
+    const agent = `hearth-node/${process.version}`;
+    const lines = [`${method} ${path} HTTP/1.1`, `Host: ${this.#address}`, `User-Agent: ${agent}`];
+    for (const name of Object.keys(headers)) lines.push(`${name}: ${headers[name]}`);
     if (method === 'POST') lines.push(`Content-Length: ${body.length}`);
     const request = Buffer.concat([Buffer.from(lines.join('\r\n') + '\r\n\r\n'), body]);
     const kept = this.#socket !== null;
@@ -122,7 +125,7 @@ class RuntimeApiClient {
       this.#socket = null;
       const pending = this.#pending;
       this.#pending = null;
-      pending?.reject(failure ?? new Error(`The Runtime API at ${this.#host}:${this.#port} closed the connection`));
+      pending?.reject(failure ?? new Error(`The Runtime API at ${this.#address} closed the connection`));
     });
   }
 

@@ -73,6 +73,11 @@ function errorReport(thrown) {
   }
 }
 
+/** An error's type as a header: its name is the function's to choose, and may hold what a header must not. */
+function headerText(errorType) {
+  return String(errorType).replace(/[^\t\x20-\x7e\x80-\xff]/g, '?');
+}
+
 function intoError(thrown) {
   if (thrown instanceof Error) return thrown;
   return new Error(PROMISES_ONLY ? String(thrown) : thrown);
@@ -124,6 +129,7 @@ module.exports = {
   CallbackHandlerDeprecated,
   UnhandledPromiseRejection,
   errorReport,
+  headerText,
   intoError,
   errorLine,
   xrayCause,

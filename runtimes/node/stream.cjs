@@ -5,7 +5,7 @@
 
 const { Agent, request } = require('node:http');
 const { RuntimeApiClient } = require('./client.cjs');
-const { InvalidStreamingOperation, errorReport } = require('./errors.cjs');
+const { InvalidStreamingOperation, errorReport, headerText } = require('./errors.cjs');
 
 const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
 const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
@@ -80,7 +80,7 @@ function openResponseStream(client, requestId, highWaterMark) {
   const fail = (thrown) => {
     const report = errorReport(thrown);
     outgoing.addTrailers({
-      [ERROR_TYPE]: report.errorType,
+      [ERROR_TYPE]: headerText(report.errorType),
       [ERROR_BODY]: Buffer.from(JSON.stringify(report)).toString('base64'),
     });
     return new Promise((resolve) => outgoing.end(resolve));

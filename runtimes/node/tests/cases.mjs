@@ -2,7 +2,7 @@
 //! Every case is run through our runtime and compared with what stands here; where AWS's own client can be installed it
 //! is run through that too, and the two must not differ. It refuses to hold code of the runtimes: that is elsewhere.
 
-import { REQUEST_ID, event } from './runtime-api.mjs';
+import { NEVER, REQUEST_ID, event } from './runtime-api.mjs';
 
 const RESPONSE = `invocation/${REQUEST_ID}/response`;
 const ERROR = `invocation/${REQUEST_ID}/error`;
@@ -219,6 +219,15 @@ const INIT = [
     events: [event(), event()],
     status: 129,
   }),
+  old('late_error_while_waiting', 'export const handler = async () => { setTimeout(() => { throw new Error("late"); }, 50); };', [
+    responds('null'),
+    fails('Error', 'late'),
+  ], { events: [event(), NEVER], status: 129 }),
+  old('odd_error_names', handler('const e = new Error("x"); e.name = "a\\nb\\u0100c"; throw e;'), [fails('a\nb\u0100c', 'x')]),
+  old('odd_error_names_at_import', 'const e = new Error("x"); e.name = "a\\nb\\u0100c"; throw e;', [{ path: INIT_ERROR }], {
+    status: 129,
+    compared: false,
+  }),
   test('exits_at_import', 'process.exit(5);', [], { status: 5 }),
   test('commonjs', cjs('exports.handler = async () => [typeof require, typeof module, __filename.endsWith("app.js")];'), [
     responds('["object","object",true]'.replace('"object","object"', '"function","object"')),
@@ -311,6 +320,9 @@ const STREAMS = [
   ), [streamed('x'.repeat(5000000))]),
   test('stream_fails_at_once', stream('throw new TypeError("bad");'), [streamed('', undefined, 'TypeError')]),
   test('stream_fails_later', stream('stream.write("some"); throw new TypeError("bad");'), [streamed('some', undefined, 'TypeError')]),
+  test('stream_odd_error_name', stream('const e = new Error("x"); e.name = "a\\nb"; throw e;'), [streamed('', undefined, 'a?b')], {
+    compared: false,
+  }),
   test('stream_returns', stream('stream.end("x"); return 5;'), [streamed('x')], {
     stdout: ['WARN\tStreaming handlers ignore return values.\n'],
   }),

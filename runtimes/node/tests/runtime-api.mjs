@@ -36,6 +36,9 @@ async function bodyOf(request) {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** An event that never comes: the runtime waits for it until it ends by itself. */
+export const NEVER = { held: true };
+
 /**
  * Runs a runtime against a list of events.
  * @returns `posts`, `stdout` (bytes), `stderr`, and `status`: the exit status, or null for a process that was waiting
@@ -54,7 +57,9 @@ export async function exchange(command, events, environment, directory) {
         process_.kill('SIGKILL');
         return;
       }
-      const { headers, body } = events[served++];
+      const { headers, body, held } = events[served];
+      if (held) return;
+      served++;
       response.writeHead(200, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
       return;
     }

@@ -85,9 +85,9 @@ class LambdaRuntimeClient:
             )
             raise RuntimeError(f"Failed to post invocation {outcome}")
 
-    def _exchange(self, method, path, body=b"", headers={}):
+    def _exchange(self, method, path, body=b"", headers=None):
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address}", f"User-Agent: {self._USER_AGENT}"]
-        lines.extend(f"{name}: {value}" for name, value in headers.items())
+        lines.extend(f"{name}: {value}" for name, value in (headers or {}).items())
         if method == "POST":
             lines.append(f"Content-Length: {len(body)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
