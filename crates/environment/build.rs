@@ -7,7 +7,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes").canonicalize()?;
     let mut list = String::from("const FILES: &[File] = &[\n");
-    for (directory, entry) in [("python", "bootstrap.py"), ("node", "index.mjs")] {
+    for (directory, entry) in [("python", "bootstrap.py"), ("node", "bootstrap.cjs")] {
         let top = root.join(directory);
         println!("cargo:rerun-if-changed={}", top.display());
         let mut files = Vec::new();
