@@ -8,7 +8,7 @@ use crate::failure::Fault;
 use crate::log::{LogStream, Output, Source};
 use crate::runtime_api::RuntimeApi;
 use crate::variables::{self, Directories};
-use crate::{Credentials, Definition, Endpoint, Language, Resolved};
+use crate::{Credentials, Definition, Endpoint, Interpreter, Language, Resolved};
 use hearth_base::limits;
 use hearth_sandbox::{
     Announcement, Error as SandboxError, Exit, Isolation, Limits, Link, Listener, Mount, Sandbox, Spawner,
@@ -329,15 +329,40 @@ impl Plan<'_> {
             (Some(interpreter), Some((_, name))) => {
                 let program = interpreter.program_in(directories.language);
                 let bootstrap = directories.runtime.join(name).into();
-                let arguments = match interpreter.language {
-                    // The bootstrap itself does what it needs of `site`, in a third of the time.
-                    Language::Python => vec!["-S".into(), bootstrap],
-                    Language::Node | Language::Provided => vec![bootstrap],
-                };
+                let mut arguments = self.flags(interpreter);
+                arguments.push(bootstrap);
                 Ok(self.wrapped(program, arguments))
             }
             _ => self.own_bootstrap(directories).map(|program| (program, Vec::new())),
         }
+    }
+
+    /// What `runtimes/README.md` asks for.
+    fn flags(&self, interpreter: &Interpreter) -> Vec<OsString> {
+        let flags: &[&str] = match interpreter.language {
+            Language::Python => &["-S"],
+            Language::Node => &["--expose-gc", "--max-http-header-size=81920"],
+            Language::Provided => &[],
+        };
+        let mut flags: Vec<OsString> = flags.iter().map(Into::into).collect();
+        let (major, minor, _) = interpreter.version;
+        let asked = self.definition.variables.iter().find(|(name, _)| name == "NODE_OPTIONS");
+        let mut refuse = |feature: &str, runtimes: &[u16], since: (u16, u16)| {
+            let wanted =
+                asked.is_some_and(|(_, options)| options.contains(&format!("--experimental-{feature}")));
+            let runtime = self.definition.runtime;
+            // The interpreter may be another than the runtime's, and an older one knows fewer flags.
+            if runtime.language() == Language::Node
+                && runtimes.contains(&runtime.version().0)
+                && (major, minor) >= since
+                && !wanted
+            {
+                flags.push(format!("--no-experimental-{feature}").into());
+            }
+        };
+        refuse("require-module", &[20, 22], (20, 17));
+        refuse("detect-module", &[22], (20, 10));
+        flags
     }
 
     /// A script of the user's may start the runtime in its own way.

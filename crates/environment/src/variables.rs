@@ -72,21 +72,28 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
         "LD_LIBRARY_PATH",
         &format!("{libraries}/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{layers}/lib"),
     );
-    // In a cage the bootstraps themselves set the search paths that AWS's runtimes have.
-    let Some(sdk) = directories.sdk.map(shown) else { return };
+    // Where everything stands as on AWS, the bootstraps themselves set the search paths that AWS's runtimes have.
+    if directories.sdk.is_none() && directories.layers == Path::new("/opt") {
+        return;
+    }
+    let (major, minor) = definition.runtime.version();
+    let sdk = directories.sdk.map(shown);
     match language {
         Language::Node => {
-            let major = definition.runtime.version().0;
-            let paths = [
+            let mut paths = vec![
                 format!("{layers}/nodejs/node{major}/node_modules"),
                 format!("{layers}/nodejs/node_modules"),
-                format!("{sdk}/node_modules"),
-                runtime,
-                task,
             ];
+            paths.extend(sdk.map(|sdk| format!("{sdk}/node_modules")));
+            paths.extend([runtime, task]);
             set("NODE_PATH", &paths.join(":"));
         }
-        Language::Python => set("PYTHONPATH", &format!("{layers}/python:{runtime}:{sdk}")),
+        Language::Python => {
+            let own = format!("{layers}/python/lib/python{major}.{minor}/site-packages");
+            let mut paths = vec![own, format!("{layers}/python"), runtime];
+            paths.extend(sdk);
+            set("PYTHONPATH", &paths.join(":"));
+        }
         Language::Provided => {}
     }
 }
