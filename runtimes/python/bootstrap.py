@@ -13,6 +13,12 @@ RUNTIME_DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 SDK_DIRECTORY = "/var/lang-sdk/python"
 
 
+def named_version():
+    """The version of the function's runtime, which its layers are made for, whatever version stands in for it."""
+    _, named, version = os.environ.get("AWS_EXECUTION_ENV", "").partition("AWS_Lambda_python")
+    return version if named else f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
 def set_up_search_path():
     """Lays `sys.path` out as AWS does: the function, its layers, the SDK and the runtime, the standard library.
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html"""
@@ -27,8 +33,7 @@ def set_up_search_path():
     task_root = os.environ["LAMBDA_TASK_ROOT"]
     layers = []
     if "PYTHONPATH" not in os.environ:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        layers = [f"/opt/python/lib/python{version}/site-packages", "/opt/python"]
+        layers = [f"/opt/python/lib/python{named_version()}/site-packages", "/opt/python"]
         # For the Python programs that the function starts.
         os.environ["PYTHONPATH"] = os.pathsep.join([RUNTIME_DIRECTORY, SDK_DIRECTORY])
     sys.path[:] = [task_root, *layers, SDK_DIRECTORY, RUNTIME_DIRECTORY, *rest]
