@@ -1,6 +1,6 @@
 //! What starts and invocations cost here. It asserts nothing: run it by name, with `--ignored --nocapture`.
 
-use crate::fixture::{Server, invocation, newest, returned};
+use crate::fixture::{Server, Settings, invocation, newest, returned};
 use hearth_environment::{Definition, Language};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,10 +44,32 @@ async fn warm(server: &Server, what: &str, definition: Definition, turns: u32) {
     show(&format!("{what}, warm"), times);
 }
 
+/// So many at once, all cold, each for a second.
+async fn crowd(server: &Server, count: u32) {
+    let source =
+        "import time\ndef handler(event, context):\n    time.sleep(1)\n    return context.log_stream_name\n";
+    let function = Arc::new(server.python(source));
+    let begin = Instant::now();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let (environments, function) = (server.environments.clone(), Arc::clone(&function));
+        calls.spawn(async move {
+            let begin = Instant::now();
+            let request = invocation(&function, "{}");
+            let completion = environments.invoke(&function, request).await.unwrap();
+            (begin.elapsed(), returned(&completion).to_owned())
+        });
+    }
+    let (times, streams): (Vec<_>, Vec<_>) = calls.join_all().await.into_iter().unzip();
+    let environments = streams.into_iter().collect::<std::collections::HashSet<_>>().len();
+    show(&format!("{count} at once, in {environments} environments"), times);
+    eprintln!("{:40} {:?}", "all of them", begin.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn latency() {
-    let server = Server::start();
+    let server = Server::with(Settings { environments_max: 1000, ..Settings::default() });
     let python = server.python("def handler(event, context):\n    return event\n");
     cold(&server, "python, 1769 MB", python.clone(), 30).await;
     warm(&server, "python, 1769 MB", python.clone(), 2000).await;
@@ -63,6 +85,7 @@ async fn latency() {
         cold(&server, "node, 1769 MB", node.clone(), 20).await;
         warm(&server, "node, 1769 MB", node, 2000).await;
     }
+    crowd(&server, 200).await;
     let shell = server.shell("#!/bin/true\n");
     let begin = Instant::now();
     let _ = server.invoke(&Arc::new(shell), "{}").await;
