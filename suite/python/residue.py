@@ -76,12 +76,12 @@ def namespaces():
 
 
 def temporary():
-    """Temporary files of Hearth, but for those of this suite itself and of living servers."""
+    """What Hearth puts into the system's temporary directory, but for that of living servers."""
     found = set()
-    for entry in Path(tempfile.gettempdir()).iterdir():
-        ours = entry.name.startswith("hearth-") and not entry.name.startswith("hearth-suite-")
-        if ours and not (entry.is_dir() and _holds_lock(entry)):
-            found.add(str(entry))
+    for pattern in ("hearth-ephemeral-*", "hearth-run-probe-*"):
+        for entry in Path(tempfile.gettempdir()).glob(pattern):
+            if not (entry.is_dir() and _holds_lock(entry)):
+                found.add(str(entry))
     return found
 
 

@@ -1,0 +1,166 @@
+"""The AWS CLI, both versions, unmodified: the commands of the README as they are printed there, and its log tail."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from functions import PYTHON, ROLE, code, name_of
+from hearth import REPOSITORY, eventually, variables
+
+CLIS = {1: os.environ.get("HEARTH_AWS_CLI_1", str(Path(sys.executable).with_name("aws"))), 2: os.environ.get("HEARTH_AWS_CLI_2")}
+NO_CLI_2 = os.environ.get("HEARTH_NO_AWS_CLI_2", "the AWS CLI 2 is missing: run this with cargo xtask test")
+VERSIONS = [1, pytest.param(2, marks=pytest.mark.skipif(not CLIS[2], reason=NO_CLI_2))]
+needs_2 = pytest.mark.skipif(not CLIS[2], reason=NO_CLI_2)
+
+
+def environment(server):
+    """What a user's shell has: the endpoint, the region and the key, and no profile."""
+    return variables(
+        AWS_ENDPOINT_URL=server.endpoint,
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_CONFIG_FILE="/dev/null",
+        AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+        AWS_PAGER="",
+    )
+
+
+class Cli:
+    """One version of the CLI in one directory, pointed at a server."""
+
+    def __init__(self, version, server, directory):
+        self.version, self.server, self.directory = version, server, directory
+
+    def run(self, *arguments, check=True):
+        # Versions before 2.13, Debian's among them, do not read AWS_ENDPOINT_URL.
+        done = subprocess.run(
+            [CLIS[self.version], "--endpoint-url", self.server.endpoint, *arguments],
+            env=environment(self.server), cwd=self.directory, capture_output=True, text=True, timeout=120, check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def json(self, *arguments):
+        return json.loads(self.run(*arguments, "--output", "json").stdout)
+
+    def invoke(self, name, payload, *arguments):
+        raw = ["--cli-binary-format", "raw-in-base64-out"] if self.version == 2 else []
+        answer = self.json("lambda", "invoke", "--function-name", name, "--payload", payload, *raw, *arguments, "answer.json")
+        return answer, json.loads((self.directory / "answer.json").read_text())
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda version: f"version {version}")
+def cli(request, server, tmp_path):
+    (tmp_path / "app.zip").write_bytes(code(PYTHON, "def handler(event, context):\n    print('asked by', event['name'])\n    return 'Hello, ' + event['name']\n"))
+    return Cli(request.param, server, tmp_path)
+
+
+def test_the_whole_life_of_a_function(cli):
+    name = name_of("cli")
+    created = cli.json("lambda", "create-function", "--function-name", name, "--runtime", PYTHON, "--handler", "app.handler",
+                       "--role", ROLE, "--zip-file", "fileb://app.zip", "--environment", "Variables={GREETING=hello}", "--tags", "team=blue")
+    assert created["State"] == "Pending"
+    cli.run("lambda", "wait", "function-active-v2", "--function-name", name)
+    answer, value = cli.invoke(name, '{"name": "Ada"}', "--log-type", "Tail")
+    assert (answer["StatusCode"], answer["ExecutedVersion"], value) == (200, "$LATEST", "Hello, Ada")
+    answer, value = cli.invoke(name, "{}")
+    assert (answer["FunctionError"], value["errorType"]) == ("Unhandled", "KeyError")
+    cli.run("lambda", "update-function-configuration", "--function-name", name, "--timeout", "9")
+    cli.run("lambda", "wait", "function-updated-v2", "--function-name", name)
+    cli.run("lambda", "update-function-code", "--function-name", name, "--zip-file", "fileb://app.zip")
+    cli.run("lambda", "wait", "function-updated", "--function-name", name)
+    got = cli.json("lambda", "get-function", "--function-name", name)
+    assert got["Configuration"]["Timeout"] == 9 and got["Tags"] == {"team": "blue"}
+    assert name in [each["FunctionName"] for each in cli.json("lambda", "list-functions")["Functions"]]
+    group = f"/aws/lambda/{name}"
+    find = ("logs", "filter-log-events", "--log-group-name", group, "--filter-pattern", "asked")
+    eventually(lambda: cli.run(*find, check=False).returncode == 0 and cli.json(*find)["events"])
+    cli.run("lambda", "delete-function", "--function-name", name)
+    missing = cli.run("lambda", "get-function", "--function-name", name, check=False)
+    assert missing.returncode != 0 and "ResourceNotFoundException" in missing.stderr
+
+
+def test_errors_are_those_of_aws(cli):
+    for arguments, told in [
+        (("lambda", "get-function", "--function-name", "nobody"), "(ResourceNotFoundException) when calling the GetFunction operation"),
+        (("lambda", "update-function-configuration", "--function-name", "nobody", "--handler", "a b"), "(ValidationException)"),
+        (("logs", "delete-log-group", "--log-group-name", "nobody"), "(ResourceNotFoundException)"),
+    ]:
+        done = cli.run(*arguments, check=False)
+        assert done.returncode != 0 and told in done.stderr, done.stderr
+
+
+def test_who_am_i(cli):
+    assert cli.json("sts", "get-caller-identity")["Account"] == "000000000000"
+
+
+@pytest.fixture
+def tailed(server, deploy, tmp_path):
+    """A function, its log group filled by one invocation, and the CLI that can tail it."""
+    function = deploy(PYTHON, "def handler(event, context):\n    print('heard', event)\n")
+    function.invoke("first")
+    cli = Cli(2, server, tmp_path)
+    return function, cli, f"/aws/lambda/{function.name}"
+
+
+@needs_2
+@pytest.mark.parametrize("form", ["detailed", "short", "json"])
+def test_logs_are_tailed(tailed, form):
+    _, cli, group = tailed
+    tail = ("logs", "tail", group, "--format", form)
+    shown = eventually(lambda: (found := cli.run(*tail, check=False).stdout) and "REPORT" in found and found)
+    assert "heard first" in shown and "START RequestId: " in shown
+
+
+@needs_2
+def test_logs_are_followed(tailed, server):
+    function, cli, group = tailed
+    eventually(lambda: "REPORT" in cli.run("logs", "tail", group, check=False).stdout)
+    follow = subprocess.Popen(
+        [CLIS[2], "--endpoint-url", server.endpoint, "logs", "tail", group, "--follow"],
+        env=environment(server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    try:
+        seen = iter(follow.stdout.readline, "")
+        assert any("heard first" in line for line in seen)
+        function.invoke("second")
+        assert any("heard second" in line for line in seen), "followed until the new line"
+    finally:
+        follow.kill()
+        follow.communicate()
+
+
+def readme_commands():
+    """The shell blocks of the README's walk, without those that build, start or install Hearth itself."""
+    text = (REPOSITORY / "README.md").read_text()
+    section = text.split("## Ten minutes with it\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", section, re.MULTILINE)
+    commands = [textwrap.dedent(block) for block in blocks]
+    return [block for block in commands if not re.match(r"cargo |\./target/", block)]
+
+
+@needs_2
+def test_the_readme_works_as_printed(server, tmp_path):
+    commands = readme_commands()
+    assert any("create-function" in block for block in commands) and any("logs tail" in block for block in commands)
+    # In its own account, so that the function's name is free. The shim stands for a CLI of 2.13 or later.
+    shim = tmp_path / "bin/aws"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec "{CLIS[2]}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
+    shim.chmod(0o755)
+    path = f"{shim.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = "".join(commands).replace("http://127.0.0.1:4566", server.endpoint)
+    script = script.replace("AWS_ACCESS_KEY_ID=test", "AWS_ACCESS_KEY_ID=999900005555")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment(server) | {"PATH": path},
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Hello, Ada!" in done.stdout
+    own = environment(server) | {"AWS_ACCESS_KEY_ID": "999900005555"}
+    eventually(lambda: "asked by Ada" in subprocess.run(
+        [shim, "logs", "tail", "/aws/lambda/hello"], env=own, capture_output=True, text=True, timeout=60, check=False).stdout)
