@@ -39,8 +39,9 @@ pub struct CageParts<'a> {
     pub filters: &'a Filters,
     /// The run's directory.
     pub directory: &'a Path,
-    /// The spawner's own user and group, which are all there is when it is not root.
-    pub own: (u32, u32),
+    /// The spawner's own user and group where they are all there is: the cage is in a user namespace in which nobody is
+    /// mapped yet.
+    pub own: Option<(u32, u32)>,
     /// The image of the `/tmp` that most cages ask for, and the bytes that files can take in it.
     pub usual: Option<(&'a OwnedFd, u64)>,
 }
@@ -214,10 +215,9 @@ fn start_program(orders: &OwnedFd, delivery: &Delivery) -> Result<(), Error> {
 
 /// The namespaces of the cage itself. The program's user and cgroup namespaces come later: they are its own.
 fn enter_namespaces(parts: &CageParts<'_>) -> Result<(), Fault> {
-    // In a user namespace of our own we are nobody until somebody is mapped.
-    if rustix::process::geteuid().as_raw() != parts.own.0 {
+    if let Some((uid, gid)) = parts.own {
         let proc = File::open("/proc").map_err(Fault::at("open", "/proc"))?;
-        program::map_user(&proc.into(), parts.own.0, parts.own.1)?;
+        program::map_user(&proc.into(), uid, gid)?;
     }
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(fault("tie to", "the spawner"))?;

@@ -520,3 +520,141 @@ fn field(path: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        memory_bytes: 128 << 20,
+        cpu_millis_per_second: 72,
+        processes_max: 1024,
+        file_descriptors_max: 1024,
+    };
+
+    #[test]
+    fn hierarchies_of_machines_as_they_are() {
+        let hybrid = hierarchies(
+            "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
+             32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
+             35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+             40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n\
+             41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+            "9:name=systemd:/\n4:memory:/a/b\n2:cpu,cpuacct:/\n0::/\n",
+        );
+        let found: Vec<(Version, &str, String)> =
+            hybrid.iter().map(|h| (h.version, h.own.to_str().unwrap(), h.controllers.join(","))).collect();
+        assert_eq!(
+            found,
+            [
+                (Version::One, "/sys/fs/cgroup/cpu,cpuacct", "cpu,cpuacct".to_owned()),
+                (Version::One, "/sys/fs/cgroup/memory/a/b", "memory".to_owned()),
+                (Version::One, "/sys/fs/cgroup/systemd", "name=systemd".to_owned()),
+                (Version::Two, "/sys/fs/cgroup/unified", String::new()),
+            ]
+        );
+        let pure = hierarchies(
+            "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
+            "0::/user.slice/user-1000.slice/user@1000.service/app.slice/hearth.scope\n",
+        );
+        assert_eq!(pure.len(), 1);
+        assert!(pure[0].own.ends_with("user@1000.service/app.slice/hearth.scope"));
+        // A container sees its own part as the top.
+        let container = hierarchies(
+            "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup cgroup ro,memory\n",
+            "4:memory:/docker/abc\n",
+        );
+        assert_eq!(container[0].own, Path::new("/sys/fs/cgroup"));
+        assert!(hierarchies("nonsense\n", "more nonsense").is_empty());
+    }
+
+    /// A directory tree that looks like a version 2 hierarchy: files where the kernel would have made them.
+    fn version_two(top: &Path, own: &str, files: &[(&str, &str)]) -> Hierarchy {
+        let own = top.join(own);
+        fs::create_dir_all(&own).unwrap();
+        for (name, contents) in files {
+            fs::create_dir_all(top.join(name).parent().unwrap()).unwrap();
+            fs::write(top.join(name), contents).unwrap();
+        }
+        Hierarchy { version: Version::Two, controllers: Vec::new(), own, top: top.to_owned() }
+    }
+
+    #[test]
+    fn version_two_is_found_where_it_hands_controllers_down() {
+        let top = tempfile::tempdir().unwrap();
+        // Our own group hands nothing down, as we live in it; the slice above does.
+        let enabled = "slice/hearth/run-1/cgroup.subtree_control";
+        // What is written to the file lands on its first bytes, which are of no use here.
+        let tree = version_two(top.path(), "slice/scope", &[(enabled, "----------- cpu memory pids")]);
+        let (layout, _locks) = Layout::prepare_in(&[tree], "hearth", "run-1");
+        let at = Some(Branch { version: Version::Two, directory: top.path().join("slice/hearth/run-1") });
+        assert_eq!((&layout.memory, &layout.cpu, &layout.processes, &layout.freezer), (&at, &at, &at, &at));
+        assert!(!top.path().join("slice/scope/hearth").exists(), "what is of no use is removed");
+
+        let poor = tempfile::tempdir().unwrap();
+        let (layout, _locks) = Layout::prepare_in(&[version_two(poor.path(), "", &[])], "hearth", "run-1");
+        assert!(layout.memory.is_none() && layout.cpu.is_none() && layout.freezer.is_some());
+    }
+
+    #[test]
+    fn version_two_limits_are_written_as_the_kernel_reads_them() {
+        let top = tempfile::tempdir().unwrap();
+        let branch = Some(Branch { version: Version::Two, directory: top.path().to_owned() });
+        let layout = Layout {
+            memory: branch.clone(),
+            cpu: branch.clone(),
+            processes: branch.clone(),
+            freezer: branch,
+            accounting: None,
+        };
+        let group = layout.group(7);
+        let cage = top.path().join("cage-7");
+        fs::create_dir(&cage).unwrap();
+        let files = ["memory.max", "memory.swap.max", "cpu.max", "pids.max", "cgroup.freeze", "cgroup.kill"];
+        files.iter().for_each(|name| fs::write(cage.join(name), "").unwrap());
+        fs::write(cage.join("memory.events"), "low 0\noom 3\noom_kill 2\n").unwrap();
+        fs::write(cage.join("memory.peak"), "4096\n").unwrap();
+        fs::write(cage.join("cpu.stat"), "usage_usec 1500\nuser_usec 1000\n").unwrap();
+        fs::write(cage.join("cgroup.procs"), "12\n13\n").unwrap();
+        group.limit(&LIMITS).unwrap();
+        group.set_frozen(true).unwrap();
+        assert!(group.kill());
+        let read = |name: &str| fs::read_to_string(cage.join(name)).unwrap();
+        assert_eq!(read("memory.max"), "134217728");
+        assert_eq!((read("memory.swap.max"), read("pids.max")), ("0".to_owned(), "1024".to_owned()));
+        assert_eq!(read("cpu.max"), "7200 100000");
+        assert_eq!((read("cgroup.freeze"), read("cgroup.kill")), ("1".to_owned(), "1".to_owned()));
+        assert_eq!((group.oom_kills(), group.memory_peak_bytes()), (2, Some(4096)));
+        assert_eq!(group.cpu_time(), Some(Duration::from_micros(1500)));
+        assert_eq!(group.processes(), [12, 13]);
+        // Without swap accounting the file is missing, and nothing can be swapped anyway.
+        fs::remove_file(cage.join("memory.swap.max")).unwrap();
+        group.limit(&LIMITS).unwrap();
+        fs::remove_file(cage.join("memory.max")).unwrap();
+        assert!(group.limit(&LIMITS).is_err());
+    }
+
+    #[test]
+    fn a_layout_without_cgroups_limits_nothing_and_fails_nothing() {
+        let group = Layout::default().group(1);
+        assert!(group.create().unwrap().entrances.is_empty());
+        group.limit(&LIMITS).unwrap();
+        assert!(!group.can_freeze() && !group.kill() && group.set_frozen(true).is_err());
+        assert_eq!((group.oom_kills(), group.memory_peak_bytes(), group.cpu_time()), (0, None, None));
+        assert!(group.remove());
+    }
+
+    #[test]
+    fn only_dead_runs_are_swept() {
+        let top = tempfile::tempdir().unwrap();
+        let parent = top.path().join("hearth");
+        let (living, _lock) = make_locked(&parent, "run-1").unwrap();
+        let (dead, lock) = make_locked(&parent, "run-2").unwrap();
+        fs::create_dir(dead.join("cage-1")).unwrap();
+        drop(lock);
+        sweep(&parent);
+        assert!(living.exists() && !dead.exists());
+        remove_run(&living);
+        assert!(!parent.exists());
+    }
+}

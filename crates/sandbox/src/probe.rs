@@ -83,7 +83,8 @@ pub fn probe() -> Vec<Finding> {
     let scratch = std::env::temp_dir().join(format!("hearth-{name}"));
     let images = match run::claim(&scratch, &name) {
         Ok((directory, _lock)) => {
-            let found = if identities.is_some() { Images::find(&directory) } else { Err(not_root()) };
+            let found =
+                if identities.is_some() { Images::find(&directory, 1 << 20) } else { Err(not_root()) };
             // Only a busy file system keeps it, and then the operating system's own sweep of such directories.
             let _ = std::fs::remove_dir_all(&scratch);
             found

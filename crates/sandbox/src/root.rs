@@ -5,7 +5,7 @@
 use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
 use crate::kernel;
 use crate::message::Request;
-use crate::{Fault, Mount};
+use crate::{Fault, Link, Mount};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
@@ -57,7 +57,7 @@ pub fn prepare(scaffold: &Path) -> Result<OwnedFd, Fault> {
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = new_mount("proc", &[("hidepid", "2".to_owned())], attributes)?;
     enter_new_root(scaffold)?;
-    for (target, link) in links {
+    for Link { target, link } in links {
         symlink(&target, &link).map_err(Fault::at("make the link", &link))?;
     }
     for taken in taken {
@@ -124,17 +124,15 @@ fn take_from(host: &OwnedFd, mount: &Mount) -> Result<Taken, Fault> {
 }
 
 /// The host's programs, libraries, devices and the listed parts of `/etc`, and the links among them.
-fn take_system() -> Result<(Vec<Taken>, Vec<(PathBuf, PathBuf)>), Fault> {
+fn take_system() -> Result<(Vec<Taken>, Vec<Link>), Fault> {
     let mut taken = Vec::new();
     let mut links = Vec::new();
     for name in SYSTEM {
         let source = Path::new("/").join(name);
         match fs::symlink_metadata(&source) {
             Ok(metadata) if metadata.is_symlink() => {
-                links.push((
-                    fs::read_link(&source).map_err(Fault::at("read the link", &source))?,
-                    name.into(),
-                ));
+                let target = fs::read_link(&source).map_err(Fault::at("read the link", &source))?;
+                links.push(Link { target, link: name.into() });
             }
             Ok(_) => taken.push(take(&source, READ_ONLY)?),
             Err(_) => {}

@@ -86,13 +86,16 @@ impl Spawner {
         let identities =
             if caged && rustix::process::geteuid().is_root() { Identities::take() } else { None };
         let filters = caged.then(Filters::compile).transpose().map_err(Error::start)?;
-        let images = if identities.is_some() { Images::find(&directory) } else { Err(probe::not_root()) };
+        let images = if identities.is_some() {
+            Images::find(&directory, TEMPORARY_BYTES_USUAL)
+        } else {
+            Err(probe::not_root())
+        };
         let usual = match &images {
-            Ok(images) => {
-                Some((images.make(TEMPORARY_BYTES_USUAL).map_err(Error::start)?, TEMPORARY_BYTES_USUAL))
-            }
+            Ok(images) => images.made(TEMPORARY_BYTES_USUAL).map_err(Error::start)?,
             Err(_) => None,
         };
+        let usual = usual.map(|image| (image, TEMPORARY_BYTES_USUAL));
         if caged {
             probe::namespaces(identities.is_none()).map_err(Error::start)?;
         }

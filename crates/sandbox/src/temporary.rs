@@ -186,28 +186,33 @@ pub struct Images {
 const SIZES_MAX: usize = 32;
 
 impl Images {
-    /// Finds out whether this machine lets us have such images, by making and mounting a small one.
-    pub fn find(directory: &Path) -> Result<Self, Fault> {
+    /// Finds out whether this machine lets us have such images, by making and mounting one of `bytes`.
+    pub fn find(directory: &Path, bytes: u64) -> Result<Self, Fault> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not installed");
         let formatter = formatter().ok_or_else(|| Fault::at("find", "mke2fs")(missing()))?;
-        let template = format(&formatter, directory, 1 << 20)?;
-        drop(mount_copy(&template, directory, Path::new("/"))?);
-        Ok(Self { formatter, directory: directory.to_owned(), made: Arc::default() })
+        let images = Self { formatter, directory: directory.to_owned(), made: Arc::default() };
+        drop(mount_copy(&images.make(bytes)?, directory, Path::new("/"))?);
+        Ok(images)
     }
 
     /// A descriptor of the empty image in which files can take `bytes`.
     pub async fn of(&self, bytes: u64) -> Result<OwnedFd, Fault> {
-        let copy = |image: &OwnedFd| image.try_clone().map_err(Fault::at("copy", "an image's descriptor"));
-        if let Some(image) = self.store().get(&bytes) {
-            return copy(image);
+        if let Some(image) = self.made(bytes)? {
+            return Ok(image);
         }
         let this = self.clone();
         let made = tokio::task::spawn_blocking(move || this.make(bytes)).await;
         made.map_err(|_| Fault::at("make", "an image")(io::Error::other("the runtime is ending")))?
     }
 
+    /// A descriptor of the image, when it has been made already.
+    pub fn made(&self, bytes: u64) -> Result<Option<OwnedFd>, Fault> {
+        let copy = self.store().get(&bytes).map(OwnedFd::try_clone).transpose();
+        copy.map_err(Fault::at("copy", "an image's descriptor"))
+    }
+
     /// Makes the image, at once, and keeps it.
-    pub fn make(&self, bytes: u64) -> Result<OwnedFd, Fault> {
+    fn make(&self, bytes: u64) -> Result<OwnedFd, Fault> {
         let image = format(&self.formatter, &self.directory, bytes)?;
         let result = image.try_clone().map_err(Fault::at("copy", "an image's descriptor"));
         let mut store = self.store();

@@ -1,5 +1,7 @@
 //! How cages live and die, and that nothing of them is left.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod harness;
 
 use harness::*;
@@ -314,4 +316,39 @@ async fn two_servers_do_not_disturb_each_other() {
     one.shell("true").await.ok();
     drop(alive);
     one.close().await;
+}
+
+/// Runs the tests of both files once more, as a user who may do nothing.
+#[test]
+fn all_of_it_holds_for_an_ordinary_user() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let own = std::env::current_exe().unwrap();
+    // The newest of the other file's builds, which stand beside ours.
+    let newest = |prefix: &str| {
+        let names = entries(own.parent().unwrap()).into_iter();
+        let candidates = names.filter(|name| name.starts_with(prefix) && !name.contains('.'));
+        let paths = candidates.map(|name| own.parent().unwrap().join(name));
+        paths.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).unwrap()
+    };
+    for (name, path) in [("life", own.clone()), ("cage", newest("cage-"))] {
+        let program = home.path().join(name);
+        std::fs::copy(path, &program).unwrap();
+        let output = Command::new(&program)
+            .env("TMPDIR", home.path())
+            .current_dir(home.path())
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        println!("{said}");
+    }
 }
