@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Connections of one environment to the AWS endpoint at once; the next one waits for an end.
-const ENDPOINT_CONNECTIONS_MAX: usize = 256;
+const ENDPOINT_CONNECTIONS_MAX: usize = 64;
 /// Processors during the initialisation, whatever the memory.
 // AWS: small functions are initialised with more than their share; how much is not promised, two have been measured.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html

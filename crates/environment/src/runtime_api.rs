@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// Connections at once; the next one waits for an end.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_MAX: usize = 32;
 /// Bytes of a request's line and headers.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Headers of a request.
