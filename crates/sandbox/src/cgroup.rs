@@ -322,11 +322,11 @@ impl Group {
         field(&file, "oom_kill").unwrap_or(0)
     }
 
-    /// The most memory used, in bytes.
-    pub fn memory_peak_bytes(&self) -> Option<u64> {
+    /// The file that tells the most memory used, in bytes.
+    pub fn memory_peak(&self) -> Option<File> {
         let Branch { version, directory } = self.0.memory.as_ref()?;
         let name = if *version == Version::One { "memory.max_usage_in_bytes" } else { "memory.peak" };
-        fs::read_to_string(directory.join(name)).ok()?.trim().parse().ok()
+        File::open(directory.join(name)).ok()
     }
 
     /// Starts the peak anew. On version 2 the new peak is told only by the file that comes back.
@@ -624,7 +624,8 @@ mod tests {
         assert_eq!((read("memory.swap.max"), read("pids.max")), ("0".to_owned(), "1024".to_owned()));
         assert_eq!(read("cpu.max"), "7200 100000");
         assert_eq!((read("cgroup.freeze"), read("cgroup.kill")), ("1".to_owned(), "1".to_owned()));
-        assert_eq!((group.oom_kills(), group.memory_peak_bytes()), (2, Some(4096)));
+        assert_eq!(group.oom_kills(), 2);
+        assert_eq!(io::read_to_string(group.memory_peak().unwrap()).unwrap(), "4096\n");
         assert_eq!(group.cpu_time(), Some(Duration::from_micros(1500)));
         assert_eq!(group.processes(), [12, 13]);
         // Without swap accounting the file is missing, and nothing can be swapped anyway.
@@ -640,7 +641,8 @@ mod tests {
         assert!(group.create().unwrap().entrances.is_empty());
         group.limit(&LIMITS).unwrap();
         assert!(!group.can_freeze() && !group.kill() && group.set_frozen(true).is_err());
-        assert_eq!((group.oom_kills(), group.memory_peak_bytes(), group.cpu_time()), (0, None, None));
+        assert_eq!((group.oom_kills(), group.cpu_time()), (0, None));
+        assert!(group.memory_peak().is_none());
         assert!(group.remove());
     }
 

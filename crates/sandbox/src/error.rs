@@ -6,7 +6,7 @@ use std::io;
 /// A cage could not be made or steered.
 #[derive(Debug)]
 pub enum Error {
-    /// The spawner process could not be started.
+    /// The spawner process could not be started: the failed step.
     Start(Fault),
     /// The spec asks for what cannot be: the field, and why.
     Spec {
@@ -115,12 +115,6 @@ impl Fault {
         object: impl AsRef<std::path::Path>,
     ) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { act: act.to_owned(), object: object.as_ref().display().to_string(), source }
-    }
-}
-
-impl Error {
-    pub(crate) fn start(fault: Fault) -> Self {
-        Self::Start(fault)
     }
 }
 

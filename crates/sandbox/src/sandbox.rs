@@ -8,9 +8,10 @@ use crate::{Error, Fault, Limits, socket};
 use rustix::net::Shutdown;
 use rustix::process::Signal;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -28,7 +29,7 @@ pub struct Sandbox {
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
     pub(crate) temporary: Arc<TemporaryHold>,
-    /// Where the kernel tells the peak since the last reset to the file that asked for it alone (cgroup v2).
+    /// Where the kernel tells the peak, once it was asked for: since the last reset, to this open file alone (cgroup v2).
     pub(crate) peak: Mutex<Option<File>>,
 }
 
@@ -147,13 +148,14 @@ impl Sandbox {
     /// The most memory in bytes that the cage has used since the start or the last
     /// [`Sandbox::reset_memory_peak`]; None where there is no memory cgroup.
     pub fn memory_peak_bytes(&self) -> Option<u64> {
-        let mut since_reset = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = since_reset.as_mut() {
-            let mut text = String::new();
-            file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
-            return text.trim().parse().ok();
+        // It is asked for after every invocation: the file stays open.
+        let mut peak = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
+        if peak.is_none() {
+            *peak = self.group.memory_peak();
         }
-        self.group.memory_peak_bytes()
+        let mut text = [0; 32];
+        let length = peak.as_ref()?.read_at(&mut text, 0).ok()?;
+        str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
     }
 
     /// Starts the peak anew from what is used now.

@@ -11,7 +11,7 @@ use crate::temporary::Images;
 use crate::warden::Warden;
 use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket};
 use hearth_base::{Rng, SystemRng};
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions};
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -72,66 +72,67 @@ impl Spawner {
     /// is a copy of this process as it stands. (Calls from tests, which have threads, work with glibc: its `fork`
     /// keeps the allocator usable, and the child touches no other lock.)
     ///
-    /// Also removes what dead servers left behind, never touching a living one's.
+    /// Also removes what dead servers left behind, never touching a living one's, and raises this process' soft limit of
+    /// open files to the hard one: each cage takes about eight.
     ///
     /// # Errors
     /// [`Error::Start`] when the directory cannot be made or the process not forked, or when `Isolation::Sandbox` is
     /// wanted and the machine cannot have it at all; the message says what is missing.
     pub fn start(options: SpawnerOptions) -> Result<Self, Error> {
+        Self::fork(options).map_err(Error::Start)
+    }
+
+    fn fork(options: SpawnerOptions) -> Result<Self, Fault> {
+        raise_open_files()?;
         let mut random = [0; 8];
         SystemRng.fill(&mut random);
         let run = format!("run-{}-{:016x}", std::process::id(), u64::from_le_bytes(random));
         let caged = options.isolation == Isolation::Sandbox;
-        let (directory, directory_lock) = run::claim(&options.state_dir, &run).map_err(Error::start)?;
+        let (directory, directory_lock) = run::claim(&options.state_dir, &run)?;
         let identities =
             if caged && rustix::process::geteuid().is_root() { Identities::take() } else { None };
-        let filters = caged.then(Filters::compile).transpose().map_err(Error::start)?;
-        let images = if identities.is_some() {
-            Images::find(&directory, TEMPORARY_BYTES_USUAL)
-        } else {
-            Err(probe::not_root())
+        let images = match identities {
+            Some(_) => Images::find(&directory, TEMPORARY_BYTES_USUAL),
+            None => Err(probe::not_root()),
         };
         let usual = match &images {
-            Ok(images) => images.made(TEMPORARY_BYTES_USUAL).map_err(Error::start)?,
+            Ok(images) => images.made(TEMPORARY_BYTES_USUAL)?.map(|image| (image, TEMPORARY_BYTES_USUAL)),
             Err(_) => None,
         };
-        let usual = usual.map(|image| (image, TEMPORARY_BYTES_USUAL));
         if caged {
-            probe::namespaces(identities.is_none()).map_err(Error::start)?;
+            probe::namespaces(identities.is_none())?;
         }
         let (layout, locks) = Layout::prepare(&options.cgroup_name, &run);
         let findings =
             probe::enforced(options.isolation, &layout, identities.is_some(), images.as_ref().err());
-        let (ours, theirs) =
-            socket::pair().map_err(Fault::at("make", "the spawner's socket")).map_err(Error::start)?;
+        let (socket, theirs) = socket::pair().map_err(Fault::at("make", "the spawner's socket"))?;
         let warden = Warden {
             socket: theirs,
             layout: layout.clone(),
             locks,
             directory: directory.clone(),
             directory_lock,
-            filters,
+            filters: caged.then(Filters::compile).transpose()?,
             own_user_only: identities.is_none(),
             usual,
         };
-        let process = match kernel::fork().map_err(Fault::at("fork", "the spawner")).map_err(Error::start)? {
+        let process = match kernel::fork().map_err(Fault::at("fork", "the spawner"))? {
             None => become_spawner(warden),
             Some(process) => process,
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                socket: ours,
-                process,
-                isolation: options.isolation,
-                directory,
-                layout,
-                identities,
-                images: images.ok(),
-                findings,
-                builders: Semaphore::new(builders()),
-                next: AtomicU64::new(1),
-            }),
-        })
+        let inner = Inner {
+            socket,
+            process,
+            isolation: options.isolation,
+            directory,
+            layout,
+            identities,
+            images: images.ok(),
+            findings,
+            builders: Semaphore::new(builders()),
+            next: AtomicU64::new(1),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Builds a cage and starts the program in it. Returns once the program's `execve` has succeeded.
@@ -434,6 +435,13 @@ impl Inner {
         let cages_max = Identities::most();
         identities.next().map(|identity| Some(Arc::new(identity))).ok_or(Error::TooMany { cages_max })
     }
+}
+
+fn raise_open_files() -> Result<(), Fault> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    rustix::process::setrlimit(Resource::Nofile, raised)
+        .map_err(|errno| Fault::at("raise the limit of", "open files")(errno.into()))
 }
 
 /// How many cages are built at once.

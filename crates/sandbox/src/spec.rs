@@ -107,7 +107,8 @@ pub enum Temporary {
         /// Bytes that files may take.
         bytes: u64,
     },
-    /// That of an earlier cage, with what that left in it: [`Sandbox::temporary`](crate::Sandbox::temporary).
+    /// That of an earlier cage, with what that left in it: [`Sandbox::temporary`](crate::Sandbox::temporary). Cages with the
+    /// same one have the same host user. What is in it is lost when the cage fails to start.
     Kept(TemporaryStorage),
 }
 

@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const BYTES_PER_INODE: u64 = 16_384;
 const INODE_BYTES: u64 = 256;
 const BLOCK_BYTES: u64 = 4_096;
+/// What `statfs` calls a tmpfs.
+const TMPFS_MAGIC: i64 = 0x0102_1994;
 const LOOP_ATTEMPTS: usize = 64;
 const LOOP_RACES: usize = 16;
 
@@ -190,6 +192,12 @@ impl Images {
     pub fn find(directory: &Path, bytes: u64) -> Result<Self, Fault> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "it is not installed");
         let formatter = formatter().ok_or_else(|| Fault::at("find", "mke2fs")(missing()))?;
+        let kind =
+            rustix::fs::statfs(directory).map_err(|errno| Fault::at("look at", directory)(errno.into()))?;
+        if kind.f_type == TMPFS_MAGIC {
+            let reason = "it is in memory: choose a directory on a disk";
+            return Err(Fault::at("keep images in", directory)(io::Error::other(reason)));
+        }
         let images = Self { formatter, directory: directory.to_owned(), made: Arc::default() };
         drop(mount_copy(&images.make(bytes)?, directory, Path::new("/"))?);
         Ok(images)

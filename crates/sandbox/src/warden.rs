@@ -60,6 +60,14 @@ struct Cages {
     spare: VecDeque<i32>,
     /// Those that only leave their cgroups.
     leaving: Vec<Cage>,
+    /// No spare cage could be made, so that none is tried before somebody asks again.
+    exhausted: bool,
+}
+
+impl Cages {
+    fn wants_spare(&self) -> bool {
+        self.spare.len() < SPARE_CAGES && !self.exhausted
+    }
 }
 
 impl Warden {
@@ -80,7 +88,7 @@ impl Warden {
         let mut buffer = vec![0; socket::MESSAGE_BYTES_MAX];
         loop {
             let mut waited = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
-            let timeout = match (cages.leaving.is_empty(), cages.spare.len() < SPARE_CAGES) {
+            let timeout = match (cages.leaving.is_empty(), cages.wants_spare()) {
                 (false, _) => Some(&RETRY),
                 (true, true) => Some(&IDLE),
                 (true, false) => None,
@@ -104,10 +112,11 @@ impl Warden {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),
                 }
-            } else if ready == 0 && cages.spare.len() < SPARE_CAGES {
-                // Where none can be made, the next request is told why.
-                if let Ok(pid) = self.bear(cages) {
-                    cages.spare.push_back(pid);
+            } else if ready == 0 && cages.wants_spare() {
+                match self.bear(cages) {
+                    Ok(pid) => cages.spare.push_back(pid),
+                    // The next request is told why.
+                    Err(_) => cages.exhausted = true,
                 }
             }
         }
@@ -145,6 +154,7 @@ impl Warden {
     /// Hands a request on to a spare cage, or to a new one. What the bytes say is for that to read.
     fn answer(&self, bytes: &[u8], fds: &[OwnedFd], cages: &mut Cages) {
         let Some(channel) = fds.first() else { return };
+        cages.exhausted = false;
         let result = self.hand_on(bytes, fds, cages).and_then(|pid| {
             let copy = channel.try_clone().map_err(Fault::at("copy", "a channel"))?;
             if let Some(cage) = cages.living.get_mut(&pid) {
