@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -57,7 +58,7 @@ impl Bootstraps {
         if interpreter.language != Language::Python || !compiled.insert(interpreter.program.clone()) {
             return;
         }
-        let mut compile = tokio::process::Command::new(&interpreter.program);
+        let mut compile = tokio::process::Command::from(for_all_to_read(&interpreter.program));
         // By contents, not by time of change: the same data directory may be copied elsewhere.
         compile.args(["-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]);
         compile
@@ -79,6 +80,8 @@ impl Bootstraps {
         let (directory, name) = match language {
             Language::Python => ("python", "bootstrap.py"),
             Language::Node => ("node", "bootstrap.cjs"),
+            Language::Ruby => ("ruby", "bootstrap.rb"),
+            Language::Java => ("java", "hearth-runtime.jar"),
             Language::Provided => return None,
         };
         Some((self.root.join(directory), name))
@@ -90,10 +93,20 @@ fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
         return Ok(());
     }
     let directory = path.parent().unwrap_or(Path::new("/"));
+    // Functions run as another user and must read it, whatever the server's umask.
     fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
     let aside = path.with_extension(format!("{}.new", std::process::id()));
     fs::write(&aside, contents)?;
+    fs::set_permissions(&aside, fs::Permissions::from_mode(0o644))?;
     fs::rename(&aside, path)
+}
+
+/// Starts a program whose files functions will read: with the usual umask, whatever the server's.
+pub(crate) fn for_all_to_read(program: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", "umask 022 && exec \"$0\" \"$@\""]).arg(program);
+    command
 }
 
 /// FNV-1a over all contents: names a directory, guards against nothing.

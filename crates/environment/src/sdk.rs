@@ -4,10 +4,12 @@
 //! installation nor a later one can disturb a running function. It refuses to do what the language's own package manager
 //! does.
 
+use crate::bootstrap::for_all_to_read;
 use crate::{Interpreter, Language, Runtimes};
 use std::fmt;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -41,6 +43,29 @@ const NODE_PACKAGES: &[&str] = &[
     "@aws-sdk/util-dynamodb",
 ];
 
+const RUBY_PACKAGES: &[&str] = &[
+    "aws-sdk-apigateway",
+    "aws-sdk-apigatewaymanagementapi",
+    "aws-sdk-cloudformation",
+    "aws-sdk-cloudwatch",
+    "aws-sdk-cloudwatchlogs",
+    "aws-sdk-cognitoidentityprovider",
+    "aws-sdk-core",
+    "aws-sdk-dynamodb",
+    "aws-sdk-eventbridge",
+    "aws-sdk-iam",
+    "aws-sdk-kinesis",
+    "aws-sdk-kms",
+    "aws-sdk-lambda",
+    "aws-sdk-s3",
+    "aws-sdk-secretsmanager",
+    "aws-sdk-ses",
+    "aws-sdk-sns",
+    "aws-sdk-sqs",
+    "aws-sdk-ssm",
+    "aws-sdk-states",
+];
+
 /// What to install, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Installation<'a> {
@@ -48,7 +73,7 @@ pub struct Installation<'a> {
     pub sdk_dir: &'a Path,
     /// The interpreters of this machine: their package managers do the work.
     pub runtimes: &'a Runtimes,
-    /// Python or Node.js.
+    /// Python, Node.js or Ruby.
     pub language: Language,
     /// Packages beside the usual ones.
     pub packages: &'a [String],
@@ -111,7 +136,13 @@ pub fn describe(sdk_dir: &Path, language: Language) -> Option<String> {
             let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
             Some(format!("@aws-sdk {} ({count} clients)", manifest.get("version")?.as_str()?))
         }
-        Language::Provided => None,
+        Language::Ruby => {
+            let gems = fs::read_dir(directory.join("gems")).ok()?;
+            let names = gems.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let core = names.filter_map(|name| Some(name.strip_prefix("aws-sdk-core-")?.to_owned())).next();
+            core.map(|version| format!("aws-sdk-core {version}"))
+        }
+        Language::Java | Language::Provided => None,
     }
 }
 
@@ -124,10 +155,13 @@ pub fn install(what: &Installation<'_>, progress: &mut dyn FnMut(&str)) -> Resul
     let aside = parent.join(format!("new-{}", std::process::id()));
     let at = |path: &Path, source| SdkError::Directory { path: path.to_path_buf(), source };
     fs::create_dir_all(&aside).map_err(|error| at(&aside, error))?;
+    let readable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&aside, readable).map_err(|error| at(&aside, error))?;
     let result = match what.language {
         Language::Python => install_python(what, &aside, progress),
         Language::Node => install_node(what, &aside, progress),
-        Language::Provided => Err(SdkError::NoSdk(what.language)),
+        Language::Ruby => install_ruby(what, &aside, progress),
+        Language::Java | Language::Provided => Err(SdkError::NoSdk(what.language)),
     };
     if let Err(error) = result {
         // What is left of it disturbs nobody, should this fail too.
@@ -168,7 +202,7 @@ fn install_python(
         pip.status().is_ok_and(|status| status.success())
     };
     let oldest = able().find(has_pip).ok_or(SdkError::NoPackageManager(Language::Python))?;
-    let mut pip = Command::new(&oldest.program);
+    let mut pip = for_all_to_read(&oldest.program);
     pip.args([
         "-m",
         "pip",
@@ -185,7 +219,7 @@ fn install_python(
     for interpreter in able() {
         // A function cannot write there: without this it would compile what it imports at every cold start.
         progress(&format!("compiling for {interpreter}"));
-        let mut compile = Command::new(&interpreter.program);
+        let mut compile = for_all_to_read(&interpreter.program);
         compile
             .args(["-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"])
             .arg(target);
@@ -202,7 +236,7 @@ fn install_node(
     let newest = what.runtimes.newest(Language::Node).ok_or(SdkError::NoPackageManager(Language::Node))?;
     let binaries = newest.prefix.join("bin");
     let beside = binaries.join("npm");
-    let mut npm = Command::new(if beside.exists() { beside.as_path() } else { Path::new("npm") });
+    let mut npm = for_all_to_read(if beside.exists() { beside.as_path() } else { Path::new("npm") });
     npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix"]);
     npm.arg(target).args(NODE_PACKAGES).args(what.packages);
     // npm is a script that looks for `node` in the path.
@@ -212,6 +246,18 @@ fn install_node(
         npm.env("PATH", path);
     }
     run(&mut npm, progress)
+}
+
+fn install_ruby(
+    what: &Installation<'_>,
+    target: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), SdkError> {
+    let newest = what.runtimes.newest(Language::Ruby).ok_or(SdkError::NoPackageManager(Language::Ruby))?;
+    let mut gem = Command::new(&newest.program);
+    gem.args(["-S", "gem", "install", "--no-document", "--install-dir"]);
+    gem.arg(target).args(RUBY_PACKAGES).args(what.packages);
+    run(&mut gem, progress)
 }
 
 /// Runs a command, handing on what it prints.
@@ -245,6 +291,7 @@ impl fmt::Display for SdkError {
         match self {
             Self::NoSdk(language) => write!(f, "{} functions bring their own AWS SDK", language.as_str()),
             Self::NoPackageManager(Language::Node) => f.write_str("no Node.js 20 or later was found"),
+            Self::NoPackageManager(Language::Ruby) => f.write_str("no Ruby 3.1 or later was found"),
             Self::NoPackageManager(_) => f.write_str(
                 "no Python 3.9 or later with pip was found: install one, or pip for it (python3-pip, python -m ensurepip)",
             ),

@@ -272,10 +272,14 @@ pub fn exact_python() -> String {
     format!("python{major}.{minor}")
 }
 
+/// As the control plane unpacks packages: for all to read, whatever the umask.
 fn write(directory: &Path, files: &[(&str, &str)]) {
     for (name, contents) in files {
         let path = directory.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, contents).unwrap();
+        let parent = path.parent().unwrap();
+        std::fs::create_dir_all(parent).unwrap();
+        std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(&path, contents).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
 }
