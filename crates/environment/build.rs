@@ -7,7 +7,12 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes").canonicalize()?;
     let mut list = String::from("const FILES: &[File] = &[\n");
-    for (directory, entry) in [("python", "bootstrap.py"), ("node", "bootstrap.cjs")] {
+    for (directory, entry) in [
+        ("python", "bootstrap.py"),
+        ("node", "bootstrap.cjs"),
+        ("ruby", "bootstrap.rb"),
+        ("java", "hearth-runtime.jar"),
+    ] {
         let top = root.join(directory);
         println!("cargo:rerun-if-changed={}", top.display());
         let mut files = Vec::new();
@@ -39,7 +44,7 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
             }
         } else if matches!(
             path.extension().and_then(|e| e.to_str()),
-            Some("py" | "mjs" | "cjs" | "js" | "json")
+            Some("py" | "mjs" | "cjs" | "js" | "json" | "rb" | "jar")
         ) {
             files.push(path);
         }

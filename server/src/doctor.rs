@@ -32,6 +32,8 @@ pub fn runtime_table(runtimes: &Runtimes) -> String {
         let name = match language {
             Language::Python => format!("python{major}.{minor}"),
             Language::Node => format!("nodejs{major}.x"),
+            Language::Ruby => format!("ruby{major}.{minor}"),
+            Language::Java => format!("java{major}"),
             Language::Provided => continue,
         };
         writeln!(text, "  {name:<14} {major}.{minor}.{patch:<8} {}", program.display())
@@ -40,6 +42,8 @@ pub fn runtime_table(runtimes: &Runtimes) -> String {
     for (language, advice) in [
         (Language::Python, "install Python 3, for example: apt-get install python3"),
         (Language::Node, "install Node.js 20 or later, for example with nvm"),
+        (Language::Ruby, "install Ruby 3.1 or later, for example: apt-get install ruby"),
+        (Language::Java, "install Java 17 or later, for example: apt-get install openjdk-17-jre-headless"),
     ] {
         if !runtimes.list().iter().any(|interpreter| interpreter.language == language) {
             writeln!(text, "  {:<14} not found: {advice}", language.as_str())

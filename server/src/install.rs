@@ -24,11 +24,15 @@ pub fn install(
     }
     let runtimes = wiring::runtimes(configuration)?;
     for name in languages {
-        let language = if name == "python" { Language::Python } else { Language::Node };
+        let language = match name.as_str() {
+            "python" => Language::Python,
+            "ruby" => Language::Ruby,
+            _ => Language::Node,
+        };
         let (mine, others): (Vec<_>, Vec<_>) = packages
             .iter()
             .cloned()
-            .partition(|package| (language == Language::Node) == package.starts_with('@'));
+            .partition(|package| language_of(package) == language);
         if languages.len() == 1 && !others.is_empty() {
             return Err(format!("{} is no package for {name}", others.join(", ")).into());
         }
@@ -38,4 +42,15 @@ pub fn install(
         println!("{name}: {installed}. New execution environments see it.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whose package it is, by the way its name is made.
+fn language_of(package: &str) -> Language {
+    if package.starts_with('@') {
+        Language::Node
+    } else if package.starts_with("aws-sdk-") {
+        Language::Ruby
+    } else {
+        Language::Python
+    }
 }

@@ -59,7 +59,7 @@ enum RuntimesCommand {
     /// Fetch the AWS SDKs of these languages into the data directory, where every function of them sees it
     Install {
         /// python (boto3) and nodejs (the AWS SDK for JavaScript v3)
-        #[arg(required = true, value_parser = ["python", "nodejs"])]
+        #[arg(required = true, value_parser = ["python", "nodejs", "ruby"])]
         languages: Vec<String>,
         /// A package beside the usual ones, for example @aws-sdk/client-bedrock-runtime; may be given several times
         #[arg(long = "package", value_name = "PACKAGE")]

@@ -18,6 +18,10 @@ pub enum Language {
     Python,
     /// Node.js.
     Node,
+    /// CRuby.
+    Ruby,
+    /// A Java virtual machine.
+    Java,
     /// The function's own `bootstrap`.
     Provided,
 }
@@ -43,6 +47,21 @@ const RUNTIMES: &[Runtime] = &[
     node("nodejs20.x", 20),
     node("nodejs22.x", 22),
     node("nodejs24.x", 24),
+    ruby("ruby2.5", (2, 5)),
+    ruby("ruby2.7", (2, 7)),
+    ruby("ruby3.2", (3, 2)),
+    ruby("ruby3.3", (3, 3)),
+    ruby("ruby3.4", (3, 4)),
+    ruby("ruby4.0", (4, 0)),
+    java("java8", 8),
+    java("java8.al2", 8),
+    java("java8.al2023", 8),
+    java("java11", 11),
+    java("java11.al2023", 11),
+    java("java17", 17),
+    java("java17.al2023", 17),
+    java("java21", 21),
+    java("java25", 25),
     provided("provided"),
     provided("provided.al2"),
     provided("provided.al2023"),
@@ -54,6 +73,14 @@ const fn python(identifier: &'static str, minor: u16) -> Runtime {
 
 const fn node(identifier: &'static str, major: u16) -> Runtime {
     Runtime { identifier, language: Language::Node, version: (major, 0) }
+}
+
+const fn ruby(identifier: &'static str, version: (u16, u16)) -> Runtime {
+    Runtime { identifier, language: Language::Ruby, version }
+}
+
+const fn java(identifier: &'static str, major: u16) -> Runtime {
+    Runtime { identifier, language: Language::Java, version: (major, 0) }
 }
 
 const fn provided(identifier: &'static str) -> Runtime {
@@ -76,7 +103,7 @@ impl Runtime {
         self.language
     }
 
-    /// Major and minor version of the language; the minor is 0 for Node.js, and both are for `provided`.
+    /// Major and minor version of the language; the minor is 0 for Node.js and Java, and both are for `provided`.
     pub fn version(self) -> (u16, u16) {
         self.version
     }
@@ -88,6 +115,8 @@ impl Language {
         match self {
             Self::Python => "python",
             Self::Node => "nodejs",
+            Self::Ruby => "ruby",
+            Self::Java => "java",
             Self::Provided => "provided",
         }
     }
@@ -115,7 +144,7 @@ impl fmt::Display for UnknownRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the runtime {:?} is not supported by Hearth: it runs python3.6 to python3.14, nodejs12.x to nodejs24.x, provided, provided.al2 and provided.al2023",
+            "the runtime {:?} is not supported by Hearth: it runs python3.6 to python3.14, nodejs12.x to nodejs24.x, ruby2.5 to ruby4.0, java8 to java25, provided, provided.al2 and provided.al2023",
             self.0
         )
     }

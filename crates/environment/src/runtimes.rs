@@ -1,6 +1,6 @@
 //! Which interpreters this machine has, and which of them runs a given runtime.
 //!
-//! It looks at `PATH`, `/usr`, pyenv and nvm, and asks each program for its version once. It refuses to install any.
+//! It looks at `PATH`, `/usr`, pyenv, nvm, rbenv, SDKMAN and `JAVA_HOME`, and asks each program for its version once. It refuses to install any.
 
 mod probe;
 #[cfg(test)]
@@ -12,8 +12,13 @@ use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The oldest Python and Node.js that the bootstraps run on.
-const OLDEST: [(Language, (u16, u16)); 2] = [(Language::Python, (3, 9)), (Language::Node, (20, 0))];
+/// The oldest interpreters that the bootstraps run on.
+const OLDEST: [(Language, (u16, u16)); 4] = [
+    (Language::Python, (3, 9)),
+    (Language::Node, (20, 0)),
+    (Language::Ruby, (3, 1)),
+    (Language::Java, (17, 0)),
+];
 
 /// Where to look, and how strict to be.
 #[derive(Debug, Clone, Default)]
@@ -96,7 +101,8 @@ impl Runtimes {
                 .then(|| format!("{runtime} runs on {interpreter}, as `--runtime {runtime}=…` says"));
             return Ok(Resolved { runtime, interpreter: Some(interpreter.clone()), warning });
         }
-        match able().min_by_key(|interpreter| interpreter.distance(runtime)) {
+        let nearest = able().filter(|interpreter| interpreter.stands_in_for(runtime));
+        match nearest.min_by_key(|interpreter| interpreter.distance(runtime)) {
             Some(interpreter) if !self.strict => {
                 let warning = format!(
                     "this machine has no {}: {runtime} runs on {interpreter}. {}, or refuse stand-ins with --strict-runtimes",
@@ -159,8 +165,8 @@ impl Interpreter {
         let (major, minor, _) = self.version;
         self.language == runtime.language()
             && match self.language {
-                Language::Node => major == runtime.version().0,
-                Language::Python | Language::Provided => (major, minor) == runtime.version(),
+                Language::Node | Language::Java => major == runtime.version().0,
+                Language::Python | Language::Ruby | Language::Provided => (major, minor) == runtime.version(),
             }
     }
 
@@ -171,12 +177,17 @@ impl Interpreter {
         self.language == language && self.named_for.is_none() && new_enough
     }
 
+    /// Whether it may run a runtime of another version. An older Java reads no class files of a newer one.
+    fn stands_in_for(&self, runtime: Runtime) -> bool {
+        self.language != Language::Java || self.version.0 >= runtime.version().0
+    }
+
     fn distance(&self, runtime: Runtime) -> u16 {
-        let (major, minor) = runtime.version();
-        match self.language {
-            Language::Node => self.version.0.abs_diff(major),
-            Language::Python | Language::Provided => self.version.1.abs_diff(minor),
-        }
+        let number = |(major, minor): (u16, u16)| match self.language {
+            Language::Node | Language::Java => major,
+            Language::Python | Language::Ruby | Language::Provided => major * 100 + minor,
+        };
+        number((self.version.0, self.version.1)).abs_diff(number(runtime.version()))
     }
 }
 
@@ -192,6 +203,8 @@ impl Resolved {
                 let (major, minor, patch) = interpreter.version;
                 match interpreter.language {
                     Language::Node => format!("nodejs:{major}.v{minor}"),
+                    Language::Java => format!("java:{major}.v{patch}"),
+                    Language::Ruby => format!("ruby:{major}.{minor}.v{patch}"),
                     Language::Python | Language::Provided => format!("python:{major}.{minor}.v{patch}"),
                 }
             }
@@ -211,6 +224,9 @@ fn spoken(runtime: Runtime) -> String {
     match runtime.language() {
         Language::Python => format!("Python {major}.{minor}"),
         Language::Node => format!("Node.js {major}"),
+        Language::Ruby => format!("Ruby {major}.{minor}"),
+        // The bootstrap needs more than the oldest runtimes do.
+        Language::Java => format!("Java {} or later", major.max(17)),
         Language::Provided => "bootstrap".to_owned(),
     }
 }
@@ -224,6 +240,12 @@ fn advice(runtime: Runtime) -> String {
         Language::Node => format!(
             "Install it (`nvm install {major}`, or your distribution's nodejs), or name one with --runtime {runtime}=/path/to/node"
         ),
+        Language::Ruby => format!(
+            "Install it (`rbenv install {major}.{minor}`, or your distribution's ruby), or name one with --runtime {runtime}=/path/to/ruby"
+        ),
+        Language::Java => format!(
+            "Install it (your distribution's openjdk-{major}-jre-headless), or name one with --runtime {runtime}=/path/to/bin/java"
+        ),
         Language::Provided => "Put an executable `bootstrap` into the package".to_owned(),
     }
 }
@@ -234,6 +256,8 @@ impl fmt::Display for Interpreter {
         let language = match self.language {
             Language::Python => "Python",
             Language::Node => "Node.js",
+            Language::Ruby => "Ruby",
+            Language::Java => "Java",
             Language::Provided => "bootstrap",
         };
         write!(f, "{language} {major}.{minor}.{patch} ({})", self.program.display())

@@ -64,7 +64,9 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     let language = definition.runtime.language();
     let (binaries, libraries) = match language {
         Language::Provided => ("", ""),
-        Language::Python | Language::Node => ("/var/lang/bin:", "/var/lang/lib:"),
+        Language::Python | Language::Node | Language::Ruby | Language::Java => {
+            ("/var/lang/bin:", "/var/lang/lib:")
+        }
     };
     set("LANG", "en_US.UTF-8");
     set("PATH", &format!("{binaries}/usr/local/bin:/usr/bin/:/bin:{layers}/bin"));
@@ -72,6 +74,9 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
         "LD_LIBRARY_PATH",
         &format!("{libraries}/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{layers}/lib"),
     );
+    if language == Language::Ruby {
+        ruby_paths(definition, directories, set);
+    }
     // Where everything stands as on AWS, the bootstraps themselves set the search paths that AWS's runtimes have.
     if directories.sdk.is_none() && directories.layers == Path::new("/opt") {
         return;
@@ -94,8 +99,25 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
             paths.extend(sdk);
             set("PYTHONPATH", &paths.join(":"));
         }
-        Language::Provided => {}
+        Language::Ruby | Language::Java | Language::Provided => {}
     }
+}
+
+/// Where RubyGems and `require` look for what the function, its layers and the SDK bring.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/ruby-package.html>
+fn ruby_paths<'a>(
+    definition: &Definition,
+    directories: Directories<'_>,
+    set: &mut impl FnMut(&'a str, &str),
+) {
+    let (major, minor) = definition.runtime.version();
+    let (task, layers) = (directories.task.display(), directories.layers.display());
+    let sdk = directories.sdk.unwrap_or(Path::new("/var/lang-sdk/ruby")).display();
+    set(
+        "GEM_PATH",
+        &format!("{task}/vendor/bundle/ruby/{major}.{minor}.0:{layers}/ruby/gems/{major}.{minor}.0:{sdk}"),
+    );
+    set("RUBYLIB", &format!("{task}:{layers}/ruby/lib"));
 }
 
 fn reserved<'a>(definition: &Definition, directories: Directories<'_>, set: &mut impl FnMut(&'a str, &str)) {

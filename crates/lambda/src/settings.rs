@@ -6,7 +6,7 @@ use crate::failures::{invalid_parameter, not_yet, validation};
 use crate::model::{AttachedLayer, Logging, Settings};
 use hearth_api::lambda as api;
 use hearth_base::limits;
-use hearth_environment::{Language, Runtime};
+use hearth_environment::Runtime;
 use hearth_wire::Failure;
 use std::collections::BTreeMap;
 
@@ -142,18 +142,14 @@ pub(crate) fn default_log_group(name: &str) -> String {
 
 /// The runtime, when Hearth runs its language.
 fn supported_runtime(name: &str) -> Result<Runtime, Failure> {
-    let runtime: Option<Runtime> = name.parse().ok();
-    match runtime {
-        Some(runtime)
-            if matches!(runtime.language(), Language::Python | Language::Node | Language::Provided) =>
-        {
-            Ok(runtime)
-        }
-        _ => Err(not_yet(
+    name.parse().map_err(|_| {
+        not_yet(
             "Runtime",
-            &format!("the runtime {name}; it runs Python, Node.js and provided.al2 or provided.al2023"),
-        )),
-    }
+            &format!(
+                "the runtime {name}; it runs Python, Node.js, Ruby, Java and provided.al2 or provided.al2023"
+            ),
+        )
+    })
 }
 
 fn bounded(member: &str, value: i64, range: std::ops::RangeInclusive<u32>) -> Result<u32, Failure> {

@@ -21,6 +21,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// Prints version, program and prefix, a line each.
 const ASK_PYTHON: &str =
     "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable); print(sys.base_prefix)";
+const ASK_RUBY: &str = "puts RUBY_VERSION, RbConfig.ruby, RbConfig::CONFIG['prefix']";
 const ASK_NODE: &str = "console.log(process.versions.node); console.log(process.execPath); console.log(require('path').dirname(require('path').dirname(process.execPath)))";
 
 /// What a program said of itself.
@@ -101,7 +102,11 @@ fn directories() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     found.extend(["/usr/local/bin".into(), "/usr/bin".into()]);
+    found.extend(std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin")));
     let managers = [
+        Some("/usr/lib/jvm".into()),
+        root("SDKMAN_DIR", ".sdkman").map(|r| r.join("candidates/java")),
+        root("RBENV_ROOT", ".rbenv").map(|r| r.join("versions")),
         root("PYENV_ROOT", ".pyenv").map(|r| r.join("versions")),
         root("NVM_DIR", ".nvm").map(|r| r.join("versions/node")),
     ];
@@ -114,15 +119,20 @@ fn directories() -> Vec<PathBuf> {
     found
 }
 
-/// `python3`, `python3.12`, `node`, `nodejs`.
+/// `python3`, `python3.12`, `node`, `nodejs`, `ruby`, `ruby3.3`, `java`.
 fn language_of(name: &str) -> Option<Language> {
     if matches!(name, "node" | "nodejs") {
         return Some(Language::Node);
     }
+    if name == "java" {
+        return Some(Language::Java);
+    }
+    let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if let Some(version) = name.strip_prefix("ruby") {
+        return is_version(version).then_some(Language::Ruby);
+    }
     let minor = name.strip_prefix("python3")?;
-    let digits = minor.strip_prefix('.').unwrap_or("0");
-    ((minor.is_empty() || minor.starts_with('.')) && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .then_some(Language::Python)
+    ((minor.is_empty() || minor.starts_with('.')) && is_version(minor)).then_some(Language::Python)
 }
 
 fn is_program(path: &Path) -> bool {
@@ -139,10 +149,14 @@ fn facts(language: Language, path: &Path, remembered: &BTreeMap<PathBuf, Facts>)
     {
         return Ok(facts.clone());
     }
+    if language == Language::Java {
+        return java_facts(path, size, modified);
+    }
     let question: &[&str] = match language {
         Language::Python => &["-I", "-S", "-c", ASK_PYTHON],
         Language::Node => &["-e", ASK_NODE],
-        Language::Provided => {
+        Language::Ruby => &["--disable=gems", "-e", ASK_RUBY],
+        Language::Java | Language::Provided => {
             return Err("a provided runtime has no interpreter: it runs its bootstrap".to_owned());
         }
     };
@@ -154,6 +168,24 @@ fn facts(language: Language, path: &Path, remembered: &BTreeMap<PathBuf, Facts>)
     let (program, prefix) = (real(line()?)?, real(line()?)?);
     let directories = library_directories(&program);
     Ok(Facts { size, modified, version, program, prefix, directories })
+}
+
+/// Java runs no line of text: its first line names the version, and it stands where it is installed.
+fn java_facts(path: &Path, size: u64, modified: i64) -> Result<Facts, String> {
+    let answer = run(Command::new(path).arg("--version"))?;
+    let version = answer.split_whitespace().nth(1).and_then(parse_java_version);
+    let version = version.ok_or_else(|| format!("it answered {answer:?}"))?;
+    let prefix = path.parent().and_then(Path::parent).ok_or("it stands in no directory of its own")?;
+    let (program, prefix) = (path.to_path_buf(), prefix.to_path_buf());
+    // What it loads lies in its own directory, or is the system's.
+    Ok(Facts { size, modified, version, program, prefix, directories: Vec::new() })
+}
+
+/// `17.0.15`, `25`, `21-ea`.
+fn parse_java_version(text: &str) -> Option<(u16, u16, u16)> {
+    let numbers = text.split(['-', '+']).next()?;
+    let mut numbers = numbers.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0)))
 }
 
 fn parse_version(text: &str) -> Option<(u16, u16, u16)> {
