@@ -13,11 +13,18 @@ use bytes::Bytes;
 use hearth_base::{Clock, limits};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Bytes of one event; CloudWatch Logs takes no more. A longer line becomes several events.
 const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// How long the writer waits for more. Each write is a transaction of the store: the lines of an invocation, and those of the
+/// next ones, share it, and it is not made while the first of them runs. Real time, whatever the clock of timestamps.
+const GATHERING: Duration = Duration::from_millis(50);
+/// Bytes of waiting events above which the writer does not wait for more.
+const PENDING_BYTES_MUCH: usize = 256 * 1024;
 /// Bytes of waiting events above which output is left in the pipe.
 const PENDING_BYTES_HIGH: usize = 1024 * 1024;
 /// Bytes of waiting events above which events are dropped.
@@ -32,33 +39,22 @@ const EVENT_OVERHEAD_BYTES: usize = 64;
 /// The task that hands events to the sink. A cheap handle.
 #[derive(Clone)]
 pub(crate) struct LogWriter {
-    // Unbounded in form only: a stream is in it at most once, so it holds no more than there are environments.
+    // Unbounded in form only: a stream is in it at most twice, so it holds no more than there are environments.
     queue: mpsc::UnboundedSender<Message>,
 }
 
 enum Message {
     Stream(Arc<LogStream>),
+    /// Much has come together: do not wait any longer.
+    Much,
     Flush(oneshot::Sender<()>),
 }
 
 impl LogWriter {
     /// Starts the task. It ends when the last handle is dropped and all is written.
     pub(crate) fn start(sink: Arc<dyn LogSink>) -> Self {
-        let (queue, mut messages) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(message) = messages.recv().await {
-                match message {
-                    Message::Stream(stream) => {
-                        let events = stream.take();
-                        sink.write(Arc::clone(&stream.definition), Arc::clone(&stream.name), events).await;
-                    }
-                    Message::Flush(done) => {
-                        // Whoever asked may have gone.
-                        let _ = done.send(());
-                    }
-                }
-            }
-        });
+        let (queue, messages) = mpsc::unbounded_channel();
+        tokio::spawn(write(sink, messages));
         Self { queue }
     }
 
@@ -67,6 +63,35 @@ impl LogWriter {
         let (done, flushed) = oneshot::channel();
         if self.queue.send(Message::Flush(done)).is_ok() {
             let _ = flushed.await;
+        }
+    }
+}
+
+async fn write(sink: Arc<dyn LogSink>, mut messages: mpsc::UnboundedReceiver<Message>) {
+    let mut waiting: Vec<Arc<LogStream>> = Vec::new();
+    let mut deadline = Instant::now();
+    loop {
+        let message = if waiting.is_empty() {
+            messages.recv().await
+        } else {
+            tokio::time::timeout_at(deadline, messages.recv()).await.unwrap_or(Some(Message::Much))
+        };
+        if let Some(Message::Stream(stream)) = message {
+            if waiting.is_empty() {
+                deadline = Instant::now() + GATHERING;
+            }
+            waiting.push(stream);
+            continue;
+        }
+        for stream in waiting.drain(..) {
+            let events = stream.take();
+            sink.write(Arc::clone(&stream.definition), Arc::clone(&stream.name), events).await;
+        }
+        match message {
+            // Whoever asked may have gone.
+            Some(Message::Flush(done)) => drop(done.send(())),
+            Some(_) => {}
+            None => return,
         }
     }
 }
@@ -218,11 +243,16 @@ impl LogStream {
             state.dropped_bytes += message.len() as u64;
             return;
         }
+        let much = |bytes| bytes > PENDING_BYTES_MUCH;
+        let now_much = !much(state.pending_bytes) && much(state.pending_bytes + cost);
         state.pending_bytes += cost;
         state.pending.push(LogEvent { timestamp: self.clock.now(), message });
         if !std::mem::replace(&mut state.queued, true) {
             // The writer lives as long as there is a handle, and this is one.
             let _ = self.writer.queue.send(Message::Stream(Arc::clone(self)));
+        }
+        if now_much {
+            let _ = self.writer.queue.send(Message::Much);
         }
     }
 

@@ -80,6 +80,30 @@ async fn long_lines_are_cut_between_characters() {
 }
 
 #[tokio::test]
+async fn lines_are_written_together_but_much_is_written_at_once() {
+    let (stream, gate) = stream(1000);
+    let writes = || 1000 - gate.permits.available_permits();
+    let began = Instant::now();
+    stream.output(Source::Output, b"a\n");
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    stream.output(Source::Output, b"b\n");
+    // On a machine that stood still in between, the first may have gone alone.
+    let together = began.elapsed() < GATHERING;
+    while gate.taken.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(writes() == 1 || !together, "{} writes", writes());
+    let (written, began) = (writes(), Instant::now());
+    stream.output(Source::Output, &[b'\n'; 1 + PENDING_BYTES_MUCH / EVENT_OVERHEAD_BYTES]);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(writes() == written + 1 || began.elapsed() >= GATHERING, "not written at once");
+}
+
+#[tokio::test]
 async fn the_tail_is_the_last_4_kilobytes() {
     let (stream, _gate) = stream(usize::MAX >> 4);
     assert_eq!(stream.end_tail(), None);
