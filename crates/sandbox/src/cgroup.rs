@@ -10,6 +10,7 @@ use rustix::fs::FlockOperation;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -323,7 +324,7 @@ impl Group {
     }
 
     /// The file that tells the most memory used, in bytes.
-    pub fn memory_peak(&self) -> Option<File> {
+    pub fn memory_peak_file(&self) -> Option<File> {
         let Branch { version, directory } = self.0.memory.as_ref()?;
         let name = if *version == Version::One { "memory.max_usage_in_bytes" } else { "memory.peak" };
         File::open(directory.join(name)).ok()
@@ -511,6 +512,13 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
     open(path)?.write_all(text.as_bytes()).map_err(Fault::at("write", path))
 }
 
+/// The number that a file of one number holds now, for files that are kept open.
+pub fn number(file: &File) -> Option<u64> {
+    let mut text = [0; 32];
+    let length = file.read_at(&mut text, 0).ok()?;
+    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
+}
+
 fn words(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
@@ -625,7 +633,7 @@ mod tests {
         assert_eq!(read("cpu.max"), "7200 100000");
         assert_eq!((read("cgroup.freeze"), read("cgroup.kill")), ("1".to_owned(), "1".to_owned()));
         assert_eq!(group.oom_kills(), 2);
-        assert_eq!(io::read_to_string(group.memory_peak().unwrap()).unwrap(), "4096\n");
+        assert_eq!(io::read_to_string(group.memory_peak_file().unwrap()).unwrap(), "4096\n");
         assert_eq!(group.cpu_time(), Some(Duration::from_micros(1500)));
         assert_eq!(group.processes(), [12, 13]);
         // Without swap accounting the file is missing, and nothing can be swapped anyway.
@@ -642,7 +650,7 @@ mod tests {
         group.limit(&LIMITS).unwrap();
         assert!(!group.can_freeze() && !group.kill() && group.set_frozen(true).is_err());
         assert_eq!((group.oom_kills(), group.cpu_time()), (0, None));
-        assert!(group.memory_peak().is_none());
+        assert!(group.memory_peak_file().is_none());
         assert!(group.remove());
     }
 

@@ -1,7 +1,7 @@
 //! The handle on one living cage. It refuses to outlive it: dropping it kills every process inside.
 
 use crate::cage;
-use crate::cgroup::Group;
+use crate::cgroup::{self, Group};
 use crate::message::Report;
 use crate::spec::{TemporaryHold, TemporaryStorage};
 use crate::{Error, Fault, Limits, socket};
@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -151,11 +150,9 @@ impl Sandbox {
         // It is asked for after every invocation: the file stays open.
         let mut peak = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
         if peak.is_none() {
-            *peak = self.group.memory_peak();
+            *peak = self.group.memory_peak_file();
         }
-        let mut text = [0; 32];
-        let length = peak.as_ref()?.read_at(&mut text, 0).ok()?;
-        str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
+        peak.as_ref().and_then(cgroup::number)
     }
 
     /// Starts the peak anew from what is used now.
