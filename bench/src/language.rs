@@ -3,9 +3,10 @@
 //! It refuses to guess what Hearth would choose: the interpreter found here is the one that Hearth is told to use.
 
 use crate::failure::Failure;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -29,7 +30,7 @@ pub struct Language {
     pub starts: Vec<Plain>,
 }
 
-/// A plain run of the interpreter, from its start to its end.
+/// A plain run of the interpreter that prints one line when it has done what it is there for.
 #[derive(Clone)]
 pub struct Plain {
     /// What it is called in the table.
@@ -43,6 +44,10 @@ const PYTHON_MODULES: &str = "import importlib, json, logging, os, site, sys, ti
 /// The same of the Node.js bootstrap.
 const NODE_MODULES: &str =
     "for (const name of ['net', 'fs', 'util', 'module', 'path', 'url', 'http']) require(`node:${name}`)";
+
+/// Says that the interpreter has come so far.
+const PYTHON_DONE: &str = "import os; os.write(1, b'here\\n')";
+const NODE_DONE: &str = "require('node:fs').writeSync(1, 'here\\n')";
 
 /// Finds what this machine has. `folder` takes the programs of the floors; `echo` is the compiled one.
 pub fn found(folder: &Path, echo: &Path, sdk: Option<&Path>) -> Result<Vec<Language>, Failure> {
@@ -59,7 +64,7 @@ fn python(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure
     let sdk = sdk.and_then(|sdk| newest(&sdk.join("python"))).filter(|sdk| sdk.join("boto3").exists());
     let typical = sdk.map(|sdk| {
         let text = format!(
-            "import sys; sys.path.insert(0, {:?}); {PYTHON_MODULES}; import boto3; boto3.client('lambda', 'us-east-1')",
+            "import sys; sys.path.insert(0, {:?}); {PYTHON_MODULES}; import boto3; boto3.client('lambda', 'us-east-1'); {PYTHON_DONE}",
             sdk.display().to_string()
         );
         let plain = Plain { name: "python3 -S importing the same", arguments: texts(&["-S", "-c", &text]) };
@@ -74,8 +79,11 @@ fn python(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure
         typical: typical.transpose()?,
         echo: vec!["-S".to_owned(), placed(folder, "echo.py", include_str!("../floors/echo.py"))?],
         starts: vec![
-            Plain { name: "python3 -S -c pass", arguments: texts(&["-S", "-c", "pass"]) },
-            Plain { name: "python3 -S, runtime's modules", arguments: texts(&["-S", "-c", PYTHON_MODULES]) },
+            Plain { name: "python3 -S", arguments: texts(&["-S", "-c", PYTHON_DONE]) },
+            Plain {
+                name: "python3 -S, runtime's modules",
+                arguments: vec!["-S".to_owned(), "-c".to_owned(), format!("{PYTHON_MODULES}; {PYTHON_DONE}")],
+            },
         ],
     }))
 }
@@ -89,7 +97,7 @@ fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> 
     let client = client.filter(|client| client.exists());
     let typical = client.map(|client| {
         let text = format!(
-            "new (require({:?}).LambdaClient)({{region: 'us-east-1'}})",
+            "new (require({:?}).LambdaClient)({{region: 'us-east-1'}}); {NODE_DONE}",
             client.display().to_string()
         );
         let plain = Plain { name: "node importing the same", arguments: texts(&["-e", &text]) };
@@ -104,8 +112,11 @@ fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> 
         typical: typical.transpose()?,
         echo: vec![placed(folder, "echo.mjs", include_str!("../floors/echo.mjs"))?],
         starts: vec![
-            Plain { name: "node -e 0", arguments: texts(&["-e", "0"]) },
-            Plain { name: "node, runtime's modules", arguments: texts(&["-e", NODE_MODULES]) },
+            Plain { name: "node", arguments: texts(&["-e", NODE_DONE]) },
+            Plain {
+                name: "node, runtime's modules",
+                arguments: vec!["-e".to_owned(), format!("{NODE_MODULES}; {NODE_DONE}")],
+            },
         ],
     }))
 }
@@ -120,18 +131,26 @@ fn compiled(echo: &Path) -> Result<Language, Failure> {
         trivial: package("bootstrap", &program)?,
         typical: None,
         echo: texts(&["socket"]),
-        starts: vec![Plain { name: "the same program, doing nothing", arguments: texts(&["nothing"]) }],
+        starts: vec![Plain { name: "the same program, plain", arguments: texts(&["nothing"]) }],
     })
 }
 
 impl Language {
-    /// Runs the plain program once, to its end.
-    pub fn run(&self, plain: &Plain) -> Result<(), Failure> {
+    /// Runs the plain program once. The time from its start to its line; its end is waited for, but not measured.
+    pub fn run(&self, plain: &Plain) -> Result<Duration, Failure> {
         let mut command = Command::new(&self.program);
-        command.args(&plain.arguments).stdin(Stdio::null()).stdout(Stdio::null());
-        let status = command.status().map_err(Failure::machine(format!("start {command:?}")))?;
-        if status.success() {
-            return Ok(());
+        command.args(&plain.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let failed = || Failure::machine(format!("run {command:?}"));
+        let (started, read) = (failed(), failed());
+        let began = Instant::now();
+        let mut child = command.spawn().map_err(started)?;
+        let mut output = child.stdout.take().expect("the output is piped");
+        let mut byte = [0; 1];
+        let said = output.read_exact(&mut byte);
+        let took = began.elapsed();
+        let status = child.wait().map_err(read)?;
+        if said.is_ok() && status.success() {
+            return Ok(took);
         }
         Err(Failure::Program(format!("{command:?}"), format!("it ended with {status}")))
     }
