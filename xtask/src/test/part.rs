@@ -60,7 +60,7 @@ pub enum Error {
     Read(std::io::Error),
     /// The server for it did not start.
     Server(server::Error),
-    /// A directory for it could not be made or removed.
+    /// A directory for it could not be made, listed or removed.
     Directory(PathBuf, std::io::Error),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Error {
             Self::Program(source) => write!(f, "{source}"),
             Self::Read(_) => write!(f, "cannot read what the tests print"),
             Self::Server(source) => write!(f, "{source}"),
-            Self::Directory(path, _) => write!(f, "cannot make or remove {}", path.display()),
+            Self::Directory(path, _) => write!(f, "cannot make, list or remove {}", path.display()),
         }
     }
 }
@@ -163,7 +163,8 @@ fn node_runtime(subject: &Subject<'_>) -> Result<Tally, Error> {
     tools::program("node", &["nodejs"]).map_err(Error::Unavailable)?;
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=spec"]).args(subject.arguments);
-    count(Runner::Node, node.arg("runtimes/node/tests/bootstrap.test.mjs").current_dir(subject.root))
+    node.args(test_files(&subject.root.join("runtimes/node/tests"))?);
+    count(Runner::Node, node.current_dir(subject.root))
 }
 
 fn python(subject: &Subject<'_>) -> Result<Tally, Error> {
@@ -187,18 +188,16 @@ fn javascript(subject: &Subject<'_>) -> Result<Tally, Error> {
     let (server, _data) = subject.server("javascript")?;
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=spec"]).args(subject.arguments);
-    for file in javascript_tests(subject.root)? {
-        node.arg(file);
-    }
+    node.args(test_files(&subject.root.join("suite/javascript"))?);
     node.env("HEARTH_ENDPOINT", &server.endpoint).env("HEARTH_NODE_MODULES", modules);
     count(Runner::Node, node.current_dir(subject.root))
 }
 
-fn javascript_tests(root: &Path) -> Result<Vec<PathBuf>, Error> {
-    let folder = root.join("suite/javascript");
-    let unreadable = |source| Error::Directory(folder.clone(), source);
+/// The test files of a folder. Older versions of Node.js take no folder for an argument.
+fn test_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |source| Error::Directory(folder.to_owned(), source);
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.to_string_lossy().ends_with(".test.mjs") {
             files.push(path);
