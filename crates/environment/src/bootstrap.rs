@@ -80,6 +80,8 @@ impl Bootstraps {
         let (directory, name) = match language {
             Language::Python => ("python", "bootstrap.py"),
             Language::Node => ("node", "bootstrap.cjs"),
+            Language::Ruby => ("ruby", "bootstrap.rb"),
+            Language::Java => ("java", "hearth-runtime.jar"),
             Language::Provided => return None,
         };
         Some((self.root.join(directory), name))

@@ -257,7 +257,8 @@ impl Plan<'_> {
         if let Some(sdk) = &self.sdk {
             let target = Path::new(SDK_ROOT).join(match language {
                 Language::Node => "node",
-                Language::Python | Language::Provided => "python",
+                Language::Ruby => "ruby",
+                Language::Python | Language::Java | Language::Provided => "python",
             });
             mounts.push(Mount { source: sdk.clone(), target });
         }
@@ -335,6 +336,10 @@ impl Plan<'_> {
                 let bootstrap = directories.runtime.join(name).into();
                 let mut arguments = self.flags(interpreter);
                 arguments.push(bootstrap);
+                if interpreter.language == Language::Java {
+                    // A class path was named; now the class, and what it cannot know.
+                    arguments.extend(["hearth.runtime.Bootstrap".into(), directories.layers.into()]);
+                }
                 Ok(self.wrapped(program, arguments))
             }
             _ => self.own_bootstrap(directories).map(|program| (program, Vec::new())),
@@ -346,7 +351,14 @@ impl Plan<'_> {
         let flags: &[&str] = match interpreter.language {
             Language::Python => &["-S"],
             Language::Node => &["--expose-gc", "--max-http-header-size=81920"],
-            Language::Provided => &[],
+            // Older ones put hints for people into an error's message; AWS's runtimes have none there.
+            Language::Ruby if interpreter.version < (3, 2, 0) => {
+                &["--disable=error_highlight", "--disable=did_you_mean"]
+            }
+            Language::Ruby | Language::Provided => &[],
+            Language::Java => {
+                return java_flags(self.definition.memory_mb).into_iter().map(Into::into).collect();
+            }
         };
         let mut flags: Vec<OsString> = flags.iter().map(Into::into).collect();
         let (major, minor, _) = interpreter.version;
@@ -405,6 +417,20 @@ fn resident_peak_bytes(process_id: u32) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes << 10)
+}
+
+/// How AWS starts Java: a heap of 85 % of the memory, the simplest collector, and the compiler that is soonest done.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/java-customization.html>
+fn java_flags(memory_mb: u32) -> [String; 6] {
+    [
+        format!("-XX:MaxHeapSize={}k", (u64::from(memory_mb) * 1024 * 85).div_ceil(100)),
+        "-XX:+UseSerialGC".to_owned(),
+        "-XX:TieredStopAtLevel=1".to_owned(),
+        "-Xshare:auto".to_owned(),
+        // It would keep a file of counters in /tmp.
+        "-XX:-UsePerfData".to_owned(),
+        "-cp".to_owned(),
+    ]
 }
 
 /// Processors follow memory: one whole at 1,769 MB.

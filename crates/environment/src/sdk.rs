@@ -43,6 +43,29 @@ const NODE_PACKAGES: &[&str] = &[
     "@aws-sdk/util-dynamodb",
 ];
 
+const RUBY_PACKAGES: &[&str] = &[
+    "aws-sdk-apigateway",
+    "aws-sdk-apigatewaymanagementapi",
+    "aws-sdk-cloudformation",
+    "aws-sdk-cloudwatch",
+    "aws-sdk-cloudwatchlogs",
+    "aws-sdk-cognitoidentityprovider",
+    "aws-sdk-core",
+    "aws-sdk-dynamodb",
+    "aws-sdk-eventbridge",
+    "aws-sdk-iam",
+    "aws-sdk-kinesis",
+    "aws-sdk-kms",
+    "aws-sdk-lambda",
+    "aws-sdk-s3",
+    "aws-sdk-secretsmanager",
+    "aws-sdk-ses",
+    "aws-sdk-sns",
+    "aws-sdk-sqs",
+    "aws-sdk-ssm",
+    "aws-sdk-states",
+];
+
 /// What to install, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Installation<'a> {
@@ -50,7 +73,7 @@ pub struct Installation<'a> {
     pub sdk_dir: &'a Path,
     /// The interpreters of this machine: their package managers do the work.
     pub runtimes: &'a Runtimes,
-    /// Python or Node.js.
+    /// Python, Node.js or Ruby.
     pub language: Language,
     /// Packages beside the usual ones.
     pub packages: &'a [String],
@@ -113,7 +136,13 @@ pub fn describe(sdk_dir: &Path, language: Language) -> Option<String> {
             let manifest: serde_json::Value = serde_json::from_slice(&manifest).ok()?;
             Some(format!("@aws-sdk {} ({count} clients)", manifest.get("version")?.as_str()?))
         }
-        Language::Provided => None,
+        Language::Ruby => {
+            let gems = fs::read_dir(directory.join("gems")).ok()?;
+            let names = gems.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let core = names.filter_map(|name| Some(name.strip_prefix("aws-sdk-core-")?.to_owned())).next();
+            core.map(|version| format!("aws-sdk-core {version}"))
+        }
+        Language::Java | Language::Provided => None,
     }
 }
 
@@ -131,7 +160,8 @@ pub fn install(what: &Installation<'_>, progress: &mut dyn FnMut(&str)) -> Resul
     let result = match what.language {
         Language::Python => install_python(what, &aside, progress),
         Language::Node => install_node(what, &aside, progress),
-        Language::Provided => Err(SdkError::NoSdk(what.language)),
+        Language::Ruby => install_ruby(what, &aside, progress),
+        Language::Java | Language::Provided => Err(SdkError::NoSdk(what.language)),
     };
     if let Err(error) = result {
         // What is left of it disturbs nobody, should this fail too.
@@ -218,6 +248,18 @@ fn install_node(
     run(&mut npm, progress)
 }
 
+fn install_ruby(
+    what: &Installation<'_>,
+    target: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), SdkError> {
+    let newest = what.runtimes.newest(Language::Ruby).ok_or(SdkError::NoPackageManager(Language::Ruby))?;
+    let mut gem = Command::new(&newest.program);
+    gem.args(["-S", "gem", "install", "--no-document", "--install-dir"]);
+    gem.arg(target).args(RUBY_PACKAGES).args(what.packages);
+    run(&mut gem, progress)
+}
+
 /// Runs a command, handing on what it prints.
 fn run(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), SdkError> {
     let shown = format!("{command:?}");
@@ -249,6 +291,7 @@ impl fmt::Display for SdkError {
         match self {
             Self::NoSdk(language) => write!(f, "{} functions bring their own AWS SDK", language.as_str()),
             Self::NoPackageManager(Language::Node) => f.write_str("no Node.js 20 or later was found"),
+            Self::NoPackageManager(Language::Ruby) => f.write_str("no Ruby 3.1 or later was found"),
             Self::NoPackageManager(_) => f.write_str(
                 "no Python 3.9 or later with pip was found: install one, or pip for it (python3-pip, python -m ensurepip)",
             ),
