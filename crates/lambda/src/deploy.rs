@@ -155,18 +155,15 @@ pub(crate) fn start(inner: &Arc<Inner>, key: FunctionKey) {
 
 async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
     let entry = inner.registry.find(key, None)?;
-    {
-        // What is being put together is not garbage.
-        let _packages = inner.packages.read().await;
-        for (_, version) in entry.function().versions() {
-            make_directories(inner, version).await?;
-        }
-    }
+    let in_place = put_in_place(inner, entry.function()).await;
     let before: Vec<_> = entry.serving.values().map(|definition| definition.key.clone()).collect();
     let (after, ()) = inner
         .registry
         .update(key, |function| {
-            settle(inner, function);
+            match in_place {
+                Ok(()) => settle(inner, function),
+                Err(_) => give_up(function),
+            }
             Ok(())
         })
         .await?;
@@ -174,6 +171,16 @@ async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
         if !after.serving.values().any(|definition| definition.key == old) {
             inner.data_plane.retire(&old);
         }
+    }
+    Ok(())
+}
+
+/// Makes the directories that a function's versions run with.
+async fn put_in_place(inner: &Inner, function: &Function) -> Result<(), Failure> {
+    // What is being put together is not garbage.
+    let _packages = inner.packages.read().await;
+    for (_, version) in function.versions() {
+        make_directories(inner, version).await?;
     }
     Ok(())
 }
@@ -210,12 +217,25 @@ fn is_settled(version: &Version) -> bool {
     version.state != State::Pending && !matches!(version.last_update, None | Some(LastUpdate::InProgress))
 }
 
-fn settle(inner: &Inner, function: &mut Function) {
+fn unsettled(function: &mut Function) -> impl Iterator<Item = &mut Version> {
     let versions = std::iter::once(&mut function.latest).chain(function.published.values_mut());
-    for version in versions.filter(|version| !is_settled(version)) {
+    versions.filter(|version| !is_settled(version))
+}
+
+/// The disk failed, and the log says how: the user may try again.
+fn give_up(function: &mut Function) {
+    for version in unsettled(function) {
+        let message = "The server could not put the function's code in place; its log says why.";
+        fail(version, "InternalError", message.to_owned());
+    }
+}
+
+fn settle(inner: &Inner, function: &mut Function) {
+    let region = function.region.clone();
+    for version in unsettled(function) {
         let resolved = version.settings.runtime.parse().ok().map(|runtime| inner.runtimes.resolve(runtime));
         match resolved {
-            Some(Ok(resolved)) => succeed(version, &function.region, resolved),
+            Some(Ok(resolved)) => succeed(version, &region, resolved),
             Some(Err(unavailable)) => fail(version, "InvalidRuntime", unavailable.to_string()),
             None => fail(version, "InvalidRuntime", format!("{} cannot run here", version.settings.runtime)),
         }

@@ -133,19 +133,6 @@ impl Service {
         Ok(Self { inner })
     }
 
-    /// Deletes every function and every layer of every account: for servers that keep nothing.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn reset(&self) -> Result<(), Failure> {
-        for entry in self.inner.registry.all() {
-            ops::delete_function::delete_whole(&self.inner, &registry::key_of(entry.function())).await?;
-        }
-        self.inner.layers.clear().await?;
-        self.inner.garbage.notify_one();
-        Ok(())
-    }
-
     /// The data plane's view of the same functions.
     pub fn functions(&self) -> Functions {
         Functions { inner: Arc::clone(&self.inner) }

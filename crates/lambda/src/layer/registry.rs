@@ -134,19 +134,6 @@ impl Layers {
         .await
     }
 
-    /// Deletes every layer of every account, and forgets which numbers they had: for servers that keep nothing.
-    pub(crate) async fn clear(&self) -> Result<(), Failure> {
-        let _writer = self.writer.lock().await;
-        let keys: Vec<LayerKey> =
-            self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
-        for key in keys {
-            let deleted = self.table.delete(&name_parts(&key), None).await;
-            deleted.map_err(|error| internal("delete a layer", &error))?;
-            self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        }
-        Ok(())
-    }
-
     async fn update<R>(
         &self,
         key: &LayerKey,

@@ -530,11 +530,27 @@ async fn a_deleted_version_goes_on_serving_the_functions_that_have_it() {
 }
 
 #[tokio::test]
-async fn an_emptied_server_has_no_layers_and_begins_at_one_again() {
+async fn an_update_whose_layers_cannot_be_put_in_place_fails_and_lets_the_next_one_come() {
     let house = House::new();
     let service = house.open().await;
-    published(&service, "l", &[("a", "1")]).await;
-    service.reset().await.unwrap();
-    assert_eq!(service.get_layer_version(grant(), version_request("l", 1)).await.unwrap_err().status, 404);
-    assert!(published(&service, "l", &[("a", "1")]).await.ends_with(":l:1"));
+    let one = published(&service, "one", &[("a", "1")]).await;
+    let two = published(&service, "two", &[("b", "2")]).await;
+    service.create_function(grant(), with_layers("f", &[&one, &two])).await.unwrap();
+    settled(&service, "f").await;
+    let directory = opt(&service, "f");
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::write(&directory, "in the way").unwrap();
+    created(&service, "g").await;
+    service.update_function_configuration(grant(), update_layers("g", &[&one, &two])).await.unwrap();
+    let failed = settled(&service, "g").await;
+    assert_eq!(failed.last_update_status, Some(api::LastUpdateStatus::Failed));
+    assert_eq!(
+        failed.last_update_status_reason_code,
+        api::LastUpdateStatusReasonCode::parse("InternalError")
+    );
+    assert_eq!(failed.state, Some(api::State::Active), "what was there before still serves");
+    std::fs::remove_file(&directory).unwrap();
+    service.update_function_configuration(grant(), update_layers("g", &[&one, &two])).await.unwrap();
+    assert_eq!(settled(&service, "g").await.last_update_status, Some(api::LastUpdateStatus::Successful));
+    assert_eq!(read(&directory, "b"), "2");
 }
