@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// Prints version, program and prefix, a line each.
 const ASK_PYTHON: &str =
     "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable); print(sys.base_prefix)";
-const ASK_RUBY: &str = "puts RUBY_VERSION, RbConfig.ruby, RbConfig::CONFIG['prefix']";
+const ASK_RUBY: &str = "require 'rbconfig'; puts RUBY_VERSION, RbConfig.ruby, RbConfig::CONFIG['prefix']";
 const ASK_NODE: &str = "console.log(process.versions.node); console.log(process.execPath); console.log(require('path').dirname(require('path').dirname(process.execPath)))";
 
 /// What a program said of itself.
