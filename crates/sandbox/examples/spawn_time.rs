@@ -1,7 +1,7 @@
 //! Measures how long a cage takes from the request to the program's `execve`, and from there until all of it is gone.
 //! `cargo run --release -p hearth-sandbox --example spawn_time [ROUNDS] [AT ONCE] [sandbox|process]`
 
-use hearth_sandbox::{Isolation, Limits, Spawner, SpawnerOptions, Spec, Temporary};
+use hearth_sandbox::{Isolation, Limits, Listener, Mount, Spawner, SpawnerOptions, Spec, Temporary};
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -28,6 +28,7 @@ fn main() {
         println!("{rounds} cages, {at_once} at once: {:?} in all", begin.elapsed());
         print("request to execve", &mut starts);
         print("destroy to gone  ", &mut ends);
+        print("freeze and thaw  ", &mut pauses(&spawner, rounds).await);
         spawner.shutdown().await;
     });
 }
@@ -40,7 +41,10 @@ async fn measure(spawner: &Spawner, rounds: usize, at_once: usize) -> (Vec<Durat
                 let spawner = spawner.clone();
                 tokio::spawn(async move {
                     let begin = Instant::now();
-                    let sandbox = spawner.spawn(sleeper()).await.unwrap_or_else(|error| panic!("{error}"));
+                    let sandbox = spawner
+                        .spawn(sleeper(spawner.isolation()))
+                        .await
+                        .unwrap_or_else(|error| panic!("{error}"));
                     (begin.elapsed(), sandbox)
                 })
             })
@@ -68,13 +72,25 @@ async fn measure(spawner: &Spawner, rounds: usize, at_once: usize) -> (Vec<Durat
     (starts, ends)
 }
 
-fn sleeper() -> Spec {
+/// How long the two calls take; the processes stand still a moment later.
+async fn pauses(spawner: &Spawner, rounds: usize) -> Vec<Duration> {
+    let sandbox = spawner.spawn(sleeper(spawner.isolation())).await.unwrap_or_else(|error| panic!("{error}"));
+    let pause = |_| {
+        let begin = Instant::now();
+        sandbox.freeze().and_then(|()| sandbox.thaw()).unwrap_or_else(|error| panic!("{error}"));
+        begin.elapsed()
+    };
+    (0..rounds).map(pause).collect()
+}
+
+fn sleeper(isolation: Isolation) -> Spec {
+    let mount = Mount { source: "/usr/lib".into(), target: "/var/task".into() };
     Spec {
         program: "/bin/sleep".into(),
         arguments: vec!["1000".into()],
         environment: Vec::new(),
         directory: "/".into(),
-        mounts: Vec::new(),
+        mounts: if isolation == Isolation::Sandbox { vec![mount] } else { Vec::new() },
         links: Vec::new(),
         files: Vec::new(),
         temporary: Temporary::Fresh { bytes: 512 << 20 },
@@ -85,7 +101,7 @@ fn sleeper() -> Spec {
             file_descriptors_max: 1024,
         },
         hostname: "cage".into(),
-        listeners: Vec::new(),
+        listeners: vec![Listener { address: ([127, 0, 0, 1], 9001).into(), announcements: Vec::new() }],
     }
 }
 

@@ -11,8 +11,9 @@ use crate::temporary::Images;
 use crate::warden::Warden;
 use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket};
 use hearth_base::{Rng, SystemRng};
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions};
 use std::ffi::OsString;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -54,7 +55,8 @@ pub struct Spawner {
 #[derive(Debug)]
 struct Inner {
     socket: OwnedFd,
-    process: i32,
+    /// Stands for the spawner process.
+    process: Arc<OwnedFd>,
     isolation: Isolation,
     directory: PathBuf,
     layout: Layout,
@@ -120,9 +122,13 @@ impl Spawner {
             None => become_spawner(warden),
             Some(process) => process,
         };
+        let process = Pid::from_raw(process).ok_or_else(|| io::ErrorKind::InvalidData.into());
+        let process = process
+            .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from))
+            .map_err(Fault::at("watch", "the spawner"))?;
         let inner = Inner {
             socket,
-            process,
+            process: Arc::new(process),
             isolation: options.isolation,
             directory,
             layout,
@@ -166,25 +172,27 @@ impl Spawner {
     pub async fn shutdown(self) {
         // A spawner that is gone already needs no word.
         let _ = rustix::net::shutdown(&self.inner.socket, rustix::net::Shutdown::Both);
-        let process = self.inner.process;
+        let process = self.inner.process.clone();
         // The runtime's own end means the same.
-        let _ = tokio::task::spawn_blocking(move || reap(process)).await;
+        let _ = tokio::task::spawn_blocking(move || reap(&process)).await;
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
-        let process = self.process;
+        let process = self.process.clone();
         // A moment's work, but not for whoever happens to drop the last handle.
-        std::thread::spawn(move || reap(process));
+        std::thread::spawn(move || reap(&process));
     }
 }
 
 /// Waits for the spawner's end; at once when somebody has done so.
-fn reap(process: i32) {
-    let Some(pid) = Pid::from_raw(process) else { return };
-    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(pid), WaitOptions::empty()) {}
+fn reap(process: &OwnedFd) {
+    // It is nobody's child any more when somebody has done so before.
+    let _ = rustix::io::retry_on_intr(|| {
+        rustix::process::waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED)
+    });
 }
 
 fn become_spawner(warden: Warden) -> ! {
@@ -301,7 +309,7 @@ impl Inner {
         if gone {
             Error::SpawnerGone
         } else {
-            Fault::at("start", "the cage")(std::io::Error::other("its first process was killed")).into()
+            Fault::at("start", "the cage")(io::Error::other("its first process was killed")).into()
         }
     }
 
@@ -317,7 +325,7 @@ impl Inner {
         }
         match socket::send(&self.socket, bytes, fds, false) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return Err(Error::SpawnerGone),
         }
         let copy = |fd: &BorrowedFd<'_>| fd.try_clone_to_owned().map_err(Fault::at("copy", "a descriptor"));
@@ -451,7 +459,7 @@ fn builders() -> usize {
 }
 
 /// A free port of the same address on the host.
-fn listen(mut address: SocketAddr) -> std::io::Result<TcpListener> {
+fn listen(mut address: SocketAddr) -> io::Result<TcpListener> {
     address.set_port(0);
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;

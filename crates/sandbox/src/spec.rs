@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One cage and the program it runs. All paths are paths inside the cage, but for [`Mount::source`].
 #[derive(Debug, Clone)]
@@ -131,9 +131,19 @@ pub(crate) struct TemporaryHold {
 
 impl Drop for TemporaryHold {
     fn drop(&mut self) {
-        if let Some(directory) = &self.directory {
-            // What cannot be removed now goes with the run's directory.
-            let _ = std::fs::remove_dir_all(directory);
+        let mount = self.mount.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let directory = self.directory.take();
+        let release = move || {
+            drop(mount);
+            if let Some(directory) = directory {
+                // What cannot be removed now goes with the run's directory.
+                let _ = std::fs::remove_dir_all(directory);
+            }
+        };
+        // Letting go of a mount waits for every processor to notice: not for a thread of the async runtime.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(release)),
+            Err(_) => release(),
         }
     }
 }

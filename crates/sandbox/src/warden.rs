@@ -104,7 +104,6 @@ impl Warden {
                 while rustix::io::read(&signals, &mut drained).is_ok() {}
                 self.reap(cages);
             }
-            cages.leaving.retain(|cage| !self.layout.group(cage.number).remove());
             if asked {
                 match socket::receive(&self.socket, &mut buffer, false) {
                     Ok((0, _)) => return Ok(()),
@@ -119,6 +118,8 @@ impl Warden {
                     Err(_) => cages.exhausted = true,
                 }
             }
+            // Last, as it may take long.
+            cages.leaving.retain(|cage| !self.layout.group(cage.number).remove());
         }
     }
 

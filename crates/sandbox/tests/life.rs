@@ -141,11 +141,13 @@ async fn freezing_stops_and_thawing_goes_on() {
         assert!(latest(&mut output).await > 0);
         sandbox.freeze().unwrap();
         // A process in the kernel finishes what it does there; then it stands still.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         latest(&mut output).await;
         let (used, _) = (sandbox.cpu_time(), tokio::time::sleep(Duration::from_millis(100)).await);
         assert_eq!(latest(&mut output).await, 0, "it ran on while frozen");
-        assert_eq!(sandbox.cpu_time(), used);
+        // What the kernel still counts is the way into the freezer.
+        let more = sandbox.cpu_time().zip(used).map(|(now, used)| now - used);
+        assert!(more.is_none_or(|more| more < Duration::from_millis(2)), "{more:?}");
         sandbox.thaw().unwrap();
     }
     output.readable().await.unwrap();
