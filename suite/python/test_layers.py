@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import shutil
+import subprocess
 import urllib.request
 
 import pytest
@@ -76,6 +78,32 @@ def test_node_imports_from_a_layer(deploy, publish, source):
     function = deploy(NODE, source, Layers=arns(publish(zip_of(NODE_MODULES))))
     outcome = function.invoke()
     assert (outcome.error, outcome.value) == (None, ["plain", "exact"])
+
+
+@pytest.mark.skipif(not shutil.which("ruby"), reason="this machine has no Ruby")
+def test_ruby_requires_from_a_layer(deploy, publish):
+    layer = publish(zip_of({"ruby/lib/word.rb": "WORD = 'from the layer'\n"}))
+    source = "require 'word'\ndef handler(event:, context:)\n  WORD\nend\n"
+    function = deploy("ruby3.2", zip_of({"app.rb": source}), Layers=arns(layer))
+    outcome = function.invoke()
+    assert (outcome.error, outcome.value) == (None, "from the layer")
+
+
+@pytest.mark.skipif(not shutil.which("javac"), reason="this machine has no Java compiler")
+def test_java_loads_the_jars_of_a_layer(deploy, publish, tmp_path):
+    sources = {
+        "Word.java": 'public class Word { public static String word() { return "from the layer"; } }',
+        "Main.java": "public class Main { public String handle(Object event) { return Word.word(); } }",
+    }
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source)
+    subprocess.run(["javac", "--release", "17", *sources], cwd=tmp_path, check=True)
+    jar = zip_of({"Word.class": (tmp_path / "Word.class").read_bytes()})
+    package = zip_of({"Main.class": (tmp_path / "Main.class").read_bytes()})
+    settings = {"Handler": "Main::handle", "MemorySize": 512, "Timeout": 30}
+    function = deploy("java17", package, Layers=arns(publish(zip_of({"java/lib/word.jar": jar}))), **settings)
+    outcome = function.invoke()
+    assert (outcome.error, outcome.value) == (None, "from the layer")
 
 
 def test_programs_of_a_layer_are_on_the_path(deploy, publish):
