@@ -190,16 +190,23 @@ fn relative_path(name: &str) -> Result<PathBuf, PackageError> {
     Ok(path)
 }
 
+/// Makes a directory and those above it, readable for the function whatever the server's umask.
 fn create_directories(
     root: &Path,
     relative: &Path,
     known: &mut BTreeSet<PathBuf>,
 ) -> Result<(), PackageError> {
-    if known.contains(relative) {
+    if relative.as_os_str().is_empty() || known.contains(relative) {
         return Ok(());
     }
+    create_directories(root, relative.parent().unwrap_or(Path::new("")), known)?;
     let path = root.join(relative);
-    fs::create_dir_all(&path).map_err(|error| write_error(relative, path, error))?;
+    let made = match fs::create_dir(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other,
+    };
+    made.and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
+        .map_err(|error| write_error(relative, path, error))?;
     known.insert(relative.to_owned());
     Ok(())
 }
