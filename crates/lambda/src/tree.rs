@@ -69,7 +69,10 @@ fn lay_over(from: &Path, onto: &Path) -> Result<(), PackageError> {
 fn add(entry: &DirEntry, kind: FileType, target: &Path) -> Result<(), PackageError> {
     let source = entry.path();
     if kind.is_dir() {
-        fs::create_dir(target).map_err(failed(target))?;
+        // The function must be able to enter it, whatever the server's umask.
+        fs::create_dir(target)
+            .and_then(|()| fs::set_permissions(target, fs::Permissions::from_mode(0o755)))
+            .map_err(failed(target))?;
         lay_over(&source, target)
     } else if kind.is_symlink() {
         fs::read_link(&source).and_then(|text| symlink(text, target)).map_err(failed(target))
