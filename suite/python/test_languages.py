@@ -1,0 +1,98 @@
+"""Languages beside Python and Node.js: their examples, as a user builds and deploys them, and what their functions may do."""
+
+import functions
+import pytest
+import toolchain
+from functions import CUSTOM
+from package import zip_of
+
+RUBY, JAVA = "ruby3.4", "java17"
+JAVA_SETTINGS = {"Handler": "example.Greeter", "MemorySize": 512, "Timeout": 30}
+
+
+@pytest.fixture
+def ruby(deploy):
+    """Deploys Ruby functions of one file, `app.rb`, whose method is `handler`."""
+    toolchain.program("ruby", "ruby")
+    return lambda source, **settings: deploy(RUBY, zip_of({"app.rb": source}), Handler=settings.pop("Handler", "app.handler"), **settings)
+
+
+def greets(function):
+    outcome = function.invoke({"name": "Ada"})
+    assert (outcome.status, outcome.error) == (200, None), outcome
+    assert outcome.value["message"] == "Hello, Ada!"
+    assert outcome.value["requestId"] == outcome.request_id
+    assert outcome.value["function"] == function.name
+    assert outcome.value["remainingMillis"] > 0
+    assert "greeting Ada" in outcome.log
+    assert function.invoke({}).value["message"] == "Hello, world!"
+
+
+def test_ruby_example(deploy, examples):
+    toolchain.program("ruby", "ruby")
+    greets(deploy(RUBY, examples["hello-ruby"], Handler="app.handler"))
+
+
+@pytest.mark.parametrize("runtime", ["java8.al2", "java17", "java21", "java25"])
+def test_java_example(lambda_client, deploy, runtime):
+    package = toolchain.hello_java()
+    try:
+        function = deploy(runtime, package, **JAVA_SETTINGS)
+        function.invoke()
+    except (lambda_client.exceptions.InvalidParameterValueException, lambda_client.exceptions.ServiceException) as refused:
+        # A machine whose Java is older than the runtime's says so.
+        assert "this machine has no Java" in str(refused)
+        pytest.skip(str(refused))
+    greets(function)
+
+
+@pytest.mark.parametrize("name", ["go", "rust"])
+def test_provided_examples(deploy, name):
+    greets(deploy(CUSTOM, getattr(toolchain, f"hello_{name}")()))
+
+
+def test_java_in_little_memory(deploy):
+    function = deploy(JAVA, toolchain.hello_java(), **JAVA_SETTINGS | {"MemorySize": 128})
+    greets(function)
+
+
+@pytest.mark.parametrize("source, handler, answer", [
+    ("module A\n  class B\n    def self.go(event:, context:)\n      event['x'] * 2\n    end\n  end\nend\n", "app.A::B.go", 42),
+    ("def handler(event:, context:)\n  [ENV['AWS_EXECUTION_ENV'], ENV['_HANDLER'], Dir.pwd]\nend\n", "app.handler",
+     [f"AWS_Lambda_{RUBY}", "app.handler", "/var/task"]),
+    ("def handler(event:, context:)\n  $LOAD_PATH.first(2) + Gem.path.first(2)\nend\n", "app.handler",
+     ["/var/task", "/opt/ruby/lib", "/var/task/vendor/bundle/ruby/3.4.0", "/opt/ruby/gems/3.4.0"]),
+    ("def handler(event:, context:)\n  context.get_remaining_time_in_millis.between?(2000, 3000)\nend\n", "app.handler", True),
+    ("def handler(event:, context:)\n  'é'\nend\n", "app.handler", "é"),
+])
+def test_ruby_answers(ruby, source, handler, answer):
+    outcome = ruby(source, Handler=handler).invoke({"x": 21})
+    assert outcome.error is None, outcome
+    found = outcome.value
+    assert (sorted(found) if isinstance(found, list) else found) == (sorted(answer) if isinstance(answer, list) else answer)
+
+
+@pytest.mark.parametrize("source, handler, error_type, message", [
+    ("def handler(event:, context:)\n  raise ArgumentError, 'no good'\nend\n", "app.handler", "Function<ArgumentError>", "no good"),
+    ("def handler(event:, context:)\n  nothing.there\nend\n", "app.handler", "Function<NameError>", "undefined local variable or method"),
+    ("def handler(event:, context:)\n  exit 3\nend\n", "app.handler", "Function<SystemExit>", "exit"),
+    ("def other(event:, context:)\nend\n", "app.handler", "Function<NoMethodError>", "undefined method"),
+    ("require 'absent'\n", "app.handler", "Init<LoadError>", "cannot load such file -- absent"),
+    ("def handler(\n", "app.handler", "Init<SyntaxError>", "syntax error"),
+    ("", "elsewhere.handler", "Init<LoadError>", "cannot load such file -- elsewhere"),
+    ("", "app", "Init<ArgumentError>", "Invalid handler"),
+])
+def test_ruby_failures(ruby, source, handler, error_type, message):
+    outcome = ruby(source, Handler=handler).invoke()
+    assert outcome.error == "Unhandled"
+    assert outcome.value["errorType"] == error_type
+    assert message in outcome.value["errorMessage"]
+    assert error_type in outcome.log
+    if error_type == "Function<ArgumentError>":
+        assert outcome.value["stackTrace"] == ["/var/task/app.rb:2:in `handler'"]
+
+
+@pytest.mark.parametrize("runtime", ["dotnet8", "dotnet10", "go1.x"])
+def test_languages_that_hearth_does_not_run(lambda_client, runtime):
+    with pytest.raises(lambda_client.exceptions.InvalidParameterValueException, match=f"does not support the runtime {runtime}"):
+        functions.create(lambda_client, runtime, zip_of({"a": "b"}), Handler="A::B::C")
