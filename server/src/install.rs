@@ -29,10 +29,8 @@ pub fn install(
             "ruby" => Language::Ruby,
             _ => Language::Node,
         };
-        let (mine, others): (Vec<_>, Vec<_>) = packages
-            .iter()
-            .cloned()
-            .partition(|package| language_of(package) == language);
+        let (mine, others): (Vec<_>, Vec<_>) =
+            packages.iter().cloned().partition(|package| language_of(package) == language);
         if languages.len() == 1 && !others.is_empty() {
             return Err(format!("{} is no package for {name}", others.join(", ")).into());
         }
