@@ -1,5 +1,6 @@
 """Invocations that succeed: how a function is named, what it is given, what it may touch, and how many run at once."""
 
+import pathlib
 import base64
 import json
 import re
@@ -262,7 +263,7 @@ def handler(event, context):
         'interfaces': sorted(name for _, name in socket.if_nameindex()),
     }
 """
-    paths = [str(secret), "/etc/shadow", "/root/.bashrc", "/proc/1/environ", "/proc/1/root/etc/shadow", "/proc/kcore",
+    paths = [str(secret), "/etc/shadow", str(pathlib.Path.home() / ".bashrc"), "/proc/1/environ", "/proc/1/root/etc/shadow", "/proc/kcore",
              "/sys/kernel/notes", "/proc/1/mem", "/dev/mem", "/.host/etc/shadow"]
     found = deploy(PYTHON, source).invoke(paths).value
     assert all(isinstance(value, int) for value in found["files"].values()), found["files"]
