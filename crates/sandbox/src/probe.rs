@@ -136,7 +136,15 @@ pub(crate) fn enforced(
     }
     findings.push(controller("memory limit", layout.memory.as_ref()));
     findings.push(controller("processor limit", layout.cpu.as_ref()));
-    findings.push(controller("process limit", layout.processes.as_ref()));
+    findings.push(match (isolation, layout.processes.as_ref()) {
+        (Isolation::Sandbox, None) => Finding::new(
+            "process limit",
+            State::Weaker,
+            "by a resource limit of the cage's user namespace, which counts for itself from Linux 5.14 on",
+        )
+        .advise(CGROUP_ADVICE),
+        (_, branch) => controller("process limit", branch),
+    });
     findings.push(match layout.freezer.as_ref() {
         Some(branch) => controller("freezer", Some(branch)),
         None => Finding::new(

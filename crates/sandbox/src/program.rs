@@ -79,6 +79,7 @@ fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Resul
         give_up_privileges().map_err(cage)?;
         fileaccess::restrict().map_err(cage)?;
         set_limits(request).map_err(cage)?;
+        limit_processes(request).map_err(cage)?;
         filters.install().map_err(cage)?;
     } else {
         set_limits(request).map_err(cage)?;
@@ -147,8 +148,19 @@ fn set_limits(request: &Request) -> Result<(), Fault> {
     let most = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let files = request.limits.file_descriptors_max.min(most);
     rustix::process::setrlimit(Resource::Nofile, both(files)).map_err(fault("limit", "open files"))?;
-    rustix::process::setrlimit(Resource::Core, both(0)).map_err(fault("limit", "core dumps"))?;
+    // Not 0: that forbids a file, but a handler to which the kernel pipes dumps would run, as root, on the host. 1 is what
+    // such a handler itself has, and for anybody who has it the kernel starts none.
+    rustix::process::setrlimit(Resource::Core, both(1)).map_err(fault("limit", "core dumps"))?;
     Ok(())
+}
+
+/// Besides the cgroup, which an ordinary user may not have: since Linux 5.14 each user namespace is counted by itself, and
+/// the program has one of its own. Outside a cage it would count everything that Hearth's user runs.
+fn limit_processes(request: &Request) -> Result<(), Fault> {
+    let most = rustix::process::getrlimit(Resource::Nproc).maximum.unwrap_or(u64::MAX);
+    let processes = u64::from(request.limits.processes_max).min(most);
+    let limit = Rlimit { current: Some(processes), maximum: Some(processes) };
+    rustix::process::setrlimit(Resource::Nproc, limit).map_err(fault("limit", "processes"))
 }
 
 /// Gives up every capability, and with it every way to get one back.

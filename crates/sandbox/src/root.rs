@@ -5,6 +5,7 @@
 use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
 use crate::kernel;
 use crate::message::Request;
+use crate::temporary::BYTES_PER_INODE;
 use crate::{Fault, Link, Mount};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -105,7 +106,10 @@ pub fn furnish(request: &Request, storage: Option<&OwnedFd>) -> Result<Option<Ow
 
 /// A new tmpfs for `/tmp`, mounted nowhere yet.
 pub fn memory_storage(bytes: u64) -> Result<OwnedFd, Fault> {
-    let options = [("size", bytes.to_string()), ("mode", "1777".to_owned())];
+    // As many files as on an image: each costs the kernel memory, which nothing else bounds without a memory cgroup.
+    let files = bytes / BYTES_PER_INODE;
+    let options =
+        [("size", bytes.to_string()), ("nr_inodes", files.to_string()), ("mode", "1777".to_owned())];
     new_mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
 }
 

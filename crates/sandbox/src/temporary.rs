@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One inode for so many bytes: what `mke2fs` takes by default.
-const BYTES_PER_INODE: u64 = 16_384;
+pub const BYTES_PER_INODE: u64 = 16_384;
 const INODE_BYTES: u64 = 256;
 const BLOCK_BYTES: u64 = 4_096;
 /// What `statfs` calls a tmpfs.
