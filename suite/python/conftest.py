@@ -2,6 +2,7 @@
 before and after."""
 
 import functions
+import ground as grounds
 import package
 import pytest
 import residue
@@ -35,6 +36,16 @@ def bare_server(nothing_left, tmp_path_factory):
     home = tmp_path_factory.mktemp("bare")
     with Server("--data-dir", home / "hearth", "--sdk-dir", home / "sdk") as server:
         yield server
+
+
+@pytest.fixture(scope="session", params=grounds.KINDS)
+def ground(nothing_left, request):
+    """A server that hostile code is let loose on: once as root, once as an ordinary user."""
+    opened = grounds.open_ground(request.param)
+    if opened is None:
+        pytest.skip("only root can start a server as somebody else, by setpriv")
+    yield opened
+    grounds.close_ground(opened)
 
 
 @pytest.fixture(scope="session")

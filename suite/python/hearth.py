@@ -40,9 +40,9 @@ def run(*arguments, env=None, timeout=60):
 class Server:
     """One running server. As a context it is stopped at the end."""
 
-    def __init__(self, *arguments, env=None, listen="127.0.0.1:0"):
+    def __init__(self, *arguments, env=None, listen="127.0.0.1:0", command=(BINARY,)):
         self.log = tempfile.NamedTemporaryFile("w+", prefix="hearth-suite-", suffix=".log")
-        command = [BINARY, "serve", *arguments]
+        command = [*command, "serve", *arguments]
         if listen:
             command += ["--listen", listen]
         self.process = subprocess.Popen(

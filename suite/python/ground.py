@@ -1,0 +1,74 @@
+"""Where hostile code is let loose: a server of its own as root, and another as an ordinary user.
+
+What each enforces is what `hearth doctor` says of it. It refuses to guess, and to skip what is enforced.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import functions
+from hearth import BINARY, REPOSITORY, Server, variables
+from package import zip_of
+
+ROOT, ORDINARY = "root", "an ordinary user"
+KINDS = (ROOT, ORDINARY)
+NOBODY = 65534
+ATTACKER = zip_of({"app.py": (REPOSITORY / "suite/python/attacker.py").read_bytes()})
+
+
+@dataclass
+class Ground:
+    """A running server, whose it is, and what `hearth doctor` says that is enforced there."""
+
+    kind: str
+    server: Server
+    home: Path
+    findings: dict  # subject: "yes", "partly" or "no"
+
+    def enforces(self, subject):
+        return self.findings[subject] == "yes"
+
+    def attacker(self, **settings):
+        """A function that does what its events say."""
+        settings = {"MemorySize": 512, "Timeout": 60} | settings
+        return functions.create(self.server.client("lambda"), functions.PYTHON, ATTACKER, **settings)
+
+
+def open_ground(kind):
+    """Starts a server of this kind in a directory of its own; None where the machine does not let us."""
+    if kind == ORDINARY and (os.geteuid() != 0 or not shutil.which("setpriv")):
+        return None
+    home = Path(tempfile.mkdtemp(prefix="hearth-suite-"))
+    home.chmod(0o755)
+    command, environment = [BINARY], variables(HOME=str(home))
+    if kind == ORDINARY:
+        # The build directory may be out of that user's reach.
+        shutil.copy(BINARY, home / "hearth")
+        os.chown(home, NOBODY, NOBODY)
+        user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        command = ["setpriv", *user, home / "hearth"]
+        environment.pop("HEARTH_SDK_DIR", None)
+    server = Server("--data-dir", home / "data", env=environment, command=command)
+    return Ground(kind, server, home, _findings(command, environment))
+
+
+def _findings(command, environment):
+    said = subprocess.run([*command, "doctor"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    found = {}
+    for line in said.stdout.split("\nRuntimes")[0].splitlines():
+        # The verdict takes six letters, the subject twenty-two.
+        if line.startswith(("  yes", "  partly", "  no")):
+            found[line[9:31].strip()] = line.split()[0]
+    return found
+
+
+def close_ground(ground):
+    """Stops the server and removes what it kept."""
+    try:
+        ground.server.stop()
+    finally:
+        shutil.rmtree(ground.home)
