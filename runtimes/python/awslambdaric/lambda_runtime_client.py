@@ -139,13 +139,14 @@ class LambdaRuntimeClient:
 
     def _take(self, size):
         while len(self._received) < size:
-            self._fill()
+            self._fill(size - len(self._received))
         taken = bytes(memoryview(self._received)[:size])
         del self._received[:size]
         return taken
 
-    def _fill(self):
-        received = self._connection.recv(262144)
+    def _fill(self, missing=0):
+        # Python allocates as much as it asks for: a large piece, mapped and unmapped each time, only for a large body.
+        received = self._connection.recv(min(max(missing, 16384), 262144))
         if not received:
             raise ConnectionResetError(f"The Runtime API at {self._address} closed the connection")
         self._received += received
