@@ -1,6 +1,8 @@
 """The limits of an environment, each shown by code that breaks it: the one who does is stopped, and nobody else is."""
 
 import re
+import subprocess
+import sys
 import time
 
 import functions
@@ -168,18 +170,16 @@ end, began = time.monotonic() + 3, time.process_time()
 while time.monotonic() < end: pass
 result = (time.process_time() - began) / 3
 """
-    shares = {}
+    # The same loop beside it, outside: what a loop can have at all while the machine does other things too.
+    beside = [sys.executable, "-c", f"import time\n{loop}\nprint(result)"]
     for memory in (128, 886, 1769):
-        function = attacker(MemorySize=memory)
+        function, most = attacker(MemorySize=memory), memory / 1769
         value(function, "result = 1")  # the initialisation has more
-        shares[memory] = value(function, loop)
-        print(f"{memory} MB: {shares[memory]:.3f} of a processor")
-    slack = CPU_PERIOD_S / 3
-    assert 0.03 < shares[128] < 128 / 1769 + slack, shares
-    # How much of its share a loop gets depends on what else the machine does; more it never gets.
-    assert 0.25 < shares[886] < 886 / 1769 + slack, shares
-    assert 0.5 < shares[1769] < 1 + slack, shares
-    assert shares[128] < shares[886] / 3 and shares[886] < shares[1769] * 0.9, shares
+        with subprocess.Popen(beside, stdout=subprocess.PIPE, text=True) as process:
+            share = value(function, loop)
+            possible = float(process.communicate()[0])
+        print(f"{memory} MB: {share:.3f} of a processor, where {most:.3f} is its own and {possible:.3f} is to be had")
+        assert 0.6 * min(most, possible) < share < most + CPU_PERIOD_S / 3
 
 
 def test_one_processor_is_one_however_many_processes_share_it(ground, attacker):
@@ -213,7 +213,8 @@ def test_a_timeout_is_kept_to_some_milliseconds(attacker, seconds):
     assert outcome.value["errorType"] == "Sandbox.Timedout"
     assert seconds <= took < seconds + 0.3, took
     assert f"Duration: {seconds}000.00 ms\tBilled Duration: {seconds}000 ms" in outcome.log, outcome.log
-    # What ends just before is not touched.
+    # What ends just before is not touched, once the runtime has been started again, which takes of the next one's time.
+    run(function, "result = 1")
     assert value(function, f"time.sleep({seconds} - .15); result = 'in time'") == "in time"
 
 

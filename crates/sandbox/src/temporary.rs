@@ -83,10 +83,12 @@ fn tidy(image: &OwnedFd) -> Result<(), Fault> {
         .map_err(|errno| Fault::at("open to all", "an image")(errno.into()))
 }
 
-/// The image's size: what files may take, the inode tables, and a 64th for extents, bitmaps and directories.
+/// The image's size: what files may take, the inode tables, what ext4 keeps back for itself (a fiftieth, but 16 MiB at most),
+/// and some for extents, bitmaps and directories.
 fn image_bytes(bytes: u64) -> u64 {
     let inodes = bytes / BYTES_PER_INODE * INODE_BYTES;
-    let sum = bytes + inodes + bytes / 64 + (2 << 20);
+    let kept_back = (bytes / 40).min(17 << 20);
+    let sum = bytes + inodes + kept_back + bytes / 512 + (2 << 20);
     sum.next_multiple_of(BLOCK_BYTES)
 }
 
