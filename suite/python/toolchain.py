@@ -4,6 +4,7 @@ It refuses to install a language. A test of one that is not on this machine is s
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ MAVEN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 # The official clients, pinned.
 PYTHON_CLIENT = "awslambdaric==4.2.2"
 JAVA_CLIENT = "com.amazonaws:aws-lambda-java-runtime-interface-client:2.6.0"
-NODE_CLIENT = "aws-lambda-ric@4.0.0"
+NODE_CLIENT = "3.3.0"
 
 
 def program(name, package):
@@ -145,7 +146,35 @@ def python_client():
         "--python-version", version, "--target", directory, PYTHON_CLIENT))
     files = {path.relative_to(output).as_posix(): path.read_bytes() for path in output.rglob("*")
              if path.is_file() and "__pycache__" not in path.parts}
-    return files | {"bootstrap": Executable(f'#!/bin/sh\nexec {python} -m awslambdaric "$_HANDLER"\n')}
+    return files | {"bootstrap": Executable(
+        # The client chooses by this variable how JSON is written; the platform sets it for managed runtimes only.
+        f'#!/bin/sh\nexport AWS_EXECUTION_ENV=AWS_Lambda_{python.name}\nexec {python} -m awslambdaric "$_HANDLER"\n')}
+
+
+def node_client():
+    """AWS's client for Node.js, whose native part npm compiles, as files of a package, with the bootstrap that starts it."""
+    node = system_program("node", "nodejs")
+    npm = program("npm", "npm")
+    for tool, package in [("cmake", "cmake"), ("make", "make"), ("g++", "g++"), ("autoreconf", "autoconf"), ("libtoolize", "libtool")]:
+        program(tool, package)
+
+    def build(directory):
+        name = "aws-lambda-ric"
+        # Newer versions of npm run the scripts of no package that is not named.
+        project = {"private": True, "dependencies": {name: NODE_CLIENT}, "allowScripts": {name: True}}
+        (directory / "package.json").write_text(json.dumps(project))
+        run(npm, "install", "--no-audit", "--no-fund", cwd=directory)
+        client = directory / "node_modules" / name
+        if not (client / "dist/rapid-client.node").exists():
+            pytest.fail("npm did not compile the native part of aws-lambda-ric", pytrace=False)
+        for part in ("bin", "dist", "package.json"):
+            (directory / "client").mkdir(exist_ok=True)
+            shutil.move(client / part, directory / "client" / part)
+        shutil.rmtree(directory / "node_modules")
+
+    output = built("aws-lambda-ric", [NODE_CLIENT, node.resolve().name], build) / "client"
+    files = {f"client/{path.relative_to(output).as_posix()}": path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    return files | {"bootstrap": Executable(f'#!/bin/sh\nexec {node} client/bin/index.mjs "$_HANDLER"\n')}
 
 
 def java_client():

@@ -17,7 +17,7 @@ module AwsLambda
         text = format('%<initial>s, [%<time>s #%<process>d] %<severity>5s %<request>s -- %<progname>s: %<message>s',
                       initial: severity[0], time: format_datetime(time), process: Process.pid, severity: severity,
                       request: $_global_aws_request_id, progname: progname, message: msg2str(message))
-        "#{Logging.clean(text)}\n"
+        Logging.event(Logging.clean(text))
       end
     end
 
@@ -75,7 +75,12 @@ module AwsLambda
     def error(text, failure)
       return puts(JSON.generate(line(text, failure))) if json?
 
-      puts text, JSON.pretty_generate(failure.to_h)
+      $stdout.write(event(text), event(JSON.pretty_generate(failure.to_h)))
+    end
+
+    # A message of several lines is one of the log with carriage returns, so that it stays one event.
+    def event(message)
+      "#{message.chomp.gsub("\n", "\r")}\n"
     end
 
     def line(text, failure)

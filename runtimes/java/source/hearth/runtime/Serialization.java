@@ -1,0 +1,67 @@
+package hearth.runtime;
+
+import com.amazonaws.services.lambda.runtime.CustomPojoSerializer;
+import hearth.runtime.json.Binder;
+import hearth.runtime.json.JsonReader;
+import hearth.runtime.json.JsonWriter;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.lang.reflect.Type;
+import java.nio.charset.StandardCharsets;
+import java.util.Iterator;
+import java.util.ServiceLoader;
+
+/** Between JSON and a handler's types: the function's own serializer if it brings one, or else ours. */
+interface Serialization {
+    /** `null`. */
+    byte[] NULL = {'n', 'u', 'l', 'l'};
+
+    /** Reads an event. */
+    Object read(byte[] json, Type type);
+
+    /** Writes an answer. */
+    byte[] write(Object value, Type type);
+
+    /** The one to use in this process. */
+    static Serialization find() {
+        Iterator<CustomPojoSerializer> found =
+                ServiceLoader.load(CustomPojoSerializer.class, Thread.currentThread().getContextClassLoader()).iterator();
+        if (!found.hasNext()) {
+            return new Own();
+        }
+        CustomPojoSerializer custom = found.next();
+        if (found.hasNext()) {
+            throw new IllegalStateException(
+                    "Too many serializers provided inside the META-INF/services folder, only one is allowed");
+        }
+        return new Custom(custom);
+    }
+
+    /** Ours. */
+    final class Own implements Serialization {
+        @Override
+        public Object read(byte[] json, Type type) {
+            return Binder.bind(JsonReader.read(new String(json, StandardCharsets.UTF_8)), type);
+        }
+
+        @Override
+        public byte[] write(Object value, Type type) {
+            return JsonWriter.write(value).getBytes(StandardCharsets.UTF_8);
+        }
+    }
+
+    /** The function's. */
+    record Custom(CustomPojoSerializer serializer) implements Serialization {
+        @Override
+        public Object read(byte[] json, Type type) {
+            return serializer.fromJson(new ByteArrayInputStream(json), type);
+        }
+
+        @Override
+        public byte[] write(Object value, Type type) {
+            ByteArrayOutputStream json = new ByteArrayOutputStream(1024);
+            serializer.toJson(value, json, type);
+            return json.toByteArray();
+        }
+    }
+}
