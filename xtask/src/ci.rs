@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     Step::Xtask("floors", &[]),
     Step::Xtask("tidy", &[]),
     Step::Xtask("codegen", &["--check"]),
+    Step::Xtask("java", &["--check"]),
     Step::Cargo(
         "clippy",
         &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],

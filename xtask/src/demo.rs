@@ -114,8 +114,8 @@ fn run(root: &Path, arguments: &[String]) -> Outcome {
         log: Some(&scratch.path.join("hearth.log")),
     })?;
     println!("hearth is ready on {} after {} ms", server.endpoint, started.elapsed().as_millis());
-    let stage =
-        Stage { aws: Aws::find(&tools, &python, &server.endpoint), python, root, scratch: &scratch.path };
+    let aws = Aws::find(&tools, &python, &server.endpoint, &scratch.path);
+    let stage = Stage { aws, python, root, scratch: &scratch.path };
     println!("the client is {}", stage.aws.version()?);
     EXAMPLES.iter().try_for_each(|example| stage.show(example))?;
     if keep {
@@ -138,25 +138,28 @@ fn run(root: &Path, arguments: &[String]) -> Outcome {
 struct Aws {
     program: PathBuf,
     endpoint: String,
+    /// Where it runs.
+    directory: PathBuf,
     /// Whether it has `logs tail`.
     two: bool,
 }
 
 impl Aws {
     /// Version 2 where it can be had, else version 1.
-    fn find(tools: &Tools, python: &Path, endpoint: &str) -> Self {
-        let endpoint = endpoint.to_owned();
+    fn find(tools: &Tools, python: &Path, endpoint: &str, directory: &Path) -> Self {
+        let (endpoint, directory) = (endpoint.to_owned(), directory.to_owned());
         match tools.aws() {
-            Ok(program) => Self { program, endpoint, two: true },
+            Ok(program) => Self { program, endpoint, directory, two: true },
             Err(error) => {
                 println!("showing it with the AWS CLI 1: {error}");
-                Self { program: python.with_file_name("aws"), endpoint, two: false }
+                Self { program: python.with_file_name("aws"), endpoint, directory, two: false }
             }
         }
     }
 
     fn command(&self) -> Program {
         let mut aws = Program::new(&self.program);
+        aws.current_dir(&self.directory);
         // The user's own profile and region must not lead the demo to AWS.
         aws.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
         aws.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN").env("AWS_PAGER", "");
@@ -194,8 +197,7 @@ impl Stage<'_> {
     fn show(&self, example: &Example) -> Result<(), Box<dyn std::error::Error>> {
         let Example { name, runtime, handler, .. } = example;
         println!("\n── {name}, {runtime}");
-        let package = self.package(name)?;
-        let package = format!("fileb://{}", package.display());
+        let package = format!("fileb://{}", self.package(name)?);
         let create = [
             "lambda",
             "create-function",
@@ -264,8 +266,8 @@ impl Stage<'_> {
         self.aws.run(&[&["logs", "filter-log-events", "--log-group-name", &group][..], &query].concat())
     }
 
-    /// A zip of an example's folder, with the files' modes.
-    fn package(&self, name: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    /// Makes a zip of an example's folder, with the files' modes, where the AWS CLI runs: its name.
+    fn package(&self, name: &str) -> Result<String, Box<dyn std::error::Error>> {
         let folder = self.root.join("examples").join(name);
         let unreadable = |source| Error::File(folder.clone(), source);
         let mut files = Vec::new();
@@ -275,9 +277,14 @@ impl Stage<'_> {
                 files.push(entry.file_name());
             }
         }
-        let package = self.scratch.join(format!("{name}.zip"));
+        let package = format!("{name}.zip");
         let mut zip = Program::new(&self.python);
-        process::output(zip.args(["-m", "zipfile", "-c"]).arg(&package).args(files).current_dir(&folder))?;
+        process::output(
+            zip.args(["-m", "zipfile", "-c"])
+                .arg(self.scratch.join(&package))
+                .args(files)
+                .current_dir(&folder),
+        )?;
         Ok(package)
     }
 

@@ -6,6 +6,7 @@ mod ci;
 mod codegen;
 mod demo;
 mod floors;
+mod java;
 mod process;
 mod repository;
 mod server;
@@ -35,6 +36,7 @@ const COMMANDS: &[Command] = &[
     test::COMMAND,
     bench::COMMAND,
     codegen::COMMAND,
+    java::COMMAND,
     floors::COMMAND,
     tidy::COMMAND,
     ci::COMMAND,
