@@ -244,7 +244,8 @@ fn advice(runtime: Runtime) -> String {
             "Install it (`rbenv install {major}.{minor}`, or your distribution's ruby), or name one with --runtime {runtime}=/path/to/ruby"
         ),
         Language::Java => format!(
-            "Install it (your distribution's openjdk-{major}-jre-headless), or name one with --runtime {runtime}=/path/to/bin/java"
+            "Install it (your distribution's openjdk-{}-jre-headless), or name one with --runtime {runtime}=/path/to/bin/java",
+            major.max(17)
         ),
         Language::Provided => "Put an executable `bootstrap` into the package".to_owned(),
     }

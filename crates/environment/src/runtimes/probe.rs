@@ -252,3 +252,35 @@ fn write_cache(path: &Path, known: &BTreeMap<PathBuf, Facts>) {
         tracing::debug!(%error, path = %path.display(), "the cache of interpreters was not written");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_versions_of_programs() {
+        for (name, language) in [
+            ("python3", Some(Language::Python)),
+            ("python3.12", Some(Language::Python)),
+            ("python3-config", None),
+            ("python2", None),
+            ("node", Some(Language::Node)),
+            ("ruby", Some(Language::Ruby)),
+            ("ruby3.1", Some(Language::Ruby)),
+            ("ruby-build", None),
+            ("java", Some(Language::Java)),
+            ("javac", None),
+        ] {
+            assert_eq!(language_of(name), language, "{name}");
+        }
+        for (text, version) in [
+            ("17.0.15", Some((17, 0, 15))),
+            ("25", Some((25, 0, 0))),
+            ("26-ea", Some((26, 0, 0))),
+            ("21.0.5+11", Some((21, 0, 5))),
+            ("version", None),
+        ] {
+            assert_eq!(parse_java_version(text), version, "{text}");
+        }
+    }
+}

@@ -23,6 +23,12 @@ fn machine(strict: bool) -> Runtimes {
         interpreter(Language::Python, (3, 13, 0)),
         interpreter(Language::Node, (18, 1, 0)),
         interpreter(Language::Node, (20, 2, 0)),
+        interpreter(Language::Ruby, (2, 7, 0)),
+        interpreter(Language::Ruby, (3, 1, 7)),
+        interpreter(Language::Ruby, (3, 4, 1)),
+        interpreter(Language::Java, (11, 0, 2)),
+        interpreter(Language::Java, (17, 0, 15)),
+        interpreter(Language::Java, (21, 0, 1)),
     ];
     found.push(Interpreter {
         named_for: Some("nodejs24.x".parse().unwrap()),
@@ -45,6 +51,14 @@ fn the_exact_version_or_the_nearest() {
         ("nodejs20.x", (20, 2, 0), false),
         ("nodejs22.x", (20, 2, 0), true),
         ("nodejs24.x", (24, 1, 0), false),
+        ("ruby3.4", (3, 4, 1), false),
+        ("ruby3.2", (3, 1, 7), true),
+        ("ruby2.7", (3, 1, 7), true),
+        ("ruby4.0", (3, 4, 1), true),
+        ("java17", (17, 0, 15), false),
+        ("java21", (21, 0, 1), false),
+        ("java11", (17, 0, 15), true),
+        ("java8.al2", (17, 0, 15), true),
     ] {
         let resolved = runtimes.resolve(runtime.parse().unwrap()).unwrap();
         assert_eq!(resolved.interpreter.unwrap().version, version, "{runtime}");
@@ -63,6 +77,9 @@ fn strict_machines_and_empty_ones_say_what_to_install() {
     assert!(strict.resolve("python3.11".parse().unwrap()).is_ok());
     for (runtimes, runtime, words) in [
         (&strict, "python3.12", ["pyenv install 3.12", "--strict-runtimes"]),
+        (&machine(false), "java25", ["no Java 25 or later", "openjdk-25-jre-headless"]),
+        (&Runtimes::default(), "java8", ["no Java 17 or later", "--runtime java8="]),
+        (&Runtimes::default(), "ruby3.3", ["no Ruby 3.3", "rbenv install 3.3"]),
         (&strict, "nodejs22.x", ["nvm install 22", "--strict-runtimes"]),
         (&Runtimes::default(), "python3.12", ["no Python 3.12", "--runtime python3.12="]),
         (&Runtimes::default(), "nodejs22.x", ["no Node.js 22", "--runtime nodejs22.x="]),
