@@ -62,12 +62,19 @@ enum Measurement {
     Warm,
     Throughput,
     Cold,
+    Burst,
     Start,
     Deploy,
 }
 
-const ALL: [Measurement; 5] =
-    [Measurement::Warm, Measurement::Throughput, Measurement::Cold, Measurement::Start, Measurement::Deploy];
+const ALL: [Measurement; 6] = [
+    Measurement::Warm,
+    Measurement::Throughput,
+    Measurement::Cold,
+    Measurement::Burst,
+    Measurement::Start,
+    Measurement::Deploy,
+];
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -124,6 +131,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Warm => "warm invocations",
             Measurement::Throughput => "throughput",
             Measurement::Cold => "cold starts",
+            Measurement::Burst => "bursts",
             Measurement::Start => "starts of the server",
             Measurement::Deploy => "deployments",
         };
@@ -132,6 +140,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Warm => measure::warm::measure(bench, &hearth).await?,
             Measurement::Throughput => measure::throughput::measure(bench, &hearth).await?,
             Measurement::Cold => measure::cold::measure(bench, &hearth).await?,
+            Measurement::Burst => measure::burst::measure(bench).await?,
             Measurement::Start => measure::start::measure(bench)?,
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
         });

@@ -44,7 +44,7 @@ impl Program {
         Ok(Self { name, child, address, ready_after })
     }
 
-    /// Its memory that is in no other process too, in bytes: of the server itself and of what it started for itself.
+    /// Its resident memory in bytes: the server's own and that of all it has started.
     pub fn memory_bytes(&self) -> Result<u64, Failure> {
         let mut bytes = 0;
         for process in family(self.child.id()) {
@@ -98,8 +98,8 @@ fn family(root: u32) -> Vec<u32> {
     found
 }
 
-/// Resident memory, shared pages divided among those who share them.
-fn proportional_bytes(process: u32) -> Option<u64> {
+/// The resident memory of a process in bytes, shared pages divided among those who share them.
+pub fn proportional_bytes(process: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)

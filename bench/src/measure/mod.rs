@@ -1,6 +1,7 @@
 //! The measurements, one file each. Every one interleaves the subject and its floor in short rounds, so that a drift of
 //! the machine weighs on both alike.
 
+pub mod burst;
 pub mod cold;
 pub mod deploy;
 pub mod start;
@@ -47,6 +48,8 @@ pub struct Amount {
     pub cold: usize,
     /// Starts of the server in all.
     pub starts: usize,
+    /// Environments started at once.
+    pub burst: usize,
     /// Deployments in all.
     pub deployments: usize,
     /// Bytes of the package deployed.
@@ -61,6 +64,7 @@ impl Amount {
         throughput: 1000,
         cold: 100,
         starts: 20,
+        burst: 100,
         deployments: 5,
         package_bytes: 49 << 20,
     };
@@ -71,6 +75,7 @@ impl Amount {
         throughput: 32,
         cold: 2,
         starts: 1,
+        burst: 4,
         deployments: 1,
         package_bytes: 1 << 20,
     };
