@@ -51,6 +51,89 @@ def test_provided_examples(deploy, name):
     greets(deploy(CUSTOM, getattr(toolchain, f"hello_{name}")()))
 
 
+JAVA_SOURCE = """
+package example;
+
+import com.amazonaws.services.lambda.runtime.*;
+import java.io.*;
+import java.lang.reflect.Type;
+import java.nio.charset.StandardCharsets;
+import java.util.*;
+
+public class Handlers {
+    public record Point(int x, Optional<Integer> y, List<Point> more) {}
+
+    public Point record(Point event) {
+        return new Point(event.x() + 1, event.y(), event.more());
+    }
+
+    public List<String> surroundings(Object event) {
+        return List.of(System.getProperty("from.tools", "none"), System.getProperty("user.dir"), System.getenv("AWS_EXECUTION_ENV"),
+            Runtime.getRuntime().maxMemory() > 300_000_000 ? "large" : "small");
+    }
+
+    public String layered(Object event) throws Exception {
+        return Class.forName("layer.Layered").getMethod("say").invoke(null).toString();
+    }
+
+    public static class Serializer implements CustomPojoSerializer {
+        public <T> T fromJson(InputStream input, Type type) {
+            return (T) "read";
+        }
+
+        public <T> T fromJson(String input, Type type) {
+            return (T) "read";
+        }
+
+        public <T> void toJson(T value, OutputStream output, Type type) {
+            new PrintStream(output, true, StandardCharsets.UTF_8).print("[\\"" + value + "\\"]");
+        }
+    }
+
+    public String custom(String event) {
+        return event + " and written";
+    }
+}
+"""
+LAYER_SOURCE = "package layer; public class Layered { public static String say() { return \"of the layer\"; } }"
+JAVA_CORE = "com.amazonaws:aws-lambda-java-core:1.2.3"
+
+
+@pytest.fixture(scope="module")
+def java_files():
+    return toolchain.java_classes("java-handlers", {"Handlers.java": JAVA_SOURCE}, toolchain.java_jars(JAVA_CORE))
+
+
+def java(deploy, files, method, **settings):
+    return deploy(JAVA, zip_of(files), **{"Handler": f"example.Handlers::{method}", "MemorySize": 512, "Timeout": 30} | settings)
+
+
+def test_java_records(deploy, java_files):
+    outcome = java(deploy, java_files, "record").invoke({"x": 1, "more": [{"x": 2, "y": 3}]})
+    assert outcome.value == {"x": 2, "y": None, "more": [{"x": 2, "y": 3}]}
+
+
+def test_java_surroundings(deploy, java_files):
+    function = java(deploy, java_files, "surroundings")
+    assert function.invoke().value == ["none", "/var/task", f"AWS_Lambda_{JAVA}", "large"]
+    function.configure(Environment={"Variables": {"JAVA_TOOL_OPTIONS": "-Dfrom.tools=yes"}}, MemorySize=256)
+    assert function.invoke().value == ["yes", "/var/task", f"AWS_Lambda_{JAVA}", "small"]
+
+
+def test_java_own_serializer(deploy, java_files):
+    service = {"META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer": "example.Handlers$Serializer\n"}
+    assert java(deploy, java_files | service, "custom").invoke({"x": 1}).value == ["read and written"]
+
+
+def test_java_layers(lambda_client, deploy, java_files):
+    jar = zip_of(toolchain.java_classes("java-layer", {"Layered.java": LAYER_SOURCE}, {}))
+    content = {"ZipFile": zip_of({"java/lib/layered.jar": jar})}
+    layer = lambda_client.publish_layer_version(LayerName="java-layer", Content=content)
+    function = java(deploy, java_files, "layered", Layers=[layer["LayerVersionArn"]])
+    assert function.invoke().value == "of the layer"
+    lambda_client.delete_layer_version(LayerName="java-layer", VersionNumber=layer["Version"])
+
+
 def test_java_in_little_memory(deploy):
     function = deploy(JAVA, toolchain.hello_java(), **JAVA_SETTINGS | {"MemorySize": 128})
     greets(function)
