@@ -10,7 +10,9 @@ use crate::{Language, Runtime};
 use hearth_base::Region;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The oldest interpreters that the bootstraps run on.
 const OLDEST: [(Language, (u16, u16)); 4] = [
@@ -31,12 +33,17 @@ pub struct RuntimesOptions {
     pub cache: Option<PathBuf>,
 }
 
-/// The interpreters of this machine.
-#[derive(Debug, Default)]
+/// The interpreters of this machine. What asks for them waits until they are discovered.
+#[derive(Debug)]
 pub struct Runtimes {
+    discovered: Arc<OnceLock<Discovered>>,
+    strict: bool,
+}
+
+#[derive(Debug, Default)]
+struct Discovered {
     found: Vec<Interpreter>,
     problems: Vec<String>,
-    strict: bool,
 }
 
 /// One interpreter of this machine.
@@ -78,12 +85,22 @@ pub struct Unavailable {
 }
 
 impl Runtimes {
-    /// Looks for interpreters and runs each once to learn its version. Blocks: some tens of milliseconds for each program
-    /// that is not in the cache.
+    /// Looks for interpreters and runs each once to learn its version: some tens of milliseconds for each program that is
+    /// not in the cache. A thread does it, so that a server is ready before; whoever asks for an interpreter meanwhile is
+    /// blocked for the rest of it.
     pub fn discover(options: &RuntimesOptions) -> Self {
-        let (mut found, problems) = probe::discover(options);
-        found.sort_by(|a, b| (a.language, a.version, &a.program).cmp(&(b.language, b.version, &b.program)));
-        Self { found, problems, strict: options.strict }
+        let (strict, options) = (options.strict, options.clone());
+        let discovered = Arc::new(OnceLock::new());
+        let result = Arc::clone(&discovered);
+        // It is the only one to set the result, so that cannot fail; a thread that panics must not leave others waiting.
+        std::thread::spawn(move || {
+            result.set(catch_unwind(|| Discovered::new(&options)).unwrap_or_default())
+        });
+        Self { discovered, strict }
+    }
+
+    fn discovered(&self) -> &Discovered {
+        self.discovered.wait()
     }
 
     /// What `runtime` runs on here.
@@ -92,9 +109,10 @@ impl Runtimes {
         if language == Language::Provided {
             return Ok(Resolved { runtime, interpreter: None, warning: None });
         }
-        let named = self.found.iter().find(|interpreter| interpreter.named_for == Some(runtime));
+        let found = &self.discovered().found;
+        let named = found.iter().find(|interpreter| interpreter.named_for == Some(runtime));
         // The list is sorted: the last one has the highest patch.
-        let able = || self.found.iter().rev().filter(|interpreter| interpreter.runs_bootstrap_of(language));
+        let able = || found.iter().rev().filter(|interpreter| interpreter.runs_bootstrap_of(language));
         let exact = || able().find(|interpreter| interpreter.is_exactly(runtime));
         if let Some(interpreter) = named.or_else(exact) {
             let warning = (!interpreter.is_exactly(runtime))
@@ -128,12 +146,12 @@ impl Runtimes {
 
     /// Every interpreter found, by language and version.
     pub fn list(&self) -> &[Interpreter] {
-        &self.found
+        &self.discovered().found
     }
 
     /// Programs that look like interpreters and are of no use, each with the reason; overrides among them.
     pub fn problems(&self) -> &[String] {
-        &self.problems
+        &self.discovered().problems
     }
 
     /// Whether an interpreter is new enough for the bootstrap of `language`.
@@ -143,7 +161,15 @@ impl Runtimes {
 
     /// The newest interpreter of a language that is new enough for its bootstrap.
     pub fn newest(&self, language: Language) -> Option<&Interpreter> {
-        self.found.iter().rev().find(|interpreter| interpreter.runs_bootstrap_of(language))
+        self.list().iter().rev().find(|interpreter| interpreter.runs_bootstrap_of(language))
+    }
+}
+
+impl Discovered {
+    fn new(options: &RuntimesOptions) -> Self {
+        let (mut found, problems) = probe::discover(options);
+        found.sort_by(|a, b| (a.language, a.version, &a.program).cmp(&(b.language, b.version, &b.program)));
+        Self { found, problems }
     }
 }
 

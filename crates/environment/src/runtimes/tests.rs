@@ -14,6 +14,10 @@ fn interpreter(language: Language, version: (u16, u16, u16)) -> Interpreter {
     }
 }
 
+fn discovered(found: Vec<Interpreter>, strict: bool) -> Runtimes {
+    Runtimes { discovered: Arc::new(Discovered { found, problems: Vec::new() }.into()), strict }
+}
+
 fn machine(strict: bool) -> Runtimes {
     let mut found = vec![
         interpreter(Language::Python, (3, 8, 18)),
@@ -34,7 +38,7 @@ fn machine(strict: bool) -> Runtimes {
         named_for: Some("nodejs24.x".parse().unwrap()),
         ..interpreter(Language::Node, (24, 1, 0))
     });
-    Runtimes { found, problems: Vec::new(), strict }
+    discovered(found, strict)
 }
 
 #[test]
@@ -78,11 +82,11 @@ fn strict_machines_and_empty_ones_say_what_to_install() {
     for (runtimes, runtime, words) in [
         (&strict, "python3.12", ["pyenv install 3.12", "--strict-runtimes"]),
         (&machine(false), "java25", ["no Java 25 or later", "openjdk-25-jre-headless"]),
-        (&Runtimes::default(), "java8", ["no Java 17 or later", "--runtime java8="]),
-        (&Runtimes::default(), "ruby3.3", ["no Ruby 3.3", "rbenv install 3.3"]),
+        (&discovered(Vec::new(), false), "java8", ["no Java 17 or later", "--runtime java8="]),
+        (&discovered(Vec::new(), false), "ruby3.3", ["no Ruby 3.3", "rbenv install 3.3"]),
         (&strict, "nodejs22.x", ["nvm install 22", "--strict-runtimes"]),
-        (&Runtimes::default(), "python3.12", ["no Python 3.12", "--runtime python3.12="]),
-        (&Runtimes::default(), "nodejs22.x", ["no Node.js 22", "--runtime nodejs22.x="]),
+        (&discovered(Vec::new(), false), "python3.12", ["no Python 3.12", "--runtime python3.12="]),
+        (&discovered(Vec::new(), false), "nodejs22.x", ["no Node.js 22", "--runtime nodejs22.x="]),
     ] {
         let reason = runtimes.resolve(runtime.parse().unwrap()).unwrap_err().reason;
         assert!(words.iter().all(|word| reason.contains(word)), "{reason}");
