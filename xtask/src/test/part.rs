@@ -170,6 +170,11 @@ fn node_runtime(subject: &Subject<'_>) -> Result<Tally, Error> {
 fn python(subject: &Subject<'_>) -> Result<Tally, Error> {
     let python = subject.tools.python().map_err(Error::Unavailable)?;
     let sdks = subject.tools.function_sdks(&subject.hearth()).map_err(Error::Unavailable)?;
+    for (language, packages) in [("ruby", ["ruby"].as_slice()), ("mvn", &["maven", "default-jdk-headless"])] {
+        if let Err(error) = tools::program(language, packages) {
+            println!("{error}; the tests of its functions are skipped");
+        }
+    }
     let mut pytest = Command::new(&python);
     pytest.args(["-m", "pytest", "--verbose", "suite/python"]).args(subject.arguments);
     pytest.env("HEARTH_BINARY", subject.hearth()).env("HEARTH_SDK_DIR", sdks);
