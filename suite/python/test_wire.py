@@ -107,11 +107,16 @@ def test_a_service_that_is_not_there_is_named(server):
 
 
 def test_a_body_over_the_bound_is_refused_before_it_is_read(server):
+    """A client that asks first, as the SDKs do before large bodies, is told no before it has sent a byte of the body."""
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_20140328.PutLogEvents"}
+    request = AWSRequest("POST", server.endpoint + "/", headers, b"{}")
+    SigV4Auth(KEY, "logs", "us-east-1").add_auth(request)
+    signed = dict(request.prepare().headers) | {"Content-Length": str(1 << 40), "Expect": "100-continue"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
     with socket.create_connection(("127.0.0.1", server.port), 30) as wire:
-        length = 1 << 40
-        wire.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: Logs_20140328.PutLogEvents\r\nContent-Length: {length}\r\n\r\n".encode())
+        wire.sendall(f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{head}\r\n".encode())
         answer = wire.recv(65536)
-    assert answer.split(b" ")[1] in (b"413", b"400", b"403"), answer
+    assert answer.startswith(b"HTTP/1.1 413 "), answer
 
 
 @pytest.mark.parametrize("garbage", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"A" * 100_000 + b"\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nrubbish!!"])
@@ -123,8 +128,8 @@ def test_garbage_ends_its_own_connection_only(server, garbage):
             wire.shutdown(socket.SHUT_WR)
             while wire.recv(65536):
                 pass
-        except ConnectionError:
-            pass
+        except OSError:
+            pass  # it was closed before all was said
     assert get(server, "/_hearth/health")[0] == 200
 
 
