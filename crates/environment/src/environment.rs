@@ -29,6 +29,10 @@ use tokio::time::Instant;
 /// How long the last bytes of a process that has ended may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// How long a runtime that broke its response off may take to end, so that the log can say why. Ending takes processor
+/// time, of which small functions have little.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
 /// How long a start may keep others from theirs: by then it waits for something other than a processor.
 const TURN: Duration = Duration::from_secs(2);
 
@@ -344,7 +348,7 @@ impl Environment {
     async fn truncated(cage: &Cage, exit: Option<Exit>, id: RequestId) -> Ending {
         let exit = match exit {
             Some(exit) => Some(exit),
-            None => tokio::time::timeout(LAST_WORDS, cage.exited()).await.ok(),
+            None => tokio::time::timeout(LAST_BREATH, cage.exited()).await.ok(),
         };
         let fault = exit.map_or_else(Fault::truncated, Fault::exited);
         let told = Ending::of(fault.amid_response(), id);

@@ -10,7 +10,6 @@ mod tests;
 
 use crate::Invocation;
 use crate::response_stream::ResponseSink;
-use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use hearth_base::{RequestId, limits};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -311,7 +310,7 @@ impl RuntimeApi {
         let (head, body) = request.into_parts();
         match collect(body).await? {
             Collected::Whole { payload, trailers } => {
-                let answer = match error_of(&trailers) {
+                let answer = match streamed::error_of(&trailers) {
                     // The function failed after it had begun to stream: the caller of a buffered invocation sees the error.
                     Some(payload) => Answer::Error { payload },
                     None => Answer::Response { payload, content_type: content_type(&head.headers) },
@@ -522,14 +521,6 @@ async fn collect(mut body: Incoming) -> Result<Collected, Refused> {
     }
     let payload = if rest.is_empty() { first } else { rest.freeze() };
     Ok(Collected::Whole { payload, trailers })
-}
-
-/// The error that a streaming function put in the trailers of its response.
-fn error_of(trailers: &HeaderMap) -> Option<Bytes> {
-    let kind = error_type(trailers)?;
-    let encoded = trailers.get("lambda-runtime-function-error-body").map(HeaderValue::as_bytes);
-    let body = encoded.and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
-    Some(body.map(Bytes::from).unwrap_or_else(|| untold(&kind)))
 }
 
 fn error_body(headers: &HeaderMap, body: Bytes) -> Bytes {

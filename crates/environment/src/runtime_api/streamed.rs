@@ -3,8 +3,9 @@
 //!
 //! It refuses to buffer: for other callers the same request is read as a whole.
 
-use super::{Answer, Reading, Refused, RuntimeApi, accepted, content_type, error_of};
+use super::{Answer, Reading, Refused, RuntimeApi, accepted, content_type, error_type, untold};
 use crate::response_stream::{Forwarded, ResponseSink};
+use base64::Engine as _;
 use bytes::Bytes;
 use hearth_base::{RequestId, limits};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -44,4 +45,12 @@ pub(super) fn is_asked(headers: &HeaderMap) -> Result<bool, Refused> {
         Some(mode) if mode.eq_ignore_ascii_case(b"buffered") => Ok(false),
         Some(_) => Err(Refused::InvalidResponseMode),
     }
+}
+
+/// The error that a streaming function put in the trailers of its response.
+pub(super) fn error_of(trailers: &HeaderMap) -> Option<Bytes> {
+    let kind = error_type(trailers)?;
+    let encoded = trailers.get("lambda-runtime-function-error-body").map(HeaderValue::as_bytes);
+    let body = encoded.and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+    Some(body.map(Bytes::from).unwrap_or_else(|| untold(&kind)))
 }
