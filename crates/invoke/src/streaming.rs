@@ -3,7 +3,7 @@
 //!
 //! It refuses to gather: each piece of the response is an event as soon as it is there.
 
-use crate::synchronous::{Asked, Prepared, Service, refuse};
+use crate::synchronous::{Prepared, Service, refuse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -26,14 +26,10 @@ pub(crate) async fn invoke(
     grant: Grant,
     input: InvokeWithResponseStreamRequest,
 ) -> Result<InvokeWithResponseStreamResponse, Failure> {
-    let prepared = match service.prepare(&grant, buffered(input))? {
-        Asked::DryRun => {
-            let status_code = Some(204);
-            return Ok(InvokeWithResponseStreamResponse { status_code, ..Default::default() });
-        }
-        Asked::Invocation(prepared) => prepared,
+    let Some(prepared) = service.prepare(&grant, buffered(input))? else {
+        return Ok(InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
     };
-    let Prepared { definition, invocation, executed_version } = *prepared;
+    let Prepared { definition, invocation, executed_version } = prepared;
     let response = service.environments.invoke_streaming(&definition, invocation).await.map_err(refuse)?;
     Ok(InvokeWithResponseStreamResponse {
         status_code: Some(200),

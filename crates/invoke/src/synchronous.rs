@@ -24,14 +24,6 @@ pub struct Service {
     pub(crate) environments: Environments,
 }
 
-/// What a request comes to.
-pub(crate) enum Asked {
-    /// Whether it could be, and nothing else.
-    DryRun,
-    /// An invocation.
-    Invocation(Box<Prepared>),
-}
-
 /// An invocation that may begin.
 pub(crate) struct Prepared {
     pub(crate) definition: Arc<Definition>,
@@ -46,24 +38,27 @@ impl Service {
     }
 
     async fn invoke(&self, grant: Grant, input: InvocationRequest) -> Result<InvocationResponse, Failure> {
-        let prepared = match self.prepare(&grant, input)? {
-            Asked::DryRun => return Ok(InvocationResponse { status_code: Some(204), ..Default::default() }),
-            Asked::Invocation(prepared) => prepared,
+        let Some(prepared) = self.prepare(&grant, input)? else {
+            return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
         };
-        let Prepared { definition, invocation, executed_version } = *prepared;
+        let Prepared { definition, invocation, executed_version } = prepared;
         match self.environments.invoke(&definition, invocation).await {
             Ok(completion) => Ok(answer(completion, executed_version)),
             Err(refusal) => Err(refuse(refusal)),
         }
     }
 
-    /// Everything before the environment.
-    pub(crate) fn prepare(&self, grant: &Grant, input: InvocationRequest) -> Result<Asked, Failure> {
+    /// Everything before the environment; nothing for a dry run, which could be an invocation.
+    pub(crate) fn prepare(
+        &self,
+        grant: &Grant,
+        input: InvocationRequest,
+    ) -> Result<Option<Prepared>, Failure> {
         refuse_unsupported(&input)?;
         let target = Target::read(grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
         let invocable = self.functions.invocable(&target)?;
         if input.invocation_type == Some(InvocationType::DryRun) {
-            return Ok(Asked::DryRun);
+            return Ok(None);
         }
         let invocation = Invocation {
             request_id: grant.request_id(),
@@ -75,7 +70,7 @@ impl Service {
             tail: input.log_type == Some(LogType::Tail),
         };
         let (definition, executed_version) = (invocable.definition, invocable.executed_version);
-        Ok(Asked::Invocation(Box::new(Prepared { definition, invocation, executed_version })))
+        Ok(Some(Prepared { definition, invocation, executed_version }))
     }
 }
 
