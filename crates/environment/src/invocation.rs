@@ -72,6 +72,8 @@ pub enum Failure {
     OutOfMemory,
     /// The response was over the limit: `Function.ResponseSizeTooLarge`.
     ResponseTooLarge,
+    /// The runtime broke off a response that it had begun to stream: `Runtime.TruncatedResponse`.
+    Truncated,
     /// The program of the function could not be started: `Runtime.InvalidEntrypoint`.
     InvalidEntrypoint,
 }

@@ -14,6 +14,7 @@ mod log;
 pub mod outside;
 mod platform;
 pub mod pool;
+pub mod response_stream;
 pub mod runtime;
 mod runtime_api;
 pub mod runtimes;
@@ -25,6 +26,7 @@ pub use definition::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode}
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
 pub use pool::{Counts, Environments};
+pub use response_stream::{Part, ResponseStream};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use runtimes::{Interpreter, Resolved, Runtimes, RuntimesOptions, Unavailable};
 

@@ -6,7 +6,8 @@
 use crate::bootstrap::{BootstrapError, Bootstraps};
 use crate::environment::{Environment, Living, Surroundings};
 use crate::log::LogWriter;
-use crate::{Completion, Definition, Invocation, Key, Options, Refusal};
+use crate::response_stream::{self, ResponseSink};
+use crate::{Completion, Definition, Invocation, Key, Options, Refusal, ResponseStream};
 use hearth_base::{BoxFuture, Timestamp};
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -105,8 +106,22 @@ impl Environments {
         definition: &Arc<Definition>,
         invocation: Invocation,
     ) -> Result<Completion, Refusal> {
-        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation);
+        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation, None);
         Undropped { future: Some(Box::pin(serve)), surroundings: &self.pool.surroundings }.await
+    }
+
+    /// Runs one invocation as [`Self::invoke`] does, and hands its response on while the function makes it. Returns with
+    /// the first byte, or with the end when there is none.
+    pub async fn invoke_streaming(
+        &self,
+        definition: &Arc<Definition>,
+        invocation: Invocation,
+    ) -> Result<ResponseStream, Refusal> {
+        let (sink, pieces) = response_stream::channel();
+        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation, Some(sink));
+        // A task of its own: its time runs out whether or not the caller reads.
+        let serving = self.pool.surroundings.tasks.spawn(serve);
+        ResponseStream::begin(pieces, serving).await
     }
 
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.
@@ -161,11 +176,12 @@ impl Pool {
         self: Arc<Self>,
         definition: Arc<Definition>,
         invocation: Invocation,
+        sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
         let mut halted = self.halt.subscribe();
         let run = async {
             let mut lease = self.claim(definition).await?;
-            let completion = lease.environment().run(invocation).await?;
+            let completion = lease.environment().run(invocation, sink).await?;
             lease.put_back();
             Ok(completion)
         };

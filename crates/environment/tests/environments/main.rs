@@ -12,3 +12,4 @@ mod lifecycle;
 mod logs;
 mod pool;
 mod sdk;
+mod streaming;
