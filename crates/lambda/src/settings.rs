@@ -176,7 +176,7 @@ fn variables(environment: api::Environment) -> Result<Option<BTreeMap<String, St
             reserved.join(", ")
         )));
     }
-    // AWS: what counts is the JSON text of all variables.
+    // AWS: the limit is on names and values together; the message shows them as JSON.
     // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     let measured = serde_json::to_string(&variables).expect("a map of texts is JSON");
     let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
