@@ -127,16 +127,21 @@ pub(crate) async fn read_package(inner: &Inner, blob: &str) -> Option<Bytes> {
     inner.blobs.read(&hash, PACKAGE_ZIPPED_BYTES_MAX).await.ok()
 }
 
-/// Goes on with every deployment that an earlier server did not finish, and restores code directories that are gone.
-pub(crate) fn resume(inner: &Arc<Inner>) {
+/// Goes on with every deployment that an earlier server did not finish. Code that is gone, though its function was
+/// active, is put in place before anything is served: unpacked code is a cache of the stored packages.
+pub(crate) async fn resume(inner: &Arc<Inner>) {
     for entry in inner.registry.all() {
-        let unfinished = entry.function().versions().any(|(_, version)| !is_settled(version));
-        let missing = entry
-            .function()
-            .versions()
-            .any(|(_, version)| version.directories().any(|name| !inner.code_dir.join(name).is_dir()));
-        if unfinished || missing {
-            start(inner, key_of(entry.function()));
+        let function = entry.function();
+        let is_missing =
+            |version: &Version| version.directories().any(|name| !inner.code_dir.join(name).is_dir());
+        if function.versions().any(|(_, version)| is_missing(version)) {
+            tracing::info!(function = %function.arn(), "unpacking its code again");
+            if let Err(failure) = put_in_place(inner, function).await {
+                tracing::error!(function = %function.arn(), %failure, "its code cannot be unpacked");
+            }
+        }
+        if function.versions().any(|(_, version)| !is_settled(version)) {
+            start(inner, key_of(function));
         }
     }
 }

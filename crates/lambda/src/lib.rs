@@ -128,7 +128,7 @@ impl Service {
             packages: tokio::sync::RwLock::new(()),
             garbage: Arc::new(tokio::sync::Notify::new()),
         });
-        deploy::resume(&inner);
+        deploy::resume(&inner).await;
         tokio::spawn(deploy::collect_garbage(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
