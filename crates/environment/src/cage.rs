@@ -6,6 +6,7 @@
 use crate::bootstrap::Bootstraps;
 use crate::failure::Fault;
 use crate::log::{LogStream, Output, Source};
+use crate::rest::Rest;
 use crate::runtime_api::RuntimeApi;
 use crate::variables::{self, Directories};
 use crate::{Credentials, Definition, Endpoint, Interpreter, Language, Resolved};
@@ -67,6 +68,7 @@ pub(crate) struct Cage {
     sandbox: Arc<Sandbox>,
     pub(crate) api: Arc<RuntimeApi>,
     output: Arc<Output>,
+    pub(crate) rest: Arc<Rest>,
     exit: watch::Receiver<Option<Exit>>,
     task: JoinHandle<()>,
     limits: Limits,
@@ -97,6 +99,7 @@ impl Cage {
         let (api_listener, endpoint_listener) =
             (api_listener.map_err(machine)?, endpoint_listener.map_err(machine)?);
         let (sandbox, api) = (Arc::new(sandbox), RuntimeApi::new());
+        let rest = Rest::new(&sandbox, &api);
         let (ended, exit) = watch::channel(None);
         let deaths = plan.deaths;
         let task = {
@@ -116,7 +119,7 @@ impl Cage {
                 );
             })
         };
-        Ok(Self { sandbox, api, output, exit, task, limits })
+        Ok(Self { sandbox, api, output, rest, exit, task, limits })
     }
 
     /// The initialisation is over: from now on the function has the processors that its memory gives it.

@@ -12,6 +12,7 @@ use crate::failure::Fault;
 use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 use crate::log::{LogStream, LogWriter};
 use crate::platform::{Event, Phase, Status};
+use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
 use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
 use hearth_base::{RequestId, Timestamp, id, limits};
@@ -146,6 +147,13 @@ impl Environment {
         alive && now.after(self.definition.timeout) < self.credentials.expiration
     }
 
+    /// An invocation is over, and nobody waits for anything.
+    pub(crate) fn lie_down(&self) {
+        if let Some(cage) = &self.cage {
+            cage.rest.lie_down();
+        }
+    }
+
     /// Whether its runtime waits for an invocation, or will be started anew for it.
     pub(crate) fn is_ready(&self) -> bool {
         self.cage.as_ref().is_none_or(|cage| cage.api.is_ready())
@@ -156,6 +164,11 @@ impl Environment {
         if let Some(cage) = &self.cage {
             cage.api.ready().await;
         }
+    }
+
+    /// What may be frozen until the next invocation, unless it is already.
+    pub(crate) fn tired(&self) -> Option<Arc<Rest>> {
+        self.cage.as_ref().map(|cage| &cage.rest).filter(|rest| rest.is_awake()).cloned()
     }
 
     /// Runs one invocation to its end.
@@ -309,6 +322,8 @@ impl Environment {
         let left = timeout.saturating_sub(began.elapsed());
         let trace_header = invocation.trace_header.clone().unwrap_or_else(|| self.trace_header());
         let deadline_millis = options.clock.now().after(left).millis();
+        // As late as can be: nothing of the function runs before its event is there.
+        cage.rest.wake();
         cage.api.offer(Offer { invocation, deadline_millis, trace_header });
         let answer = tokio::select! {
             biased;
@@ -369,7 +384,6 @@ impl Environment {
         if fault.is_some() {
             self.reset();
         }
-        // Freezing the processes until the next invocation belongs here, once the runtime has called `next`.
         Completion { outcome, log_tail: self.log.end_tail(), report }
     }
 

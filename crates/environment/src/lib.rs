@@ -14,6 +14,7 @@ mod log;
 pub mod outside;
 mod platform;
 pub mod pool;
+mod rest;
 pub mod runtime;
 mod runtime_api;
 pub mod runtimes;
