@@ -7,7 +7,8 @@
 //! It refuses to choose which environment serves whom: that is the pool's.
 
 use crate::bootstrap::Bootstraps;
-use crate::cage::{Cage, CageError, Plan};
+use crate::cage::{Cage, CageError, EXTENSIONS, Plan};
+use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
 use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 use crate::log::{LogStream, LogWriter};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
 use tokio::time::Instant;
@@ -62,6 +64,10 @@ pub(crate) struct Environment {
     temporary: Option<TemporaryStorage>,
     /// The most memory that the cages before have used.
     memory_peak_bytes: u64,
+    /// An invocation whose caller has its answer, while extensions still work.
+    unsettled: Option<Unsettled>,
+    /// The shutdown phase of the cage before.
+    leaving: Option<JoinHandle<()>>,
     new: bool,
     _life: Life,
 }
@@ -70,6 +76,14 @@ pub(crate) struct Environment {
 struct Times {
     init: Option<Duration>,
     elapsed: Duration,
+}
+
+/// An invocation that is over but for its extensions.
+struct Unsettled {
+    id: RequestId,
+    init: Option<Duration>,
+    began: Instant,
+    ending: Ending,
 }
 
 /// How an invocation ended.
@@ -135,6 +149,8 @@ impl Environment {
             cage: None,
             temporary: None,
             memory_peak_bytes: 0,
+            unsettled: None,
+            leaving: None,
             new: true,
             _life,
             surroundings,
@@ -171,9 +187,10 @@ impl Environment {
         self.cage.as_ref().map(|cage| &cage.rest).filter(|rest| rest.is_awake()).cloned()
     }
 
-    /// Runs one invocation to its end.
+    /// Runs one invocation until its caller can be answered. Whatever [`Self::is_settled`] then says is to be waited for
+    /// by [`Self::settle`].
     pub(crate) async fn run(&mut self, invocation: Invocation) -> Result<Completion, Refusal> {
-        let id = invocation.request_id;
+        let (id, tail) = (invocation.request_id, invocation.tail);
         let mut init = None;
         if std::mem::replace(&mut self.new, false) {
             self.announce();
@@ -194,7 +211,7 @@ impl Environment {
         };
         if let Handed::Untaken(invocation, _) = handed {
             // The runtime died while it idled, and this is the first to notice: nothing of the invocation has run.
-            self.reset();
+            self.reset(ShutdownReason::Failure);
             handed = match self.initialise_late(began).await? {
                 Ok(()) => self.hand_over(invocation, began).await,
                 Err(fault) => Handed::Ended(Ending::of(fault, id)),
@@ -204,7 +221,61 @@ impl Environment {
             Handed::Ended(ending) => ending,
             Handed::Untaken(_, exit) => Ending::of(Fault::exited(exit), id),
         };
-        Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending))
+        let settled = self.cage.as_ref().is_none_or(|cage| cage.api.extensions.is_settled());
+        if ending.fault.is_some() || settled {
+            return Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending));
+        }
+        let unsettled = Unsettled { id, init, began, ending };
+        if tail {
+            // Its end is a part of the answer.
+            return Ok(self.settle_invocation(unsettled).await);
+        }
+        let report = self.report(&Times { init, elapsed: began.elapsed() }, &unsettled.ending.status);
+        let outcome = unsettled.ending.outcome.clone();
+        self.unsettled = Some(unsettled);
+        Ok(Completion { outcome, log_tail: None, report })
+    }
+
+    /// Whether nothing goes on that the next invocation must not meet.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unsettled.is_none() && self.leaving.is_none()
+    }
+
+    /// Waits until extensions are done with the last invocation, or have left after a fault.
+    pub(crate) async fn settle(&mut self) {
+        if let Some(unsettled) = self.unsettled.take() {
+            self.settle_invocation(unsettled).await;
+        }
+        self.left().await;
+    }
+
+    /// Waits for the extensions of an invocation, whose time is the invocation's.
+    async fn settle_invocation(&mut self, unsettled: Unsettled) -> Completion {
+        let Unsettled { id, init, began, mut ending } = unsettled;
+        let timeout = self.definition.timeout;
+        if let Some(cage) = &self.cage {
+            let fault = tokio::select! {
+                biased;
+                failed = cage.api.extensions.failed() => Some(Fault::extension(failed)),
+                () = cage.api.extensions.settled() => None,
+                () = tokio::time::sleep_until(began + timeout) => {
+                    cage.kill();
+                    Some(Fault::timed_out(timeout))
+                }
+            };
+            if let Some(fault) = fault {
+                (ending.status, ending.fault) = (fault.status(), Some(fault));
+            }
+        }
+        self.finish(id, Times { init, elapsed: began.elapsed() }, ending)
+    }
+
+    /// Waits until the shutdown phase of the cage before is over.
+    async fn left(&mut self) {
+        if let Some(leaving) = self.leaving.take() {
+            // A panic in it has been told by the runtime.
+            let _ = leaving.await;
+        }
     }
 
     /// Initialises within an invocation, out of that invocation's time.
@@ -243,6 +314,7 @@ impl Environment {
             Phase::Init => Arc::clone(&self.surroundings.starts).acquire_owned().await.ok(),
             Phase::Invoke => None,
         };
+        self.left().await;
         let began = Instant::now();
         let result = match self.start().await {
             Ok(cage) => {
@@ -263,16 +335,31 @@ impl Environment {
             Ok(()) => Status::Success,
             Err(fault) => fault.status(),
         };
-        if result.is_err() {
+        self.introduce_extensions(result.as_ref().err());
+        if let Err(fault) = &result {
             self.collect_output();
-            self.reset();
+            self.reset(fault.shutdown_reason());
         }
         self.log.platform(&Event::InitReport { phase, duration, status: &status });
         Ok(result.map(|()| duration))
     }
 
+    /// What the log says of extensions after an initialisation.
+    fn introduce_extensions(&self, fault: Option<&Fault>) {
+        let Some(cage) = &self.cage else { return };
+        cage.api.extensions.close();
+        let failed = fault.filter(|fault| fault.failure == Failure::Extension);
+        for standing in cage.api.extensions.standings() {
+            let error_type =
+                failed.map(|fault| fault.error_type.as_str()).filter(|_| standing.state != "Ready");
+            self.log.platform(&Event::Extension { standing: &standing, error_type });
+        }
+    }
+
     async fn start(&self) -> Result<Cage, CageError> {
         let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
+        let names = extension_names(&self.definition).map_err(CageError::Fault)?;
+        let extensions = Extensions::new(Arc::clone(&self.definition), names, Arc::clone(&options.rng));
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
         }
@@ -284,6 +371,7 @@ impl Environment {
             bootstraps,
             sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
+            extensions,
             deaths: Arc::clone(deaths),
         };
         let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
@@ -293,6 +381,7 @@ impl Environment {
     async fn until_initialised(cage: &Cage, deadline: Instant, limit: Duration) -> Result<(), Fault> {
         let initialisation = tokio::select! {
             biased;
+            failed = cage.api.extensions.failed() => return Err(Fault::extension(failed)),
             initialisation = cage.api.initialised() => initialisation,
             exit = cage.exited() => {
                 // Its last request may still be on the way through the socket.
@@ -305,7 +394,13 @@ impl Environment {
             () = tokio::time::sleep_until(deadline) => return Err(Fault::timed_out(limit)),
         };
         match initialisation {
-            Initialisation::Ready => Ok(()),
+            Initialisation::Ready => tokio::select! {
+                biased;
+                failed = cage.api.extensions.failed() => Err(Fault::extension(failed)),
+                () = cage.api.extensions.initialised() => Ok(()),
+                exit = cage.exited() => Err(Fault::exited(exit)),
+                () = tokio::time::sleep_until(deadline) => Err(Fault::timed_out(limit)),
+            },
             Initialisation::Failed { error_type, body } => {
                 // The runtime exits by itself after it has told its error, and may still print.
                 let _ = tokio::time::timeout(LAST_WORDS, cage.exited()).await;
@@ -324,10 +419,19 @@ impl Environment {
         let deadline_millis = options.clock.now().after(left).millis();
         // As late as can be: nothing of the function runs before its event is there.
         cage.rest.wake();
+        cage.api.extensions.invoke(&Invoked {
+            request_id: id,
+            deadline_millis,
+            function_arn: &invocation.invoked_function_arn,
+            trace_header: &trace_header,
+        });
         cage.api.offer(Offer { invocation, deadline_millis, trace_header });
         let answer = tokio::select! {
             biased;
             answer = cage.api.answer() => answer,
+            failed = cage.api.extensions.failed() => {
+                return Handed::Ended(Ending::of(Fault::extension(failed), id));
+            }
             exit = cage.exited() => {
                 let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
                 match (cage.api.last_answer(), cage.api.withdraw()) {
@@ -368,23 +472,27 @@ impl Environment {
         if let Some(line) = fault.as_ref().and_then(|fault| self.last_line(fault, id)) {
             self.log.line(line);
         }
-        let Times { init, elapsed } = times;
-        let duration = if status == Status::Timeout { self.definition.timeout } else { elapsed };
-        let report = Report {
+        let report = self.report(&times, &status);
+        let (duration, produced_bytes) = (report.duration, outcome.payload().len());
+        self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
+        self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
+        if let Some(fault) = fault {
+            self.reset(fault.shutdown_reason());
+        }
+        Completion { outcome, log_tail: self.log.end_tail(), report }
+    }
+
+    fn report(&self, times: &Times, status: &Status) -> Report {
+        let Times { init, elapsed } = *times;
+        let duration = if *status == Status::Timeout { self.definition.timeout } else { elapsed };
+        Report {
             duration,
             billed: whole_milliseconds(duration + init.unwrap_or_default()),
             init,
             memory_size_mb: self.definition.memory_mb,
             max_memory_used_mb: self.max_memory_used_mb(),
             log_stream: Arc::clone(self.log.name()),
-        };
-        let produced_bytes = outcome.payload().len();
-        self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
-        self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
-        if fault.is_some() {
-            self.reset();
         }
-        Completion { outcome, log_tail: self.log.end_tail(), report }
     }
 
     fn collect_output(&self) {
@@ -431,24 +539,33 @@ impl Environment {
         format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
     }
 
-    /// Ends the processes and keeps `/tmp`.
-    fn reset(&mut self) {
+    /// Ends the processes and keeps `/tmp`. Extensions hear why.
+    fn reset(&mut self, reason: ShutdownReason) {
         if let Some(cage) = self.cage.take() {
             self.temporary = Some(cage.temporary());
             self.memory_peak_bytes = self.memory_peak_bytes.max(cage.memory_peak_bytes().unwrap_or(0));
-            cage.kill();
             let life = self.surroundings.living.begin();
-            self.surroundings.tasks.spawn(async move {
+            if cage.api.extensions.kind() == Kind::None {
+                cage.kill();
+                self.surroundings.tasks.spawn(async move {
+                    cage.destroy().await;
+                    drop(life);
+                });
+                return;
+            }
+            let clock = Arc::clone(&self.surroundings.options.clock);
+            self.leaving = Some(self.surroundings.tasks.spawn(async move {
+                cage.shut_down(reason, &*clock).await;
                 cage.destroy().await;
                 drop(life);
-            });
+            }));
         }
     }
 }
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        self.reset();
+        self.reset(ShutdownReason::Spindown);
     }
 }
 
@@ -460,6 +577,13 @@ impl Ending {
 }
 
 impl Fault {
+    fn shutdown_reason(&self) -> ShutdownReason {
+        match self.failure {
+            Failure::TimedOut => ShutdownReason::Timeout,
+            _ => ShutdownReason::Failure,
+        }
+    }
+
     fn status(&self) -> Status {
         match self.failure {
             Failure::TimedOut => Status::Timeout,
@@ -478,6 +602,25 @@ async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<OwnedSemaphorePe
     }
     drop(turn);
     work.await
+}
+
+/// The external extensions, in the order in which they start.
+fn extension_names(definition: &Definition) -> Result<Vec<String>, Fault> {
+    let Some(layers) = &definition.layers else { return Ok(Vec::new()) };
+    let Ok(entries) = std::fs::read_dir(layers.join(EXTENSIONS)) else { return Ok(Vec::new()) };
+    // AWS: every file there is one, executable or not; directories hold what they need.
+    // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+    let files = entries.flatten().filter(|entry| entry.path().is_file());
+    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    if names.len() > EXTENSIONS_MAX {
+        let message = format!("{} extensions, and {EXTENSIONS_MAX} are the limit", names.len());
+        return Err(Fault::extension(Failed {
+            error_type: "Extension.TooManyExtensions".to_owned(),
+            message,
+        }));
+    }
+    Ok(names)
 }
 
 fn whole_milliseconds(duration: Duration) -> Duration {

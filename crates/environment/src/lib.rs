@@ -8,6 +8,7 @@ mod bootstrap;
 mod cage;
 pub mod definition;
 mod environment;
+mod extensions_api;
 mod failure;
 pub mod invocation;
 mod log;

@@ -181,7 +181,11 @@ impl Pool {
         let run = async {
             let mut lease = self.claim(definition).await?;
             let completion = lease.environment().run(invocation).await?;
-            lease.put_back();
+            if lease.environment().is_settled() {
+                lease.put_back();
+            } else {
+                tokio::spawn(settle(lease));
+            }
             Ok(completion)
         };
         tokio::select! {
@@ -385,6 +389,17 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Undropped<'_, F> {
             self.surroundings.tasks.spawn(future);
         }
     }
+}
+
+/// Extensions are not done: the environment comes back when they are, or ends with the server.
+async fn settle(mut lease: Lease) {
+    let mut halted = lease.pool.halt.subscribe();
+    tokio::select! {
+        biased;
+        () = lease.environment().settle() => {}
+        _ = halted.wait_for(|halted| *halted) => return,
+    }
+    lease.put_back();
 }
 
 /// The one timer that freezes, off the path of invocations.

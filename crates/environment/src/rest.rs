@@ -48,7 +48,7 @@ impl Rest {
         if *state != State::Idle {
             return true;
         }
-        if !self.api.is_ready() {
+        if !self.api.is_ready() || !self.api.extensions.is_settled() {
             return false;
         }
         match sandbox.freeze() {

@@ -2,12 +2,14 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 //!
 //! The other end is hostile: every size and count is bounded here, and a client that is slow or silent holds up nobody but
-//! its own environment, whose time is bounded elsewhere. The Extensions, Logs and Telemetry APIs are refused.
+//! its own environment, whose time is bounded elsewhere. The Extensions API is served beside it; the Logs and Telemetry
+//! APIs are refused.
 
 #[cfg(test)]
 mod tests;
 
 use crate::Invocation;
+use crate::extensions_api::{self, Extensions};
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use hearth_base::{RequestId, limits};
@@ -34,6 +36,7 @@ const ERROR_TYPE_BYTES_MAX: usize = 256;
 /// What the server and the connections of one environment share.
 pub(crate) struct RuntimeApi {
     state: Mutex<State>,
+    pub(crate) extensions: Arc<Extensions>,
     /// Wakes `next` calls.
     offered: Notify,
     /// Wakes the environment.
@@ -96,10 +99,11 @@ enum Refused {
 }
 
 impl RuntimeApi {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(extensions: Arc<Extensions>) -> Arc<Self> {
         let state = State { phase: Phase::Starting, offer: None, initialisation: None, answer: None };
         Arc::new(Self {
             state: Mutex::new(state),
+            extensions,
             offered: Notify::new(),
             posted: Notify::new(),
             connections: AtomicUsize::new(0),
@@ -198,6 +202,14 @@ impl RuntimeApi {
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match (request.method(), request.uri().path()) {
+            (_, path) if path.starts_with(extensions_api::PREFIX) => {
+                return self.extensions.serve(request).await;
+            }
+            (&Method::PUT, "/2022-07-01/telemetry") => return extensions_api::not_supported("Telemetry"),
+            (&Method::PUT, "/2020-08-15/logs") => return extensions_api::not_supported("Logs"),
+            _ => {}
+        }
         match self.route(request).await {
             Ok(response) => response,
             Err(refused) => refused.response(),
