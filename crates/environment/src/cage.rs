@@ -4,7 +4,7 @@
 //! what an invocation is.
 
 use crate::bootstrap::Bootstraps;
-use crate::extensions_api::{Extensions, Failed, Kind, ShutdownReason};
+use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Kind, ShutdownReason};
 use crate::failure::{Fault, status_text};
 use crate::log::{LogStream, Output, Source};
 use crate::rest::Rest;
@@ -33,7 +33,7 @@ const ENDPOINT_CONNECTIONS_MAX: usize = 64;
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
 /// Where layers have their external extensions.
-pub(crate) const EXTENSIONS: &str = "extensions";
+const EXTENSIONS: &str = "extensions";
 /// How long the shutdown phase lasts at most, when there are internal extensions only.
 const SHUTDOWN_INTERNAL: Duration = Duration::from_millis(500);
 /// The same when there are external ones.
@@ -496,6 +496,25 @@ impl Plan<'_> {
         let message = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
         Err(Fault::invalid_entrypoint(message.to_owned()))
     }
+}
+
+/// The external extensions, in the order in which they start.
+pub(crate) fn extension_names(definition: &Definition) -> Result<Vec<String>, Fault> {
+    let Some(layers) = &definition.layers else { return Ok(Vec::new()) };
+    let Ok(entries) = std::fs::read_dir(layers.join(EXTENSIONS)) else { return Ok(Vec::new()) };
+    // AWS: every file there is one, executable or not; directories hold what they need.
+    // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+    let files = entries.flatten().filter(|entry| entry.path().is_file());
+    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    if names.len() > EXTENSIONS_MAX {
+        let message = format!("{} extensions, and {EXTENSIONS_MAX} are the limit", names.len());
+        return Err(Fault::extension(Failed {
+            error_type: "Extension.TooManyExtensions".to_owned(),
+            message,
+        }));
+    }
+    Ok(names)
 }
 
 fn resident_peak_bytes(process_id: u32) -> Option<u64> {

@@ -7,8 +7,8 @@
 //! It refuses to choose which environment serves whom: that is the pool's.
 
 use crate::bootstrap::Bootstraps;
-use crate::cage::{Cage, CageError, EXTENSIONS, Plan};
-use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Invoked, Kind, ShutdownReason};
+use crate::cage::{Cage, CageError, Plan, extension_names};
+use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
 use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 use crate::log::{LogStream, LogWriter};
@@ -602,25 +602,6 @@ async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<OwnedSemaphorePe
     }
     drop(turn);
     work.await
-}
-
-/// The external extensions, in the order in which they start.
-fn extension_names(definition: &Definition) -> Result<Vec<String>, Fault> {
-    let Some(layers) = &definition.layers else { return Ok(Vec::new()) };
-    let Ok(entries) = std::fs::read_dir(layers.join(EXTENSIONS)) else { return Ok(Vec::new()) };
-    // AWS: every file there is one, executable or not; directories hold what they need.
-    // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
-    let files = entries.flatten().filter(|entry| entry.path().is_file());
-    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    if names.len() > EXTENSIONS_MAX {
-        let message = format!("{} extensions, and {EXTENSIONS_MAX} are the limit", names.len());
-        return Err(Fault::extension(Failed {
-            error_type: "Extension.TooManyExtensions".to_owned(),
-            message,
-        }));
-    }
-    Ok(names)
 }
 
 fn whole_milliseconds(duration: Duration) -> Duration {

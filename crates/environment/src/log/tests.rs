@@ -1,8 +1,7 @@
 //! Lines, bounds and what happens to them when the sink is slow.
 
 use super::*;
-use crate::{Key, LogFormat, Logging, TracingMode};
-use hearth_base::{AccountId, BoxFuture, Timestamp, VirtualClock};
+use hearth_base::{BoxFuture, Timestamp, VirtualClock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 

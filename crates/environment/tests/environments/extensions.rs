@@ -155,13 +155,13 @@ open('/tmp/hung', 'w')
 time.sleep(60)
 ";
     let mut function = extended(&server, ECHO, &[("hangs", extension), ("listener", LISTENER)]);
-    function.timeout = Duration::from_secs(1);
+    function.timeout = Duration::from_secs(3);
     let function = Arc::new(function);
     let completion = server.invoke(&function, "1").await;
     assert_eq!(returned(&completion), "1", "the function had answered");
     let log = tail(&completion);
     assert!(
-        log.contains(" Task timed out after 1.00 seconds\n") && log.ends_with("Status: timeout\n"),
+        log.contains(" Task timed out after 3.00 seconds\n") && log.ends_with("Status: timeout\n"),
         "{log}"
     );
     let messages = server.messages_with("heard SHUTDOWN").await;
