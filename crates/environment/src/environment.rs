@@ -11,6 +11,7 @@ use crate::cage::{Cage, CageError, Plan, extension_names};
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
 use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
 use crate::platform::{Event, Phase, Status};
 use crate::rest::Rest;
@@ -21,7 +22,7 @@ use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
@@ -45,13 +46,6 @@ pub(crate) struct Surroundings {
     pub(crate) starts: Arc<Semaphore>,
     pub(crate) tasks: Handle,
 }
-
-/// Counts what must be gone before a drain is over.
-#[derive(Clone)]
-pub(crate) struct Living(Arc<watch::Sender<usize>>);
-
-/// One living thing.
-pub(crate) struct Life(Living);
 
 /// One execution environment.
 pub(crate) struct Environment {
@@ -99,29 +93,6 @@ enum Handed {
     Ended(Ending),
     /// The runtime ended before it asked for it.
     Untaken(Invocation, Exit),
-}
-
-impl Living {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
-    }
-
-    pub(crate) fn begin(&self) -> Life {
-        self.0.send_modify(|count| *count += 1);
-        Life(self.clone())
-    }
-
-    /// Resolves when nothing lives.
-    pub(crate) async fn none(&self) {
-        // The sender is held by `self`, so the wait cannot fail.
-        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count -= 1);
-    }
 }
 
 impl Environment {

@@ -11,6 +11,7 @@ mod environment;
 mod extensions_api;
 mod failure;
 pub mod invocation;
+mod living;
 mod log;
 pub mod outside;
 mod platform;

@@ -4,7 +4,8 @@
 //! invocation that finds no room is refused at once.
 
 use crate::bootstrap::{BootstrapError, Bootstraps};
-use crate::environment::{Environment, Living, Surroundings};
+use crate::environment::{Environment, Surroundings};
+use crate::living::Living;
 use crate::log::LogWriter;
 use crate::rest::Rest;
 use crate::{Completion, Definition, Invocation, Key, Options, Refusal};
