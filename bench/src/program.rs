@@ -25,8 +25,9 @@ pub struct Program {
 impl Program {
     /// Starts a server that prints one line ending in its address when it is ready. Its log goes to `log`.
     pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Self, Failure> {
-        let log = std::fs::File::create(log).map_err(Failure::machine(format!("write {}", log.display())))?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let file =
+            std::fs::File::create(log).map_err(Failure::machine(format!("write {}", log.display())))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let began = Instant::now();
         let mut child = command.spawn().map_err(Failure::machine(format!("start {command:?}")))?;
         let output = child.stdout.take().expect("the output is piped");
@@ -39,7 +40,11 @@ impl Program {
             // Whether or not it still runs, it is of no use.
             let _ = child.kill();
             let _ = child.wait();
-            return Err(Failure::Program(format!("{command:?}"), format!("said {line:?} and no address")));
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            return Err(Failure::Program(
+                format!("{command:?}"),
+                format!("it gave no address: {line}{said}"),
+            ));
         };
         Ok(Self { name, child, address, ready_after })
     }

@@ -36,7 +36,8 @@ pub fn runtime_table(runtimes: &Runtimes) -> String {
             Language::Java => format!("java{major}"),
             Language::Provided => continue,
         };
-        writeln!(text, "  {name:<14} {major}.{minor}.{patch:<8} {}", program.display())
+        let version = format!("{major}.{minor}.{patch}");
+        writeln!(text, "  {name:<14} {version:<10} {}", program.display())
             .expect("a String takes all that is written to it");
     }
     for (language, advice) in [

@@ -65,6 +65,38 @@ test('a dry run runs nothing', async () => {
   assert.equal(answer.StatusCode, 204);
 });
 
+test('a streamed response comes while the function writes it', async () => {
+  await create('js-stream', `
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+  for (const word of event.words) {
+    stream.write(word);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  if (event.throws) throw new RangeError('amid it');
+  stream.end();
+});`);
+  for (const throws of [false, true]) {
+    const { EventStream, ExecutedVersion } = await client.send(new lambda.InvokeWithResponseStreamCommand({
+      FunctionName: 'js-stream', Payload: JSON.stringify({ words: ['one', 'two'], throws }), LogType: 'Tail',
+    }));
+    assert.equal(ExecutedVersion, '$LATEST');
+    const [words, times] = [[], []];
+    let complete;
+    for await (const { PayloadChunk, InvokeComplete } of EventStream) {
+      if (PayloadChunk) {
+        words.push(Buffer.from(PayloadChunk.Payload).toString());
+        times.push(Date.now());
+      }
+      complete = InvokeComplete;
+    }
+    assert.deepEqual(words, ['one', 'two']);
+    assert.ok(times[1] - times[0] > 100);
+    assert.match(Buffer.from(complete.LogResult, 'base64').toString(), /^START RequestId: /);
+    assert.equal(complete.ErrorCode, throws ? 'RangeError' : undefined);
+    if (throws) assert.equal(JSON.parse(complete.ErrorDetails).errorMessage, 'amid it');
+  }
+});
+
 test('errors of a function come as JavaScript has them', async () => {
   await create('js-errors');
   const answer = await invoke('js-errors', { name: 'nobody' });

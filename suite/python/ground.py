@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import functions
-from hearth import BINARY, REPOSITORY, Server, variables
+from hearth import BINARY, REPOSITORY, Server, eventually, variables
 from package import zip_of
 
 ROOT, ORDINARY = "root", "an ordinary user"
@@ -28,6 +29,7 @@ class Ground:
     server: Server
     home: Path
     findings: dict  # subject: "yes", "partly" or "no"
+    hearth: Callable  # runs the program as the same user
 
     def enforces(self, subject):
         return self.findings[subject] == "yes"
@@ -53,13 +55,17 @@ def open_ground(kind):
         command = ["setpriv", *user, home / "hearth"]
         environment.pop("HEARTH_SDK_DIR", None)
     server = Server("--data-dir", home / "data", env=environment, command=command)
-    return Ground(kind, server, home, _findings(command, environment))
+
+    def hearth(*arguments):
+        words = [*command, *arguments]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    return Ground(kind, server, home, _findings(hearth), hearth)
 
 
-def _findings(command, environment):
-    said = subprocess.run([*command, "doctor"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+def _findings(doctor):
     found = {}
-    for line in said.stdout.split("\nRuntimes")[0].splitlines():
+    for line in doctor("doctor").stdout.split("\nRuntimes")[0].splitlines():
         # The verdict takes six letters, the subject twenty-two.
         if line.startswith(("  yes", "  partly", "  no")):
             found[line[9:31].strip()] = line.split()[0]
@@ -70,5 +76,18 @@ def close_ground(ground):
     """Stops the server and removes what it kept."""
     try:
         ground.server.stop()
+        eventually(lambda: not loops(ground.home), 20, lambda: f"devices are left: {loops(ground.home)}")
     finally:
         shutil.rmtree(ground.home)
+
+
+def loops(home):
+    """The loop devices whose images lie in this directory, or lay there: they have no names."""
+    found = []
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            if str(home) in file.read_text():
+                found.append(file.parts[3])
+        except OSError:
+            continue  # it was let go of just now
+    return found

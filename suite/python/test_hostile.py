@@ -8,6 +8,7 @@ import socket
 import threading
 from dataclasses import dataclass
 
+import ground as grounds
 import pytest
 import residue
 from hearth import eventually
@@ -515,8 +516,6 @@ result = number
 
 def test_a_server_that_stops_waits_for_nobody_who_ignores_it(nothing_left, ground):
     """A process that ignores SIGTERM, and one that is in the middle of an invocation without end."""
-    import ground as grounds
-
     own = grounds.open_ground(ground.kind)
     try:
         function = own.attacker()
@@ -528,3 +527,27 @@ def test_a_server_that_stops_waits_for_nobody_who_ignores_it(nothing_left, groun
         assert not left, left
     finally:
         grounds.close_ground(own)
+
+
+def test_what_is_not_enforced_is_told(ground):
+    """By `hearth doctor`, by its exit code for those who insist, and by the server's log at its start."""
+    amiss = {subject for subject, verdict in ground.findings.items() if verdict != "yes"}
+    assert len(ground.findings) > 10
+    assert (amiss == set()) == (ground.hearth("doctor", "--strict").returncode == 0)
+    assert ground.hearth("doctor").returncode == 0
+    log = ground.server.complaints()
+    of_cages = amiss - {"user", "overlay"}
+    assert all(subject in log for subject in of_cages), (of_cages, log)
+    if ground.kind == "an ordinary user":
+        assert {"user", "/tmp"} <= amiss
+
+
+def test_a_full_house_leaves_no_devices(ground):
+    """Each environment holds one loop device, and lets go of it when it ends."""
+    function = ground.attacker()
+    assert attack(ground, function, "os._exit(1)").error == "Unhandled"
+    assert attack(ground, function, "result = 1").value == 1
+    held = set(grounds.loops(ground.home))
+    function.client.delete_function(FunctionName=function.name)
+    if ground.enforces("/tmp"):
+        eventually(lambda: len(grounds.loops(ground.home)) < len(held) or not held, 20, "a deleted function keeps its device")

@@ -125,7 +125,10 @@ fn run(root: &Path, arguments: &[String]) -> Outcome {
         println!("\nThe server runs on, with its data in {}. To use it:\n", scratch.path.display());
         println!("export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={REGION}");
         println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
-        println!("\nTo stop it: kill {process}");
+        println!(
+            "\nAn AWS CLI before 2.13 does not read AWS_ENDPOINT_URL: give it --endpoint-url {endpoint}"
+        );
+        println!("To stop the server: kill {process}");
     } else {
         stage.clear()?;
         drop(server);

@@ -85,7 +85,16 @@ impl Bench {
     /// Starts a server with the defaults that users run, on a data directory of this name.
     pub fn start_hearth(&self, data: &str) -> Result<Program, Failure> {
         let mut command = Command::new(&self.hearth);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.folder.join(data));
+        // The settings of whoever runs this are not the defaults.
+        let settings = self.folder.join("hearth.toml");
+        std::fs::write(&settings, "").map_err(Failure::machine(format!("write {}", settings.display())))?;
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"HEARTH_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("serve").arg("--config").arg(settings);
+        command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(self.folder.join(data));
         for language in self.languages.iter().filter(|language| !language.runtime.starts_with("provided")) {
             command.arg("--runtime").arg(format!("{}={}", language.runtime, language.program.display()));
         }

@@ -20,13 +20,19 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Every invocation writes its id several times: in one piece.
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; 36];
+        let mut place = 0;
         for (index, byte) in self.0.iter().enumerate() {
             if matches!(index, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
+                place += 1;
             }
-            write!(f, "{byte:02x}")?;
+            text[place] = DIGITS[usize::from(byte >> 4)];
+            text[place + 1] = DIGITS[usize::from(byte & 15)];
+            place += 2;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).expect("digits and hyphens are text"))
     }
 }
 
@@ -69,6 +75,8 @@ mod tests {
         assert_eq!(text.len(), 36);
         assert_eq!(&text[14..15], "4");
         assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"));
+        let bytes = std::array::from_fn(|index| (index * 17) as u8);
+        assert_eq!(RequestId(bytes).to_string(), "00112233-4455-6677-8899-aabbccddeeff");
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub const FUNCTION_NAME_BYTES_MAX: usize = 64;
 pub const SYNCHRONOUS_PAYLOAD_BYTES_MAX: usize = 6_291_456;
 /// Bytes of a buffered response: the request's limit and 100 bytes of framing.
 pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// Bytes of a streamed response: 200 MB.
+pub const STREAMED_RESPONSE_BYTES_MAX: u64 = 209_715_200;
 /// Bytes of the base64 client context.
 pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// Bytes of a deployment package uploaded in the request.

@@ -6,6 +6,8 @@
 //!
 //! It refuses to choose which environment serves whom: that is the pool's.
 
+mod extended;
+
 use crate::bootstrap::Bootstraps;
 use crate::cage::{Cage, CageError, Plan, extension_names};
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
@@ -14,9 +16,11 @@ use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Repor
 use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
 use crate::platform::{Event, Phase, Status};
+use crate::response_stream::ResponseSink;
 use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
 use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
+use bytes::Bytes;
 use hearth_base::{RequestId, Timestamp, id, limits};
 use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
@@ -30,6 +34,10 @@ use tokio::time::Instant;
 
 /// How long the last bytes of a process that has ended may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How long a runtime that broke its response off may take to end, so that the log can say why. Ending takes processor
+/// time, of which small functions have little.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// How long a start may keep others from theirs: by then it waits for something other than a processor.
 const TURN: Duration = Duration::from_secs(2);
@@ -83,6 +91,8 @@ struct Unsettled {
 /// How an invocation ended.
 struct Ending {
     outcome: Outcome,
+    /// What the caller got beside the outcome.
+    streamed_bytes: u64,
     status: Status,
     /// What ended it from outside the handler; such an environment is reset.
     fault: Option<Fault>,
@@ -158,9 +168,13 @@ impl Environment {
         self.cage.as_ref().map(|cage| &cage.rest).filter(|rest| rest.is_awake()).cloned()
     }
 
-    /// Runs one invocation until its caller can be answered. Whatever [`Self::is_settled`] then says is to be waited for
-    /// by [`Self::settle`].
-    pub(crate) async fn run(&mut self, invocation: Invocation) -> Result<Completion, Refusal> {
+    /// Runs one invocation until its caller can be answered; what [`Self::is_settled`] then denies, [`Self::settle`] waits
+    /// for. With a sink, the response goes there as it comes, if the runtime streams it.
+    pub(crate) async fn run(
+        &mut self,
+        invocation: Invocation,
+        sink: Option<ResponseSink>,
+    ) -> Result<Completion, Refusal> {
         let (id, tail) = (invocation.request_id, invocation.tail);
         let mut init = None;
         if std::mem::replace(&mut self.new, false) {
@@ -177,14 +191,14 @@ impl Environment {
         let prepared = if self.cage.is_some() { Ok(()) } else { self.initialise_late(began).await? };
         self.log.platform(&Event::Start { request_id: id });
         let mut handed = match prepared {
-            Ok(()) => self.hand_over(invocation, began).await,
+            Ok(()) => self.hand_over(invocation, sink.clone(), began).await,
             Err(fault) => Handed::Ended(Ending::of(fault, id)),
         };
         if let Handed::Untaken(invocation, _) = handed {
             // The runtime died while it idled, and this is the first to notice: nothing of the invocation has run.
             self.reset(ShutdownReason::Failure);
             handed = match self.initialise_late(began).await? {
-                Ok(()) => self.hand_over(invocation, began).await,
+                Ok(()) => self.hand_over(invocation, sink, began).await,
                 Err(fault) => Handed::Ended(Ending::of(fault, id)),
             };
         }
@@ -205,48 +219,6 @@ impl Environment {
         let outcome = unsettled.ending.outcome.clone();
         self.unsettled = Some(unsettled);
         Ok(Completion { outcome, log_tail: None, report })
-    }
-
-    /// Whether nothing goes on that the next invocation must not meet.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.unsettled.is_none() && self.leaving.is_none()
-    }
-
-    /// Waits until extensions are done with the last invocation, or have left after a fault.
-    pub(crate) async fn settle(&mut self) {
-        if let Some(unsettled) = self.unsettled.take() {
-            self.settle_invocation(unsettled).await;
-        }
-        self.left().await;
-    }
-
-    /// Waits for the extensions of an invocation, whose time is the invocation's.
-    async fn settle_invocation(&mut self, unsettled: Unsettled) -> Completion {
-        let Unsettled { id, init, began, mut ending } = unsettled;
-        let timeout = self.definition.timeout;
-        if let Some(cage) = &self.cage {
-            let fault = tokio::select! {
-                biased;
-                failed = cage.api.extensions.failed() => Some(Fault::extension(failed)),
-                () = cage.api.extensions.settled() => None,
-                () = tokio::time::sleep_until(began + timeout) => {
-                    cage.kill();
-                    Some(Fault::timed_out(timeout))
-                }
-            };
-            if let Some(fault) = fault {
-                (ending.status, ending.fault) = (fault.status(), Some(fault));
-            }
-        }
-        self.finish(id, Times { init, elapsed: began.elapsed() }, ending)
-    }
-
-    /// Waits until the shutdown phase of the cage before is over.
-    async fn left(&mut self) {
-        if let Some(leaving) = self.leaving.take() {
-            // A panic in it has been told by the runtime.
-            let _ = leaving.await;
-        }
     }
 
     /// Initialises within an invocation, out of that invocation's time.
@@ -315,18 +287,6 @@ impl Environment {
         Ok(result.map(|()| duration))
     }
 
-    /// What the log says of extensions after an initialisation.
-    fn introduce_extensions(&self, fault: Option<&Fault>) {
-        let Some(cage) = &self.cage else { return };
-        cage.api.extensions.close();
-        let failed = fault.filter(|fault| fault.failure == Failure::Extension);
-        for standing in cage.api.extensions.standings() {
-            let error_type =
-                failed.map(|fault| fault.error_type.as_str()).filter(|_| standing.state != "Ready");
-            self.log.platform(&Event::Extension { standing: &standing, error_type });
-        }
-    }
-
     async fn start(&self) -> Result<Cage, CageError> {
         let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
         let names = extension_names(&self.definition).map_err(CageError::Fault)?;
@@ -381,7 +341,7 @@ impl Environment {
     }
 
     /// Gives the event to the runtime and waits for its answer.
-    async fn hand_over(&self, invocation: Invocation, began: Instant) -> Handed {
+    async fn hand_over(&self, invocation: Invocation, sink: Option<ResponseSink>, began: Instant) -> Handed {
         let cage = self.cage.as_ref().expect("an initialised environment has a cage");
         let (id, timeout) = (invocation.request_id, self.definition.timeout);
         let options = &self.surroundings.options;
@@ -396,17 +356,17 @@ impl Environment {
             function_arn: &invocation.invoked_function_arn,
             trace_header: &trace_header,
         });
-        cage.api.offer(Offer { invocation, deadline_millis, trace_header });
-        let answer = tokio::select! {
+        cage.api.offer(Offer { invocation, sink, deadline_millis, trace_header });
+        let (answer, exit) = tokio::select! {
             biased;
-            answer = cage.api.answer() => answer,
+            answer = cage.api.answer() => (answer, None),
             failed = cage.api.extensions.failed() => {
                 return Handed::Ended(Ending::of(Fault::extension(failed), id));
             }
             exit = cage.exited() => {
                 let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
                 match (cage.api.last_answer(), cage.api.withdraw()) {
-                    (Some(answer), _) => answer,
+                    (Some(answer), _) => (answer, Some(exit)),
                     (None, Some(offer)) => return Handed::Untaken(offer.invocation, exit),
                     (None, None) => return Handed::Ended(Ending::of(Fault::exited(exit), id)),
                 }
@@ -416,35 +376,34 @@ impl Environment {
                 return Handed::Ended(Ending::of(Fault::timed_out(timeout), id));
             }
         };
-        Handed::Ended(match answer {
-            Answer::Response { payload, content_type } => Ending {
-                outcome: Outcome::Returned { payload, content_type },
-                status: Status::Success,
-                fault: None,
-            },
-            Answer::Error { payload } => Ending {
-                outcome: Outcome::Failed { failure: Failure::Reported, payload },
-                status: Status::Success,
-                fault: None,
-            },
-            Answer::TooLarge { size } => {
-                // The runtime is well: only its answer is lost.
-                let mut ending = Ending::of(Fault::response_too_large(size), id);
-                (ending.status, ending.fault) = (Status::Success, None);
-                ending
-            }
-        })
+        if let Answer::Truncated = answer {
+            return Handed::Ended(Self::truncated(cage, exit, id).await);
+        }
+        Handed::Ended(Ending::of_answer(answer, id))
+    }
+
+    /// The end of a response that breaks off, most often because the runtime's process has ended.
+    async fn truncated(cage: &Cage, exit: Option<Exit>, id: RequestId) -> Ending {
+        let exit = match exit {
+            Some(exit) => Some(exit),
+            None => tokio::time::timeout(LAST_BREATH, cage.exited()).await.ok(),
+        };
+        let fault = exit.map_or_else(Fault::truncated, Fault::exited);
+        let told = Ending::of(fault.amid_response(), id);
+        Ending { status: fault.status(), fault: Some(fault), ..told }
     }
 
     /// Writes the end of the log, and resets the environment when it has to be.
     fn finish(&mut self, id: RequestId, times: Times, ending: Ending) -> Completion {
-        let Ending { outcome, status, fault } = ending;
+        let Ending { outcome, streamed_bytes, status, fault } = ending;
         self.collect_output();
         if let Some(line) = fault.as_ref().and_then(|fault| self.last_line(fault, id)) {
             self.log.line(line);
         }
         let report = self.report(&times, &status);
-        let (duration, produced_bytes) = (report.duration, outcome.payload().len());
+        let duration = report.duration;
+        let streamed_bytes = usize::try_from(streamed_bytes).unwrap_or(usize::MAX);
+        let produced_bytes = outcome.payload().len().saturating_add(streamed_bytes);
         self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
         self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
         if let Some(fault) = fault {
@@ -543,7 +502,26 @@ impl Drop for Environment {
 impl Ending {
     fn of(fault: Fault, id: RequestId) -> Self {
         let outcome = Outcome::Failed { failure: fault.failure, payload: fault.payload(id) };
-        Self { outcome, status: fault.status(), fault: Some(fault) }
+        Self { outcome, streamed_bytes: 0, status: fault.status(), fault: Some(fault) }
+    }
+
+    fn of_answer(answer: Answer, id: RequestId) -> Self {
+        let well = |outcome| Self { outcome, streamed_bytes: 0, status: Status::Success, fault: None };
+        let reported = |payload| Outcome::Failed { failure: Failure::Reported, payload };
+        match answer {
+            Answer::Response { payload, content_type } => well(Outcome::Returned { payload, content_type }),
+            Answer::Error { payload } => well(reported(payload)),
+            Answer::Streamed { size, content_type, error } => {
+                let returned = Outcome::Returned { payload: Bytes::new(), content_type };
+                Self { streamed_bytes: size, ..well(error.map_or(returned, reported)) }
+            }
+            Answer::TooLarge { size, limit } => {
+                // The runtime is well: only its answer is lost.
+                let ending = Self::of(Fault::response_too_large(size, limit), id);
+                Self { status: Status::Success, fault: None, ..ending }
+            }
+            Answer::Truncated => Self::of(Fault::truncated(), id),
+        }
     }
 }
 

@@ -23,8 +23,10 @@ const NAME_BYTES_MAX: usize = 255;
 const ERROR_TYPE_CHARS_MAX: usize = 256;
 
 /// Where the paths of the API begin.
-pub(crate) const PREFIX: &str = "/2020-01-01/extension/";
+const PREFIX: &str = "/2020-01-01/extension/";
 
+const TELEMETRY: &str = "/2022-07-01/telemetry";
+const LOGS: &str = "/2020-08-15/logs";
 const NAME: &str = "lambda-extension-name";
 const IDENTIFIER: &str = "lambda-extension-identifier";
 const ACCEPT_FEATURE: &str = "lambda-extension-accept-feature";
@@ -229,8 +231,13 @@ impl Extensions {
         standings
     }
 
-    /// Serves a request whose path begins with [`PREFIX`].
+    /// Serves a request whose path is [its own](owns).
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match (request.method(), request.uri().path()) {
+            (&Method::PUT, TELEMETRY) => return not_supported("Telemetry"),
+            (&Method::PUT, LOGS) => return not_supported("Logs"),
+            _ => {}
+        }
         let resource = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
         let result = match (request.method(), resource) {
             (&Method::POST, "register") => self.register(request).await,
@@ -419,6 +426,11 @@ impl ShutdownReason {
     }
 }
 
+/// Whether a path belongs to the APIs of extensions.
+pub(crate) fn owns(path: &str) -> bool {
+    path.starts_with(PREFIX) || path == TELEMETRY || path == LOGS
+}
+
 async fn read(body: Incoming) -> Result<Bytes, Refused> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -430,7 +442,8 @@ fn text(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("identifiers are letters, digits and dashes")
 }
 
-fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+/// An answer in JSON, as all APIs of an environment give.
+pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -438,7 +451,7 @@ fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 /// What AWS answers to telemetry subscriptions where there is no telemetry: extensions know it and go on without.
-pub(crate) fn not_supported(api: &str) -> Response<Full<Bytes>> {
+fn not_supported(api: &str) -> Response<Full<Bytes>> {
     let body = serde_json::json!({
         "errorMessage": format!("{api} API is not supported"), "errorType": format!("{api}.NotSupported"),
     });

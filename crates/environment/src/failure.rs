@@ -5,10 +5,13 @@
 use crate::Failure;
 use crate::extensions_api::Failed;
 use bytes::Bytes;
-use hearth_base::{RequestId, limits};
+use hearth_base::RequestId;
 use hearth_sandbox::{Exit, ExitStatus};
 use serde::Serialize;
 use std::time::Duration;
+
+/// `errorType` of a streamed response that has no end.
+const TRUNCATED_RESPONSE: &str = "Runtime.TruncatedResponse";
 
 /// Why an initialisation or an invocation ended without the runtime's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +92,7 @@ impl Fault {
     }
 
     /// The response was over the limit.
-    pub(crate) fn response_too_large(size: u64) -> Self {
-        let limit = limits::RESPONSE_PAYLOAD_BYTES_MAX;
+    pub(crate) fn response_too_large(size: u64, limit: u64) -> Self {
         let body = SizeBody {
             error_message: format!(
                 "Response payload size ({size} bytes) exceeded maximum allowed payload size ({limit} bytes)."
@@ -103,6 +105,24 @@ impl Fault {
             message: body.error_message.clone(),
             body: Some(json(&body)),
         }
+    }
+
+    /// The runtime broke off what it streamed.
+    pub(crate) fn truncated() -> Self {
+        Self {
+            failure: Failure::Truncated,
+            error_type: TRUNCATED_RESPONSE.to_owned(),
+            message: "The runtime closed the connection before the end of its response".to_owned(),
+            body: None,
+        }
+    }
+
+    /// What a caller is told that has a part of the response already, while the log names the cause.
+    ///
+    /// AWS: a caller of a streaming function whose process ends amid the response sees this type, whatever ended it.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html>
+    pub(crate) fn amid_response(&self) -> Self {
+        Self { error_type: TRUNCATED_RESPONSE.to_owned(), ..self.clone() }
     }
 
     /// The body of the answer to the caller.
@@ -195,7 +215,7 @@ mod tests {
                 ),
             ),
             (
-                Fault::response_too_large(7_340_060),
+                Fault::response_too_large(7_340_060, 6_291_556),
                 r#"{"errorMessage":"Response payload size (7340060 bytes) exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#.to_owned(),
             ),
         ];

@@ -72,6 +72,8 @@ pub enum Failure {
     OutOfMemory,
     /// The response was over the limit: `Function.ResponseSizeTooLarge`.
     ResponseTooLarge,
+    /// The runtime broke off a response that it had begun to stream: `Runtime.TruncatedResponse`.
+    Truncated,
     /// The program of the function could not be started: `Runtime.InvalidEntrypoint`.
     InvalidEntrypoint,
     /// An extension could not be started, ended, or said that it cannot go on: `Extension.Crash` and the like.

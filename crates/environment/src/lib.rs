@@ -16,6 +16,7 @@ mod log;
 pub mod outside;
 mod platform;
 pub mod pool;
+pub mod response_stream;
 mod rest;
 pub mod runtime;
 mod runtime_api;
@@ -28,6 +29,7 @@ pub use definition::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode}
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
 pub use pool::{Counts, Environments};
+pub use response_stream::{Part, ResponseStream};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use runtimes::{Interpreter, Resolved, Runtimes, RuntimesOptions, Unavailable};
 

@@ -7,8 +7,9 @@ use crate::bootstrap::{BootstrapError, Bootstraps};
 use crate::environment::{Environment, Surroundings};
 use crate::living::Living;
 use crate::log::LogWriter;
+use crate::response_stream::{self, ResponseSink};
 use crate::rest::Rest;
-use crate::{Completion, Definition, Invocation, Key, Options, Refusal};
+use crate::{Completion, Definition, Invocation, Key, Options, Refusal, ResponseStream};
 use hearth_base::{BoxFuture, Timestamp};
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -121,8 +122,22 @@ impl Environments {
         definition: &Arc<Definition>,
         invocation: Invocation,
     ) -> Result<Completion, Refusal> {
-        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation);
+        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation, None);
         Undropped { future: Some(Box::pin(serve)), surroundings: &self.pool.surroundings }.await
+    }
+
+    /// Runs one invocation as [`Self::invoke`] does, and hands its response on while the function makes it. Returns with
+    /// the first byte, or with the end when there is none.
+    pub async fn invoke_streaming(
+        &self,
+        definition: &Arc<Definition>,
+        invocation: Invocation,
+    ) -> Result<ResponseStream, Refusal> {
+        let (sink, pieces) = response_stream::channel();
+        let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation, Some(sink));
+        // A task of its own: its time runs out whether or not the caller reads.
+        let serving = self.pool.surroundings.tasks.spawn(serve);
+        ResponseStream::begin(pieces, serving).await
     }
 
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.
@@ -177,11 +192,12 @@ impl Pool {
         self: Arc<Self>,
         definition: Arc<Definition>,
         invocation: Invocation,
+        sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
         let mut halted = self.halt.subscribe();
         let run = async {
             let mut lease = self.claim(definition).await?;
-            let completion = lease.environment().run(invocation).await?;
+            let completion = lease.environment().run(invocation, sink).await?;
             if lease.environment().is_settled() {
                 lease.put_back();
             } else {

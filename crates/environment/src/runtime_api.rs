@@ -5,12 +5,13 @@
 //! its own environment, whose time is bounded elsewhere. The Extensions API is served beside it; the Logs and Telemetry
 //! APIs are refused.
 
+mod streamed;
 #[cfg(test)]
 mod tests;
 
 use crate::Invocation;
-use crate::extensions_api::{self, Extensions};
-use base64::Engine as _;
+use crate::extensions_api::{self, Extensions, answer};
+use crate::response_stream::ResponseSink;
 use bytes::{Bytes, BytesMut};
 use hearth_base::{RequestId, limits};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -30,6 +31,8 @@ const CONNECTIONS_MAX: usize = 32;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Headers of a request.
 const HEADERS_MAX: usize = 64;
+/// Bytes of an answer that is read as a whole.
+const BUFFERED_BYTES_MAX: u64 = limits::RESPONSE_PAYLOAD_BYTES_MAX as u64;
 /// Bytes of a request's `errorType` header; a longer one is cut.
 const ERROR_TYPE_BYTES_MAX: usize = 256;
 
@@ -50,6 +53,8 @@ struct State {
     offer: Option<Box<Offer>>,
     initialisation: Option<Initialisation>,
     answer: Option<Answer>,
+    /// Where the response of the invocation at hand goes, if its caller takes it piece by piece.
+    sink: Option<ResponseSink>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +76,7 @@ enum Phase {
 /// An invocation on its way to the runtime.
 pub(crate) struct Offer {
     pub(crate) invocation: Invocation,
+    pub(crate) sink: Option<ResponseSink>,
     pub(crate) deadline_millis: i64,
     pub(crate) trace_header: String,
 }
@@ -85,22 +91,40 @@ pub(crate) enum Initialisation {
 
 /// What the runtime posted for an invocation.
 pub(crate) enum Answer {
-    Response { payload: Bytes, content_type: String },
-    Error { payload: Bytes },
-    TooLarge { size: u64 },
+    Response {
+        payload: Bytes,
+        content_type: String,
+    },
+    Error {
+        payload: Bytes,
+    },
+    /// The response went into the sink, and perhaps ended with an error.
+    Streamed {
+        size: u64,
+        content_type: String,
+        error: Option<Bytes>,
+    },
+    TooLarge {
+        size: u64,
+        limit: u64,
+    },
+    /// It broke off after a part of it had gone into the sink.
+    Truncated,
 }
 
 enum Refused {
     NoSuchResource,
     InvalidRequestId,
     InvalidTransition,
-    TooLarge,
+    InvalidResponseMode,
+    TooLarge { limit: u64 },
     Unreadable,
 }
 
 impl RuntimeApi {
     pub(crate) fn new(extensions: Arc<Extensions>) -> Arc<Self> {
-        let state = State { phase: Phase::Starting, offer: None, initialisation: None, answer: None };
+        let state =
+            State { phase: Phase::Starting, offer: None, initialisation: None, answer: None, sink: None };
         Arc::new(Self {
             state: Mutex::new(state),
             extensions,
@@ -202,13 +226,8 @@ impl RuntimeApi {
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match (request.method(), request.uri().path()) {
-            (_, path) if path.starts_with(extensions_api::PREFIX) => {
-                return self.extensions.serve(request).await;
-            }
-            (&Method::PUT, "/2022-07-01/telemetry") => return extensions_api::not_supported("Telemetry"),
-            (&Method::PUT, "/2020-08-15/logs") => return extensions_api::not_supported("Logs"),
-            _ => {}
+        if extensions_api::owns(request.uri().path()) {
+            return self.extensions.serve(request).await;
         }
         match self.route(request).await {
             Ok(response) => response,
@@ -223,8 +242,13 @@ impl RuntimeApi {
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => self.next().await,
             (&Method::POST, ["invocation", id, "response"]) => {
+                let streams = streamed::is_asked(request.headers())?;
                 let id = self.begin_answer(id)?;
-                self.response(id, request).await
+                let sink = self.lock().sink.clone().filter(|_| streams);
+                match sink {
+                    Some(sink) => self.streamed_response((id, sink), request).await,
+                    None => self.response(id, request).await,
+                }
             }
             (&Method::POST, ["invocation", id, "error"]) => {
                 let id = self.begin_answer(id)?;
@@ -265,6 +289,7 @@ impl RuntimeApi {
         let mut state = self.lock();
         let offer = state.offer.take()?;
         state.phase = Phase::Invoking(offer.invocation.request_id);
+        state.sink = offer.sink.clone();
         Some(offer)
     }
 
@@ -288,11 +313,11 @@ impl RuntimeApi {
         id: RequestId,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Refused> {
-        let reading = Reading { api: self, id };
+        let reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
         match collect(body).await? {
             Collected::Whole { payload, trailers } => {
-                let answer = match error_of(&trailers) {
+                let answer = match streamed::error_of(&trailers) {
                     // The function failed after it had begun to stream: the caller of a buffered invocation sees the error.
                     Some(payload) => Answer::Error { payload },
                     None => Answer::Response { payload, content_type: content_type(&head.headers) },
@@ -301,8 +326,8 @@ impl RuntimeApi {
                 Ok(accepted())
             }
             Collected::TooLarge { size } => {
-                reading.done(Answer::TooLarge { size });
-                Err(Refused::TooLarge)
+                reading.done(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX });
+                Err(Refused::TooLarge { limit: BUFFERED_BYTES_MAX })
             }
         }
     }
@@ -312,7 +337,7 @@ impl RuntimeApi {
         id: RequestId,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Refused> {
-        let reading = Reading { api: self, id };
+        let reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
         match collect(body).await? {
             Collected::Whole { payload, .. } => {
@@ -320,8 +345,8 @@ impl RuntimeApi {
                 Ok(accepted())
             }
             Collected::TooLarge { size } => {
-                reading.done(Answer::TooLarge { size });
-                Err(Refused::TooLarge)
+                reading.done(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX });
+                Err(Refused::TooLarge { limit: BUFFERED_BYTES_MAX })
             }
         }
     }
@@ -334,7 +359,9 @@ impl RuntimeApi {
             return Err(Refused::InvalidTransition);
         }
         let (head, body) = request.into_parts();
-        let Collected::Whole { payload, .. } = collect(body).await? else { return Err(Refused::TooLarge) };
+        let Collected::Whole { payload, .. } = collect(body).await? else {
+            return Err(Refused::TooLarge { limit: BUFFERED_BYTES_MAX });
+        };
         let body = error_body(&head.headers, payload);
         let error_type = error_type(&head.headers).or_else(|| error_type_in(&body));
         let error_type = error_type.unwrap_or_else(|| "Runtime.Unknown".to_owned());
@@ -351,18 +378,26 @@ impl RuntimeApi {
     }
 }
 
-/// While the answer of an invocation is read. When the client goes away in the middle, it may begin again.
+/// While the answer of an invocation is read. When the client goes away in the middle, it may begin again, unless the
+/// caller has a part of it already.
 struct Reading<'a> {
     api: &'a RuntimeApi,
     id: RequestId,
+    /// The caller has a part of it.
+    begun: bool,
 }
 
 impl Reading<'_> {
     fn done(self, answer: Answer) {
+        self.post(answer);
+    }
+
+    fn post(&self, answer: Answer) {
         {
             let mut state = self.api.lock();
             state.phase = Phase::Answered(self.id);
             state.answer = Some(answer);
+            state.sink = None;
         }
         self.api.posted.notify_one();
     }
@@ -371,7 +406,13 @@ impl Reading<'_> {
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         let mut state = self.api.lock();
-        if state.phase == Phase::Answering(self.id) {
+        if state.phase != Phase::Answering(self.id) {
+            return;
+        }
+        if self.begun {
+            drop(state);
+            self.post(Answer::Truncated);
+        } else {
             state.phase = Phase::Invoking(self.id);
         }
     }
@@ -415,7 +456,7 @@ impl Drop for Open {
 
 impl Offer {
     fn response(self) -> Response<Full<Bytes>> {
-        let Self { invocation, deadline_millis, trace_header } = self;
+        let Self { invocation, deadline_millis, trace_header, .. } = self;
         let mut response = Response::new(Full::new(invocation.payload));
         let headers = response.headers_mut();
         let mut set = |name: &'static str, value: &str| {
@@ -462,13 +503,13 @@ async fn collect(mut body: Incoming) -> Result<Collected, Refused> {
         match frame.map_err(|_| Refused::Unreadable)?.into_data() {
             Ok(data) => {
                 size += data.len() as u64;
-                if size > limits::RESPONSE_PAYLOAD_BYTES_MAX as u64 {
+                if size > BUFFERED_BYTES_MAX {
                     (first, rest) = (Bytes::new(), BytesMut::new());
                 } else if first.is_empty() && rest.is_empty() {
                     first = data;
                 } else {
                     if rest.is_empty() {
-                        let more = body.size_hint().lower().min(limits::RESPONSE_PAYLOAD_BYTES_MAX as u64);
+                        let more = body.size_hint().lower().min(BUFFERED_BYTES_MAX);
                         rest.reserve(first.len() + data.len() + more as usize);
                         rest.extend_from_slice(&std::mem::take(&mut first));
                     }
@@ -482,19 +523,11 @@ async fn collect(mut body: Incoming) -> Result<Collected, Refused> {
             }
         }
     }
-    if size > limits::RESPONSE_PAYLOAD_BYTES_MAX as u64 {
+    if size > BUFFERED_BYTES_MAX {
         return Ok(Collected::TooLarge { size });
     }
     let payload = if rest.is_empty() { first } else { rest.freeze() };
     Ok(Collected::Whole { payload, trailers })
-}
-
-/// The error that a streaming function put in the trailers of its response.
-fn error_of(trailers: &HeaderMap) -> Option<Bytes> {
-    let kind = error_type(trailers)?;
-    let encoded = trailers.get("lambda-runtime-function-error-body").map(HeaderValue::as_bytes);
-    let body = encoded.and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
-    Some(body.map(Bytes::from).unwrap_or_else(|| untold(&kind)))
 }
 
 fn error_body(headers: &HeaderMap, body: Bytes) -> Bytes {
@@ -533,16 +566,8 @@ fn accepted() -> Response<Full<Bytes>> {
     answer(StatusCode::ACCEPTED, "{\"status\":\"OK\"}\n")
 }
 
-fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 impl Refused {
     fn response(&self) -> Response<Full<Bytes>> {
-        let limit = limits::RESPONSE_PAYLOAD_BYTES_MAX;
         let (status, kind, message) = match self {
             Self::NoSuchResource => {
                 (StatusCode::NOT_FOUND, "NoSuchResource", "The Runtime API has no such resource".to_owned())
@@ -553,7 +578,12 @@ impl Refused {
             Self::InvalidTransition => {
                 (StatusCode::FORBIDDEN, "InvalidStateTransition", "Invalid state transition".to_owned())
             }
-            Self::TooLarge => (
+            Self::InvalidResponseMode => (
+                StatusCode::BAD_REQUEST,
+                "InvalidResponseModeHeader",
+                "Lambda-Runtime-Function-Response-Mode is neither streaming nor buffered".to_owned(),
+            ),
+            Self::TooLarge { limit } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestEntityTooLarge",
                 format!("Exceeded maximum allowed payload size ({limit} bytes)."),

@@ -8,12 +8,12 @@ use crate::recognise::{NO_SERVICE, recognise};
 use crate::unabandoned::Unabandoned;
 use crate::{Gateway, browser};
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use hearth_api::{Dispatch, Grant};
 use hearth_base::{BoxFuture, RequestId, Rng};
 use hearth_iam::{Ask, Caller, Claim, Dialect, Head, Origin, PayloadDigest, Refusal, Signature, Verified};
 use hearth_wire::{
-    Failure, Protocol, Request, Response, Routed, Service, Value, fill_idempotency_tokens, validate,
+    Body, Failure, Protocol, Request, Response, Routed, Service, Value, fill_idempotency_tokens, validate,
 };
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -189,8 +189,10 @@ impl Exchange {
         let operation = &service.operations[index];
         let grant = gateway.authority.authorise(caller, Ask { service, operation, request_id, endpoint })?;
         let grant = grant.traced(trace_header.as_deref());
-        let output = handle(dispatch, permit, Call { operation: index, grant, input }).await?;
-        Ok(protocol.encode(service, operation, output, request_id))
+        let (output, permit) = handle(dispatch, permit, Call { operation: index, grant, input }).await;
+        let mut response = protocol.encode(service, operation, output?, request_id);
+        response.body = under_way(response.body, permit);
+        Ok(response)
     }
 }
 
@@ -207,17 +209,16 @@ struct Call {
     input: Value,
 }
 
-/// Has the service answer, to the end, whether or not the client waits for it.
+/// Has the service answer, to the end, whether or not the client waits for it. The permit comes back.
 async fn handle(
     dispatch: Arc<dyn Dispatch>,
     permit: OwnedSemaphorePermit,
     call: Call,
-) -> Result<Value, Failure> {
-    let handler: BoxFuture<'static, Result<Value, Failure>> = Box::pin(async move {
+) -> (Result<Value, Failure>, OwnedSemaphorePermit) {
+    let handler: BoxFuture<'static, _> = Box::pin(async move {
         let Call { operation, grant, input } = call;
-        let _under_way = permit;
         let called = AssertUnwindSafe(dispatch.call(operation, grant, input)).catch_unwind();
-        called.await.unwrap_or_else(|_| {
+        let output = called.await.unwrap_or_else(|_| {
             let service = dispatch.service();
             tracing::error!(
                 service = service.name,
@@ -225,9 +226,24 @@ async fn handle(
                 "panicked"
             );
             Err(crashed())
-        })
+        });
+        (output, permit)
     });
     Unabandoned::new(handler).await
+}
+
+/// A request whose answer streams is under way until the stream has ended.
+fn under_way(body: Body, permit: OwnedSemaphorePermit) -> Body {
+    match body {
+        Body::Bytes(_) => body,
+        Body::Stream(stream) => Body::Stream(
+            stream
+                .inspect(move |_| {
+                    let _held = &permit;
+                })
+                .boxed(),
+        ),
+    }
 }
 
 /// A whole request that is yet to be believed and understood. No waiting from here on, but work by the byte.

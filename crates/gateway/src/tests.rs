@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use hearth_api::{Dispatch, Grant};
 use hearth_base::{AccountId, BoxFuture, SeededRng, Timestamp, VirtualClock};
 use hearth_iam::{AccessKey, Authority, Credentials, Origin, credentials};
-use hearth_wire::{Body, Failure, Response, Service, Value};
+use hearth_wire::{Body, Events, Failure, Response, Service, Value};
 use http::{HeaderMap, StatusCode};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -26,10 +26,23 @@ struct Echo {
     service: &'static Service,
     /// Who called, for whom and where.
     seen: Arc<Mutex<Vec<String>>>,
-    /// A function named `wait` is invoked until this is notified.
+    /// A function named `wait` is invoked, and one named `trickle` streams, until this is notified.
     open: Arc<Notify>,
     /// Notified when a waiting handler has begun, and again when it has ended.
     progress: Arc<Notify>,
+}
+
+impl Echo {
+    /// A stream without an event, which takes its time to end.
+    fn trickle(&self) -> Value {
+        let (open, progress) = (self.open.clone(), self.progress.clone());
+        let end = async move {
+            progress.notify_one();
+            open.notified().await;
+            None
+        };
+        Value::Events(Events::new(futures_util::stream::once(end).filter_map(std::future::ready).boxed()))
+    }
 }
 
 impl Dispatch for Echo {
@@ -53,8 +66,13 @@ impl Dispatch for Echo {
             let place = inputs.iter().position(|member| member.name == name)?;
             slots.get(place)?.clone()
         };
-        let output = Value::Structure(outputs.iter().map(|member| of(member.name)).collect());
         let name = of("FunctionName");
+        let trickles = name == Some(Value::String("trickle".to_owned()));
+        let output = outputs.iter().map(|member| match member.name {
+            "EventStream" if trickles => Some(self.trickle()),
+            name => of(name),
+        });
+        let output = Value::Structure(output.collect());
         Box::pin(async move {
             match name {
                 Some(Value::String(name)) if name == "wait" => {
@@ -449,6 +467,19 @@ async fn too_many_requests_are_told_to_come_back() {
     stage.progress.notified().await;
     let answer = stage.ask(&invoke("f", "").sign("test", "lambda")).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+    stage.open.notify_one();
+    assert_eq!(line.read().await.unwrap().status, 200);
+    assert_eq!(stage.ask(&invoke("f", "").sign("test", "lambda")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_request_is_under_way_while_its_answer_streams() {
+    let stage = Stage::new(Limits { requests_max: 1, ..Limits::default() }).await;
+    let mut line = stage.line().await;
+    let uri = "/2021-11-15/functions/trickle/response-streaming-invocations";
+    line.send(&ask("POST", uri).body("").sign("test", "lambda").bytes()).await;
+    stage.progress.notified().await;
+    assert_eq!(stage.ask(&invoke("f", "").sign("test", "lambda")).await.status, 503);
     stage.open.notify_one();
     assert_eq!(line.read().await.unwrap().status, 200);
     assert_eq!(stage.ask(&invoke("f", "").sign("test", "lambda")).await.status, 200);

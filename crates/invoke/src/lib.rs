@@ -5,6 +5,7 @@
 
 mod log_delivery;
 mod payload;
+mod streaming;
 mod synchronous;
 
 pub use log_delivery::{LogDelivery, Writers};

@@ -1,24 +1,34 @@
-//! `Invoke`: the synchronous way, and the dry run.
+//! `Invoke`: the synchronous way, and the dry run; and what it shares with the streaming way.
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+//!
+//! It refuses asynchronous invocations, and members that Hearth does not act on.
 
-use crate::payload;
+use crate::{payload, streaming};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hearth_api::Grant;
 use hearth_api::lambda::{
-    InvocationRequest, InvocationResponse, InvocationType, LambdaInvoke, LogType, TooManyRequestsException,
-    errors,
+    InvocationRequest, InvocationResponse, InvocationType, InvokeWithResponseStreamRequest,
+    InvokeWithResponseStreamResponse, LambdaInvoke, LogType, TooManyRequestsException, errors,
 };
 use hearth_base::BoxFuture;
-use hearth_environment::{Completion, Environments, Invocation, Outcome, Refusal};
+use hearth_environment::{Completion, Definition, Environments, Invocation, Outcome, Refusal};
 use hearth_lambda::{Functions, Target};
 use hearth_wire::Failure;
+use std::sync::Arc;
 
 /// The data plane: the invoking part of the `Lambda` API.
 #[derive(Clone)]
 pub struct Service {
     functions: Functions,
-    environments: Environments,
+    pub(crate) environments: Environments,
+}
+
+/// An invocation that may begin.
+pub(crate) struct Prepared {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) invocation: Invocation,
+    pub(crate) executed_version: String,
 }
 
 impl Service {
@@ -28,11 +38,27 @@ impl Service {
     }
 
     async fn invoke(&self, grant: Grant, input: InvocationRequest) -> Result<InvocationResponse, Failure> {
+        let Some(prepared) = self.prepare(&grant, input)? else {
+            return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
+        };
+        let Prepared { definition, invocation, executed_version } = prepared;
+        match self.environments.invoke(&definition, invocation).await {
+            Ok(completion) => Ok(answer(completion, executed_version)),
+            Err(refusal) => Err(refuse(refusal)),
+        }
+    }
+
+    /// Everything before the environment; nothing for a dry run, which could be an invocation.
+    pub(crate) fn prepare(
+        &self,
+        grant: &Grant,
+        input: InvocationRequest,
+    ) -> Result<Option<Prepared>, Failure> {
         refuse_unsupported(&input)?;
-        let target = Target::read(&grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
+        let target = Target::read(grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
         let invocable = self.functions.invocable(&target)?;
         if input.invocation_type == Some(InvocationType::DryRun) {
-            return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
+            return Ok(None);
         }
         let invocation = Invocation {
             request_id: grant.request_id(),
@@ -43,10 +69,8 @@ impl Service {
             trace_header: grant.trace_header().map(str::to_owned),
             tail: input.log_type == Some(LogType::Tail),
         };
-        match self.environments.invoke(&invocable.definition, invocation).await {
-            Ok(completion) => Ok(answer(completion, invocable.executed_version)),
-            Err(refusal) => Err(refuse(refusal)),
-        }
+        let (definition, executed_version) = (invocable.definition, invocable.executed_version);
+        Ok(Some(Prepared { definition, invocation, executed_version }))
     }
 }
 
@@ -57,6 +81,14 @@ impl LambdaInvoke for Service {
         input: InvocationRequest,
     ) -> BoxFuture<'_, Result<InvocationResponse, Failure>> {
         Box::pin(Service::invoke(self, grant, input))
+    }
+
+    fn invoke_with_response_stream(
+        &self,
+        grant: Grant,
+        input: InvokeWithResponseStreamRequest,
+    ) -> BoxFuture<'_, Result<InvokeWithResponseStreamResponse, Failure>> {
+        Box::pin(streaming::invoke(self, grant, input))
     }
 }
 
@@ -88,7 +120,7 @@ fn answer(completion: Completion, executed_version: String) -> InvocationRespons
     }
 }
 
-fn refuse(refusal: Refusal) -> Failure {
+pub(crate) fn refuse(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::TooManyEnvironments => throttled(),
         Refusal::ShuttingDown => errors::service("The server is shutting down."),

@@ -19,8 +19,11 @@ use std::path::PathBuf;
 /// How long to wait before another try to remove a cgroup that a dying process is still in.
 const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
-/// How long nobody must have asked for anything before a spare cage is made, so as not to be in the way of those who do.
-const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// How long nobody must have asked for anything before a spare cage is made, so as not to be in the way of those who do:
+/// about as long as a runtime takes to start, which needs the processors more.
+const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 30_000_000 };
+/// The same when there is none left, and the next to ask would wait for all of it.
+const IDLE_BARE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// How many cages are kept ready.
 const SPARE_CAGES: usize = 4;
 
@@ -66,7 +69,9 @@ struct Cages {
 
 impl Cages {
     fn wants_spare(&self) -> bool {
-        self.spare.len() < SPARE_CAGES && !self.exhausted
+        // While cages leave, nobody waits for as long as `IDLE`.
+        let calm = self.leaving.is_empty() || self.spare.is_empty();
+        self.spare.len() < SPARE_CAGES && !self.exhausted && calm
     }
 }
 
@@ -90,6 +95,7 @@ impl Warden {
             let mut waited = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
             let timeout = match (cages.leaving.is_empty(), cages.wants_spare()) {
                 (false, _) => Some(&RETRY),
+                (true, true) if cages.spare.is_empty() => Some(&IDLE_BARE),
                 (true, true) => Some(&IDLE),
                 (true, false) => None,
             };

@@ -113,6 +113,11 @@ pub trait LambdaInvoke: Send + Sync + 'static {
         grant: crate::Grant,
         input: InvocationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<InvocationResponse, hearth_wire::Failure>>;
+    fn invoke_with_response_stream<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: InvokeWithResponseStreamRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<InvokeWithResponseStreamResponse, hearth_wire::Failure>>;
 }
 
 /// Calls the service's traits by operation number.
@@ -160,22 +165,25 @@ impl crate::Dispatch for Dispatcher {
                 self.lambda.get_layer_version_policy(grant, crate::slots::request(input)),
             ),
             10 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            11 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            12 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            13 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            14 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            15 => {
+            11 => crate::slots::answer(
+                self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
+            ),
+            12 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            13 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            14 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            15 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            16 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            16 => crate::slots::answer_nothing(
+            17 => crate::slots::answer_nothing(
                 self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            17 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            18 => {
+            18 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            19 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            19 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            20 => crate::slots::answer(
+            20 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            21 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
@@ -442,6 +450,36 @@ enumeration!(InvocationType {
     DryRun = "DryRun",
 });
 
+structure!(InvokeResponseStreamUpdate { payload: Bytes });
+
+structure!(InvokeWithResponseStreamCompleteEvent {
+    error_code: String,
+    error_details: String,
+    log_result: String,
+});
+
+structure!(InvokeWithResponseStreamRequest {
+    function_name: String,
+    log_type: LogType,
+    client_context: String,
+    qualifier: String,
+    payload: Bytes,
+    tenant_id: String,
+    invocation_type: ResponseStreamingInvocationType,
+});
+
+structure!(InvokeWithResponseStreamResponse {
+    status_code: i64,
+    executed_version: String,
+    event_stream: hearth_wire::Events,
+    response_stream_content_type: String,
+});
+
+structure!(InvokeWithResponseStreamResponseEvent {
+    payload_chunk: InvokeResponseStreamUpdate,
+    invoke_complete: InvokeWithResponseStreamCompleteEvent,
+});
+
 structure!(LambdaManagedInstancesCapacityProviderConfig {
     capacity_provider_arn: String,
     per_execution_environment_max_concurrency: i64,
@@ -628,6 +666,11 @@ structure!(RemoveLayerVersionPermissionRequest {
 });
 
 structure!(ResolvedS3Object { s3_bucket: String, s3_key: String, s3_object_version: String });
+
+enumeration!(ResponseStreamingInvocationType {
+    RequestResponse = "RequestResponse",
+    DryRun = "DryRun",
+});
 
 enumeration!(Runtime {
     Nodejs = "nodejs",
@@ -1151,6 +1194,57 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "InvokeWithResponseStream",
+                uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
+                input: &shapes::InvokeWithResponseStreamRequest,
+                output: &shapes::InvokeWithResponseStreamResponse,
+                errors: &[
+                    &shapes::RuntimeAliasDeletedException,
+                    &shapes::CodeArtifactUserDeletedException,
+                    &shapes::ResourceNotReadyException,
+                    &shapes::ServiceQuotaExceededException,
+                    &shapes::InvalidSecurityGroupIDException,
+                    &shapes::SnapStartTimeoutException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::EC2ThrottledException,
+                    &shapes::EFSMountConnectivityException,
+                    &shapes::SubnetIPAddressLimitReachedException,
+                    &shapes::KMSAccessDeniedException,
+                    &shapes::RequestTooLargeException,
+                    &shapes::KMSDisabledException,
+                    &shapes::UnsupportedMediaTypeException,
+                    &shapes::S3FilesMountConnectivityException,
+                    &shapes::SerializedRequestEntityTooLargeException,
+                    &shapes::InvalidRuntimeException,
+                    &shapes::NoPublishedVersionException,
+                    &shapes::EC2UnexpectedException,
+                    &shapes::InvalidSubnetIDException,
+                    &shapes::KMSNotFoundException,
+                    &shapes::InvalidParameterValueException,
+                    &shapes::EC2AccessDeniedException,
+                    &shapes::EFSIOException,
+                    &shapes::KMSInvalidStateException,
+                    &shapes::ResourceConflictException,
+                    &shapes::RuntimeVersionDeletedException,
+                    &shapes::ENILimitReachedException,
+                    &shapes::SnapStartNotReadyException,
+                    &shapes::ServiceException,
+                    &shapes::CodeArtifactUserPendingException,
+                    &shapes::SnapStartException,
+                    &shapes::RecursiveInvocationException,
+                    &shapes::S3FilesMountFailureException,
+                    &shapes::EFSMountTimeoutException,
+                    &shapes::S3FilesMountTimeoutException,
+                    &shapes::CodeArtifactUserFailedException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::InvalidRequestContentException,
+                    &shapes::SnapStartRegenerationFailureException,
+                    &shapes::InvalidZipFileException,
+                    &shapes::EFSMountFailureException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "ListFunctions",
                 method: "GET",
                 uri: "/2015-03-31/functions",
@@ -1484,11 +1578,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "InvokeAsync",
                 method: "POST",
                 uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
-            },
-            Unimplemented {
-                name: "InvokeWithResponseStream",
-                method: "POST",
-                uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
             },
             Unimplemented {
                 name: "ListAliases",
@@ -3162,6 +3251,150 @@ pub mod shapes {
     };
     pub static InvocationType: Shape =
         Shape { name: "InvocationType", values: super::InvocationType::VALUES, ..SHAPE };
+    pub static InvokeResponseStreamUpdate: Shape = Shape {
+        name: "InvokeResponseStreamUpdate",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Payload",
+                wire_name: "Payload",
+                event: EventRole::Payload,
+                shape: &Blob,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeWithResponseStreamCompleteEvent: Shape = Shape {
+        name: "InvokeWithResponseStreamCompleteEvent",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "ErrorCode", wire_name: "ErrorCode", shape: &String, ..MEMBER },
+                Member { name: "ErrorDetails", wire_name: "ErrorDetails", shape: &String, ..MEMBER },
+                Member { name: "LogResult", wire_name: "LogResult", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeWithResponseStreamRequest: Shape = Shape {
+        name: "InvokeWithResponseStreamRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LogType",
+                    wire_name: "X-Amz-Log-Type",
+                    location: Location::Header,
+                    shape: &LogType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ClientContext",
+                    wire_name: "X-Amz-Client-Context",
+                    location: Location::Header,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+                Member { name: "Payload", wire_name: "Payload", shape: &Blob, ..MEMBER },
+                Member {
+                    name: "TenantId",
+                    wire_name: "X-Amz-Tenant-Id",
+                    location: Location::Header,
+                    shape: &TenantId,
+                    ..MEMBER
+                },
+                Member {
+                    name: "InvocationType",
+                    wire_name: "X-Amz-Invocation-Type",
+                    location: Location::Header,
+                    shape: &ResponseStreamingInvocationType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 4, 3, 2, 6, 1, 5],
+            payload: Some(4),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeWithResponseStreamResponse: Shape = Shape {
+        name: "InvokeWithResponseStreamResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "StatusCode",
+                    wire_name: "StatusCode",
+                    location: Location::StatusCode,
+                    shape: &Integer,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ExecutedVersion",
+                    wire_name: "X-Amz-Executed-Version",
+                    location: Location::Header,
+                    shape: &Version,
+                    ..MEMBER
+                },
+                Member {
+                    name: "EventStream",
+                    wire_name: "EventStream",
+                    shape: &InvokeWithResponseStreamResponseEvent,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ResponseStreamContentType",
+                    wire_name: "Content-Type",
+                    location: Location::Header,
+                    shape: &String,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[3, 2, 0, 1],
+            payload: Some(2),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeWithResponseStreamResponseEvent: Shape = Shape {
+        name: "InvokeWithResponseStreamResponseEvent",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "PayloadChunk",
+                    wire_name: "PayloadChunk",
+                    shape: &InvokeResponseStreamUpdate,
+                    ..MEMBER
+                },
+                Member {
+                    name: "InvokeComplete",
+                    wire_name: "InvokeComplete",
+                    shape: &InvokeWithResponseStreamCompleteEvent,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 0],
+            event_stream: true,
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static KMSAccessDeniedException: Shape = Shape {
         name: "KMSAccessDeniedException",
         kind: Kind::Structure(Structure {
@@ -3986,6 +4219,11 @@ pub mod shapes {
             error: Some(ErrorTrait { code: "ResourceNotReadyException", status: 502, sender: false }),
             ..STRUCTURE
         }),
+        ..SHAPE
+    };
+    pub static ResponseStreamingInvocationType: Shape = Shape {
+        name: "ResponseStreamingInvocationType",
+        values: super::ResponseStreamingInvocationType::VALUES,
         ..SHAPE
     };
     pub static RetentionPeriodInDays: Shape =

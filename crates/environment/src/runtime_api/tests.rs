@@ -96,7 +96,12 @@ fn invocation(seed: u64) -> Invocation {
 }
 
 fn offer(invocation: Invocation) -> Offer {
-    Offer { invocation, deadline_millis: 1234, trace_header: "Root=1-0-0;Parent=0;Sampled=0".to_owned() }
+    Offer {
+        invocation,
+        sink: None,
+        deadline_millis: 1234,
+        trace_header: "Root=1-0-0;Parent=0;Sampled=0".to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -183,8 +188,8 @@ async fn a_response_over_the_limit_is_measured_and_thrown_away() {
         assert_eq!(status, expected, "{answer}");
         match served.api.answer().await {
             Answer::Response { payload, .. } => assert_eq!(payload.len(), limit),
-            Answer::TooLarge { size: measured } => assert_eq!(measured, size as u64),
-            Answer::Error { .. } => panic!("no error was posted"),
+            Answer::TooLarge { size: measured, .. } => assert_eq!(measured, size as u64),
+            _ => panic!("neither was posted"),
         }
     }
 }
@@ -212,8 +217,53 @@ async fn streamed_responses_are_whole_and_their_trailers_understood() {
             Answer::Error { payload } => {
                 assert_eq!((&payload[..], fails), (&b"{\"errorType\":\"X\"}"[..], true))
             }
-            Answer::TooLarge { .. } => panic!("it is small"),
+            _ => panic!("it is small and whole"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_answer_that_breaks_off_may_be_given_again_unless_it_has_begun() {
+    for (seed, begun) in [(1, false), (2, true)] {
+        let served = Served::start().await;
+        let invocation = invocation(seed);
+        let (sink, mut pieces) = crate::response_stream::channel();
+        served.api.offer(Offer { sink: Some(sink), ..offer(invocation.clone()) });
+        assert_eq!(served.next().await.0, 200);
+        let id = invocation.request_id;
+        let mut stream = served.connect().await;
+        let head = format!(
+            "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: x\r\nLambda-Runtime-Function-Response-Mode: Streaming\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        if begun {
+            stream.write_all(b"3\r\nabc\r\n").await.unwrap();
+            assert_eq!(pieces.recv().await.unwrap(), "abc", "before there is an end");
+        }
+        drop(stream);
+        if begun {
+            assert!(matches!(served.api.answer().await, Answer::Truncated));
+            assert_eq!(served.post(&format!("invocation/{id}/response"), "", "again").await.0, 403);
+            continue;
+        }
+        while served.post(&format!("invocation/{id}/response"), "", "again").await.0 != 202 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(served.api.answer().await, Answer::Response { payload, .. } if payload == "again"));
+    }
+}
+
+#[tokio::test]
+async fn a_response_mode_that_is_not_known_is_refused() {
+    let served = Served::start().await;
+    let invocation = invocation(1);
+    served.invoke(&invocation).await;
+    let path = format!("invocation/{}/response", invocation.request_id);
+    for (mode, status) in [("trickling", 400), ("buffered", 202)] {
+        let header = format!("Lambda-Runtime-Function-Response-Mode: {mode}\r\n");
+        let (answered, answer) = served.post(&path, &header, "{}").await;
+        assert_eq!(answered, status, "{answer}");
+        assert_eq!(answer.contains("InvalidResponseModeHeader"), status == 400, "{answer}");
     }
 }
 

@@ -13,3 +13,4 @@ mod lifecycle;
 mod logs;
 mod pool;
 mod sdk;
+mod streaming;
