@@ -4,23 +4,27 @@
 //! what an invocation is.
 
 use crate::bootstrap::Bootstraps;
-use crate::failure::Fault;
+use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Kind, ShutdownReason};
+use crate::failure::{Fault, status_text};
 use crate::log::{LogStream, Output, Source};
+use crate::rest::Rest;
 use crate::runtime_api::RuntimeApi;
 use crate::variables::{self, Directories};
 use crate::{Credentials, Definition, Endpoint, Interpreter, Language, Resolved};
-use hearth_base::limits;
+use hearth_base::{Clock, limits};
 use hearth_sandbox::{
-    Announcement, Error as SandboxError, Exit, Isolation, Limits, Link, Listener, Mount, Sandbox, Spawner,
-    Spec, Temporary, TemporaryStorage,
+    Announcement, Companion, Error as SandboxError, Exit, ExitStatus, Isolation, Limits, Link, Listener,
+    Mount, Sandbox, Spawner, Spec, Temporary, TemporaryStorage,
 };
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 /// Connections of one environment to the AWS endpoint at once; the next one waits for an end.
 const ENDPOINT_CONNECTIONS_MAX: usize = 64;
@@ -28,6 +32,14 @@ const ENDPOINT_CONNECTIONS_MAX: usize = 64;
 // AWS: small functions are initialised with more than their share; how much is not promised, two have been measured.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
+/// Where layers have their external extensions.
+const EXTENSIONS: &str = "extensions";
+/// How long the shutdown phase lasts at most, when there are internal extensions only.
+const SHUTDOWN_INTERNAL: Duration = Duration::from_millis(500);
+/// The same when there are external ones.
+const SHUTDOWN_EXTERNAL: Duration = Duration::from_secs(2);
+/// What of it the runtime has.
+const SHUTDOWN_RUNTIME: Duration = Duration::from_millis(300);
 /// Where the Runtime API listens, as on AWS.
 const RUNTIME_API_PORT: u16 = 9001;
 /// Where the AWS endpoint listens: the port that people's scripts name.
@@ -48,7 +60,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) sdk: Option<PathBuf>,
     /// The `/tmp` of the cage before.
     pub(crate) temporary: Option<TemporaryStorage>,
-    /// Told when the runtime's process has ended.
+    /// Who registers, and before that the names of the external ones.
+    pub(crate) extensions: Arc<Extensions>,
+    /// Told when the runtime's process, or that of an extension, has ended.
     pub(crate) deaths: Arc<Notify>,
 }
 
@@ -67,6 +81,7 @@ pub(crate) struct Cage {
     sandbox: Arc<Sandbox>,
     pub(crate) api: Arc<RuntimeApi>,
     output: Arc<Output>,
+    pub(crate) rest: Arc<Rest>,
     exit: watch::Receiver<Option<Exit>>,
     task: JoinHandle<()>,
     limits: Limits,
@@ -96,7 +111,8 @@ impl Cage {
         };
         let (api_listener, endpoint_listener) =
             (api_listener.map_err(machine)?, endpoint_listener.map_err(machine)?);
-        let (sandbox, api) = (Arc::new(sandbox), RuntimeApi::new());
+        let (sandbox, api) = (Arc::new(sandbox), RuntimeApi::new(Arc::clone(&plan.extensions)));
+        let rest = Rest::new(&sandbox, &api);
         let (ended, exit) = watch::channel(None);
         let deaths = plan.deaths;
         let task = {
@@ -108,15 +124,17 @@ impl Cage {
                     let _ = ended.send(Some(exit));
                     deaths.notify_one();
                 };
+                let companions = watch_extensions(sandbox.companions(), &api.extensions, &deaths);
                 tokio::join!(
                     watch,
+                    companions,
                     api.serve(api_listener),
                     serve_endpoint(endpoint_listener, endpoint.0, endpoint.1),
                     output.follow()
                 );
             })
         };
-        Ok(Self { sandbox, api, output, exit, task, limits })
+        Ok(Self { sandbox, api, output, rest, exit, task, limits })
     }
 
     /// The initialisation is over: from now on the function has the processors that its memory gives it.
@@ -137,9 +155,9 @@ impl Cage {
         }
     }
 
-    /// Whether the runtime's process lives.
+    /// Whether the processes of the runtime and of all extensions live.
     pub(crate) fn is_alive(&self) -> bool {
-        self.exit.borrow().is_none()
+        self.exit.borrow().is_none() && self.sandbox.companions().borrow().iter().all(Option::is_none)
     }
 
     /// Puts into the log what was printed up to now.
@@ -147,9 +165,35 @@ impl Cage {
         self.output.drain();
     }
 
-    /// Ends every process, now.
+    /// Ends the runtime, now: every process, unless there are extensions, which are to hear of it.
     pub(crate) fn kill(&self) {
-        self.sandbox.kill();
+        match self.api.extensions.kind() {
+            Kind::None => self.sandbox.kill(),
+            Kind::Internal | Kind::External => self.sandbox.kill_program(),
+        }
+    }
+
+    /// The shutdown phase: the runtime ends, then external extensions, each on request and within its time.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>
+    pub(crate) async fn shut_down(&self, reason: ShutdownReason, clock: &dyn Clock) {
+        let (whole, of_runtime) = match self.api.extensions.kind() {
+            Kind::None => return,
+            Kind::Internal => (SHUTDOWN_INTERNAL, SHUTDOWN_INTERNAL),
+            Kind::External => (SHUTDOWN_EXTERNAL, SHUTDOWN_RUNTIME),
+        };
+        self.rest.wake();
+        let began = Instant::now();
+        self.sandbox.terminate();
+        if tokio::time::timeout_at(began + of_runtime, self.exited()).await.is_err() {
+            self.sandbox.kill_program();
+        }
+        let left = whole.saturating_sub(began.elapsed());
+        let told = self.api.extensions.shutdown(reason, clock.now().after(left).millis());
+        let mut ends = self.sandbox.companions();
+        let ended = ends.wait_for(|ends| ends.iter().zip(&told).all(|(end, told)| !told || end.is_some()));
+        // Whoever has not ended by then is killed with the cage.
+        let _ = tokio::time::timeout_at(began + whole, ended).await;
+        self.drain();
     }
 
     /// The most memory used up to now, in bytes: of all processes where the kernel counts it, else of the runtime's own.
@@ -174,6 +218,20 @@ impl Cage {
     }
 }
 
+/// Tells of the first extension that ends, by itself or not.
+async fn watch_extensions(
+    mut ends: watch::Receiver<Vec<Option<ExitStatus>>>,
+    extensions: &Extensions,
+    deaths: &Notify,
+) {
+    let ended = ends.wait_for(|ends| ends.iter().any(Option::is_some)).await;
+    let status = ended.ok().and_then(|ends| ends.iter().flatten().next().copied());
+    if let Some(status) = status {
+        extensions.ended(status_text(status));
+        deaths.notify_one();
+    }
+}
+
 async fn serve_endpoint(listener: TcpListener, endpoint: Arc<dyn Endpoint>, definition: Arc<Definition>) {
     let mut connections = JoinSet::new();
     loop {
@@ -195,20 +253,31 @@ async fn serve_endpoint(listener: TcpListener, endpoint: Arc<dyn Endpoint>, defi
 
 fn refusal(plan: &Plan<'_>, program: &Path, error: SandboxError) -> CageError {
     match error {
+        SandboxError::Execute { program, source } if plan.is_extension(Path::new(&program)) => {
+            let message = format!("fork/exec {program}: {}", cause(&source));
+            CageError::Fault(Fault::extension(Failed {
+                error_type: "Extension.LaunchError".to_owned(),
+                message,
+            }))
+        }
         SandboxError::Execute { source, .. }
             if plan.resolved.interpreter.is_none() || plan.wrapper().is_some() =>
         {
-            // AWS words it as Go does.
-            let cause = match source.kind() {
-                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-                _ if source.raw_os_error() == Some(8) => "exec format error".to_owned(),
-                _ => source.to_string(),
-            };
+            let cause = cause(&source);
             CageError::Fault(Fault::invalid_entrypoint(format!("fork/exec {}: {cause}", program.display())))
         }
         SandboxError::TooMany { .. } => CageError::Full,
         error => CageError::Machine(chain(&error)),
+    }
+}
+
+/// Why a program was not executed. AWS words it as Go does.
+fn cause(source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        _ if source.raw_os_error() == Some(8) => "exec format error".to_owned(),
+        _ => source.to_string(),
     }
 }
 
@@ -307,6 +376,7 @@ impl Plan<'_> {
             arguments,
             environment,
             directory: directories.task.to_path_buf(),
+            companions: self.companions(directories.layers),
             mounts: Vec::new(),
             links: Vec::new(),
             files: Vec::new(),
@@ -326,6 +396,22 @@ impl Plan<'_> {
                 listener(ENDPOINT_PORT, endpoint),
             ],
         })
+    }
+
+    /// The external extensions.
+    fn companions(&self, layers: &Path) -> Vec<Companion> {
+        let hidden: Vec<OsString> = variables::HIDDEN_FROM_EXTENSIONS.map(Into::into).into();
+        let names = self.extensions.expected();
+        let companion =
+            |name| Companion { program: layers.join(EXTENSIONS).join(name), hidden: hidden.clone() };
+        names.into_iter().map(companion).collect()
+    }
+
+    fn is_extension(&self, program: &Path) -> bool {
+        program.parent().is_some_and(|directory| directory.ends_with(EXTENSIONS))
+            && program.file_name().is_some_and(|name| {
+                self.extensions.expected().iter().any(|extension| name == extension.as_str())
+            })
     }
 
     fn program(&self, directories: Directories<'_>) -> Result<(PathBuf, Vec<OsString>), Fault> {
@@ -410,6 +496,25 @@ impl Plan<'_> {
         let message = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
         Err(Fault::invalid_entrypoint(message.to_owned()))
     }
+}
+
+/// The external extensions, in the order in which they start.
+pub(crate) fn extension_names(definition: &Definition) -> Result<Vec<String>, Fault> {
+    let Some(layers) = &definition.layers else { return Ok(Vec::new()) };
+    let Ok(entries) = std::fs::read_dir(layers.join(EXTENSIONS)) else { return Ok(Vec::new()) };
+    // AWS: every file there is one, executable or not; directories hold what they need.
+    // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+    let files = entries.flatten().filter(|entry| entry.path().is_file());
+    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    if names.len() > EXTENSIONS_MAX {
+        let message = format!("{} extensions, and {EXTENSIONS_MAX} are the limit", names.len());
+        return Err(Fault::extension(Failed {
+            error_type: "Extension.TooManyExtensions".to_owned(),
+            message,
+        }));
+    }
+    Ok(names)
 }
 
 fn resident_peak_bytes(process_id: u32) -> Option<u64> {

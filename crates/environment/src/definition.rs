@@ -147,3 +147,31 @@ impl fmt::Display for Key {
         write!(f, "{account}/{region}/{name}:{version}@{revision}")
     }
 }
+
+#[cfg(test)]
+impl Definition {
+    /// Any function at all.
+    pub(crate) fn sample() -> Self {
+        Self {
+            key: Key {
+                account: AccountId::DEVELOPMENT,
+                region: "us-east-1".parse().unwrap(),
+                name: "f".to_owned(),
+                version: "$LATEST".to_owned(),
+                revision: "1".to_owned(),
+            },
+            arn: String::new(),
+            runtime: "provided".parse().unwrap(),
+            handler: String::new(),
+            code: "/nowhere".into(),
+            layers: None,
+            memory_mb: 128,
+            timeout: Duration::from_secs(3),
+            ephemeral_storage_mb: 512,
+            variables: Vec::new(),
+            role_arn: String::new(),
+            logging: Logging { format: LogFormat::Text, ..Logging::default() },
+            tracing: TracingMode::PassThrough,
+        }
+    }
+}

@@ -6,13 +6,18 @@
 //!
 //! It refuses to choose which environment serves whom: that is the pool's.
 
+mod extended;
+
 use crate::bootstrap::Bootstraps;
-use crate::cage::{Cage, CageError, Plan};
+use crate::cage::{Cage, CageError, Plan, extension_names};
+use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
 use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
 use crate::platform::{Event, Phase, Status};
 use crate::response_stream::ResponseSink;
+use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
 use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
 use bytes::Bytes;
@@ -21,7 +26,8 @@ use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
 use tokio::time::Instant;
@@ -49,13 +55,6 @@ pub(crate) struct Surroundings {
     pub(crate) tasks: Handle,
 }
 
-/// Counts what must be gone before a drain is over.
-#[derive(Clone)]
-pub(crate) struct Living(Arc<watch::Sender<usize>>);
-
-/// One living thing.
-pub(crate) struct Life(Living);
-
 /// One execution environment.
 pub(crate) struct Environment {
     surroundings: Arc<Surroundings>,
@@ -67,6 +66,10 @@ pub(crate) struct Environment {
     temporary: Option<TemporaryStorage>,
     /// The most memory that the cages before have used.
     memory_peak_bytes: u64,
+    /// An invocation whose caller has its answer, while extensions still work.
+    unsettled: Option<Unsettled>,
+    /// The shutdown phase of the cage before.
+    leaving: Option<JoinHandle<()>>,
     new: bool,
     _life: Life,
 }
@@ -75,6 +78,14 @@ pub(crate) struct Environment {
 struct Times {
     init: Option<Duration>,
     elapsed: Duration,
+}
+
+/// An invocation that is over but for its extensions.
+struct Unsettled {
+    id: RequestId,
+    init: Option<Duration>,
+    began: Instant,
+    ending: Ending,
 }
 
 /// How an invocation ended.
@@ -92,29 +103,6 @@ enum Handed {
     Ended(Ending),
     /// The runtime ended before it asked for it.
     Untaken(Invocation, Exit),
-}
-
-impl Living {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
-    }
-
-    pub(crate) fn begin(&self) -> Life {
-        self.0.send_modify(|count| *count += 1);
-        Life(self.clone())
-    }
-
-    /// Resolves when nothing lives.
-    pub(crate) async fn none(&self) {
-        // The sender is held by `self`, so the wait cannot fail.
-        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count -= 1);
-    }
 }
 
 impl Environment {
@@ -142,6 +130,8 @@ impl Environment {
             cage: None,
             temporary: None,
             memory_peak_bytes: 0,
+            unsettled: None,
+            leaving: None,
             new: true,
             _life,
             surroundings,
@@ -152,6 +142,13 @@ impl Environment {
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
         let alive = self.cage.as_ref().is_none_or(Cage::is_alive);
         alive && now.after(self.definition.timeout) < self.credentials.expiration
+    }
+
+    /// An invocation is over, and nobody waits for anything.
+    pub(crate) fn lie_down(&self) {
+        if let Some(cage) = &self.cage {
+            cage.rest.lie_down();
+        }
     }
 
     /// Whether its runtime waits for an invocation, or will be started anew for it.
@@ -166,13 +163,19 @@ impl Environment {
         }
     }
 
-    /// Runs one invocation to its end. With a sink, the response goes there as it comes, if the runtime streams it.
+    /// What may be frozen until the next invocation, unless it is already.
+    pub(crate) fn tired(&self) -> Option<Arc<Rest>> {
+        self.cage.as_ref().map(|cage| &cage.rest).filter(|rest| rest.is_awake()).cloned()
+    }
+
+    /// Runs one invocation until its caller can be answered; what [`Self::is_settled`] then denies, [`Self::settle`] waits
+    /// for. With a sink, the response goes there as it comes, if the runtime streams it.
     pub(crate) async fn run(
         &mut self,
         invocation: Invocation,
         sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
-        let id = invocation.request_id;
+        let (id, tail) = (invocation.request_id, invocation.tail);
         let mut init = None;
         if std::mem::replace(&mut self.new, false) {
             self.announce();
@@ -193,7 +196,7 @@ impl Environment {
         };
         if let Handed::Untaken(invocation, _) = handed {
             // The runtime died while it idled, and this is the first to notice: nothing of the invocation has run.
-            self.reset();
+            self.reset(ShutdownReason::Failure);
             handed = match self.initialise_late(began).await? {
                 Ok(()) => self.hand_over(invocation, sink, began).await,
                 Err(fault) => Handed::Ended(Ending::of(fault, id)),
@@ -203,7 +206,19 @@ impl Environment {
             Handed::Ended(ending) => ending,
             Handed::Untaken(_, exit) => Ending::of(Fault::exited(exit), id),
         };
-        Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending))
+        let settled = self.cage.as_ref().is_none_or(|cage| cage.api.extensions.is_settled());
+        if ending.fault.is_some() || settled {
+            return Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending));
+        }
+        let unsettled = Unsettled { id, init, began, ending };
+        if tail {
+            // Its end is a part of the answer.
+            return Ok(self.settle_invocation(unsettled).await);
+        }
+        let report = self.report(&Times { init, elapsed: began.elapsed() }, &unsettled.ending.status);
+        let outcome = unsettled.ending.outcome.clone();
+        self.unsettled = Some(unsettled);
+        Ok(Completion { outcome, log_tail: None, report })
     }
 
     /// Initialises within an invocation, out of that invocation's time.
@@ -242,6 +257,7 @@ impl Environment {
             Phase::Init => Arc::clone(&self.surroundings.starts).acquire_owned().await.ok(),
             Phase::Invoke => None,
         };
+        self.left().await;
         let began = Instant::now();
         let result = match self.start().await {
             Ok(cage) => {
@@ -262,9 +278,10 @@ impl Environment {
             Ok(()) => Status::Success,
             Err(fault) => fault.status(),
         };
-        if result.is_err() {
+        self.introduce_extensions(result.as_ref().err());
+        if let Err(fault) = &result {
             self.collect_output();
-            self.reset();
+            self.reset(fault.shutdown_reason());
         }
         self.log.platform(&Event::InitReport { phase, duration, status: &status });
         Ok(result.map(|()| duration))
@@ -272,6 +289,8 @@ impl Environment {
 
     async fn start(&self) -> Result<Cage, CageError> {
         let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
+        let names = extension_names(&self.definition).map_err(CageError::Fault)?;
+        let extensions = Extensions::new(Arc::clone(&self.definition), names, Arc::clone(&options.rng));
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
         }
@@ -283,6 +302,7 @@ impl Environment {
             bootstraps,
             sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
+            extensions,
             deaths: Arc::clone(deaths),
         };
         let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
@@ -292,6 +312,7 @@ impl Environment {
     async fn until_initialised(cage: &Cage, deadline: Instant, limit: Duration) -> Result<(), Fault> {
         let initialisation = tokio::select! {
             biased;
+            failed = cage.api.extensions.failed() => return Err(Fault::extension(failed)),
             initialisation = cage.api.initialised() => initialisation,
             exit = cage.exited() => {
                 // Its last request may still be on the way through the socket.
@@ -304,7 +325,13 @@ impl Environment {
             () = tokio::time::sleep_until(deadline) => return Err(Fault::timed_out(limit)),
         };
         match initialisation {
-            Initialisation::Ready => Ok(()),
+            Initialisation::Ready => tokio::select! {
+                biased;
+                failed = cage.api.extensions.failed() => Err(Fault::extension(failed)),
+                () = cage.api.extensions.initialised() => Ok(()),
+                exit = cage.exited() => Err(Fault::exited(exit)),
+                () = tokio::time::sleep_until(deadline) => Err(Fault::timed_out(limit)),
+            },
             Initialisation::Failed { error_type, body } => {
                 // The runtime exits by itself after it has told its error, and may still print.
                 let _ = tokio::time::timeout(LAST_WORDS, cage.exited()).await;
@@ -321,10 +348,21 @@ impl Environment {
         let left = timeout.saturating_sub(began.elapsed());
         let trace_header = invocation.trace_header.clone().unwrap_or_else(|| self.trace_header());
         let deadline_millis = options.clock.now().after(left).millis();
+        // As late as can be: nothing of the function runs before its event is there.
+        cage.rest.wake();
+        cage.api.extensions.invoke(&Invoked {
+            request_id: id,
+            deadline_millis,
+            function_arn: &invocation.invoked_function_arn,
+            trace_header: &trace_header,
+        });
         cage.api.offer(Offer { invocation, sink, deadline_millis, trace_header });
         let (answer, exit) = tokio::select! {
             biased;
             answer = cage.api.answer() => (answer, None),
+            failed = cage.api.extensions.failed() => {
+                return Handed::Ended(Ending::of(Fault::extension(failed), id));
+            }
             exit = cage.exited() => {
                 let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
                 match (cage.api.last_answer(), cage.api.withdraw()) {
@@ -362,25 +400,29 @@ impl Environment {
         if let Some(line) = fault.as_ref().and_then(|fault| self.last_line(fault, id)) {
             self.log.line(line);
         }
-        let Times { init, elapsed } = times;
-        let duration = if status == Status::Timeout { self.definition.timeout } else { elapsed };
-        let report = Report {
+        let report = self.report(&times, &status);
+        let duration = report.duration;
+        let streamed_bytes = usize::try_from(streamed_bytes).unwrap_or(usize::MAX);
+        let produced_bytes = outcome.payload().len().saturating_add(streamed_bytes);
+        self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
+        self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
+        if let Some(fault) = fault {
+            self.reset(fault.shutdown_reason());
+        }
+        Completion { outcome, log_tail: self.log.end_tail(), report }
+    }
+
+    fn report(&self, times: &Times, status: &Status) -> Report {
+        let Times { init, elapsed } = *times;
+        let duration = if *status == Status::Timeout { self.definition.timeout } else { elapsed };
+        Report {
             duration,
             billed: whole_milliseconds(duration + init.unwrap_or_default()),
             init,
             memory_size_mb: self.definition.memory_mb,
             max_memory_used_mb: self.max_memory_used_mb(),
             log_stream: Arc::clone(self.log.name()),
-        };
-        let streamed_bytes = usize::try_from(streamed_bytes).unwrap_or(usize::MAX);
-        let produced_bytes = outcome.payload().len().saturating_add(streamed_bytes);
-        self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
-        self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
-        if fault.is_some() {
-            self.reset();
         }
-        // Freezing the processes until the next invocation belongs here, once the runtime has called `next`.
-        Completion { outcome, log_tail: self.log.end_tail(), report }
     }
 
     fn collect_output(&self) {
@@ -427,24 +469,33 @@ impl Environment {
         format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
     }
 
-    /// Ends the processes and keeps `/tmp`.
-    fn reset(&mut self) {
+    /// Ends the processes and keeps `/tmp`. Extensions hear why.
+    fn reset(&mut self, reason: ShutdownReason) {
         if let Some(cage) = self.cage.take() {
             self.temporary = Some(cage.temporary());
             self.memory_peak_bytes = self.memory_peak_bytes.max(cage.memory_peak_bytes().unwrap_or(0));
-            cage.kill();
             let life = self.surroundings.living.begin();
-            self.surroundings.tasks.spawn(async move {
+            if cage.api.extensions.kind() == Kind::None {
+                cage.kill();
+                self.surroundings.tasks.spawn(async move {
+                    cage.destroy().await;
+                    drop(life);
+                });
+                return;
+            }
+            let clock = Arc::clone(&self.surroundings.options.clock);
+            self.leaving = Some(self.surroundings.tasks.spawn(async move {
+                cage.shut_down(reason, &*clock).await;
                 cage.destroy().await;
                 drop(life);
-            });
+            }));
         }
     }
 }
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        self.reset();
+        self.reset(ShutdownReason::Spindown);
     }
 }
 
@@ -475,6 +526,13 @@ impl Ending {
 }
 
 impl Fault {
+    fn shutdown_reason(&self) -> ShutdownReason {
+        match self.failure {
+            Failure::TimedOut => ShutdownReason::Timeout,
+            _ => ShutdownReason::Failure,
+        }
+    }
+
     fn status(&self) -> Status {
         match self.failure {
             Failure::TimedOut => Status::Timeout,

@@ -3,6 +3,7 @@
 //! It refuses to touch errors that a runtime reported: those pass through as they came.
 
 use crate::Failure;
+use crate::extensions_api::Failed;
 use bytes::Bytes;
 use hearth_base::RequestId;
 use hearth_sandbox::{Exit, ExitStatus};
@@ -64,10 +65,7 @@ impl Fault {
         };
         let message = match exit.status {
             ExitStatus::Code(0) => "Runtime exited without providing a reason".to_owned(),
-            ExitStatus::Code(code) => format!("Runtime exited with error: exit status {code}"),
-            ExitStatus::Signal(signal) => {
-                format!("Runtime exited with error: signal: {}", signal_name(signal))
-            }
+            status => format!("Runtime exited with error: {}", status_text(status)),
         };
         Self { failure, error_type: error_type.to_owned(), message, body: None }
     }
@@ -80,6 +78,12 @@ impl Fault {
             message,
             body: None,
         }
+    }
+
+    /// An extension failed.
+    pub(crate) fn extension(failed: Failed) -> Self {
+        let Failed { error_type, message } = failed;
+        Self { failure: Failure::Extension, error_type, message, body: None }
     }
 
     /// The runtime posted an initialisation error.
@@ -137,6 +141,14 @@ impl Fault {
 
 fn json(body: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(body).expect("strings are always JSON"))
+}
+
+/// How a process ended, in the words of Go's `os` package, which is what AWS prints.
+pub(crate) fn status_text(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exit status {code}"),
+        ExitStatus::Signal(signal) => format!("signal: {}", signal_name(signal)),
+    }
 }
 
 /// Signals by the words Go's `os` package has for them, which is what AWS prints.

@@ -76,6 +76,8 @@ pub enum Failure {
     Truncated,
     /// The program of the function could not be started: `Runtime.InvalidEntrypoint`.
     InvalidEntrypoint,
+    /// An extension could not be started, ended, or said that it cannot go on: `Extension.Crash` and the like.
+    Extension,
 }
 
 /// The numbers of the REPORT line.

@@ -3,6 +3,7 @@
 //! It refuses to decide when they are written.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>
 
+use crate::extensions_api::Standing;
 use crate::{Definition, LogFormat, LogLevel, Report};
 use hearth_base::{RequestId, Timestamp};
 use serde::Serialize;
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub(crate) enum Event<'a> {
     /// An initialisation starts.
     InitStart { phase: Phase, version: &'a str, version_arn: &'a str },
+    /// Where an extension is at the end of an initialisation.
+    Extension { standing: &'a Standing, error_type: Option<&'a str> },
     /// An initialisation ended.
     InitReport { phase: Phase, duration: Duration, status: &'a Status },
     /// An invocation starts.
@@ -100,6 +103,12 @@ fn text(definition: &Definition, event: &Event<'_>) -> Vec<String> {
             phase.as_str(),
             status.fields()
         ),
+        Event::Extension { standing, error_type } => {
+            let Standing { name, state, events } = standing;
+            let events = events.join(",");
+            let error = error_type.map(|kind| format!("\tError Type: {kind}")).unwrap_or_default();
+            format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{events}]{error}\n")
+        }
         Event::Start { request_id } => {
             format!("START RequestId: {request_id} Version: {}\n", definition.key.version)
         }
@@ -168,6 +177,16 @@ struct InitReportRecord<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExtensionRecord<'a> {
+    name: &'a str,
+    state: &'a str,
+    events: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_type: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct DurationMetrics {
     #[serde(rename = "durationMs")]
     duration: f64,
@@ -233,11 +252,14 @@ const ON_DEMAND: &str = "on-demand";
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
 fn level(event: &Event<'_>) -> LogLevel {
     match event {
-        Event::InitStart { .. } | Event::Start { .. } => LogLevel::Info,
+        Event::InitStart { .. } | Event::Start { .. } | Event::Extension { error_type: None, .. } => {
+            LogLevel::Info
+        }
         Event::InitReport { status: Status::Success, .. }
         | Event::RuntimeDone { status: Status::Success, .. } => LogLevel::Debug,
         Event::Report { status: Status::Success, .. } => LogLevel::Info,
         Event::InitReport { .. }
+        | Event::Extension { .. }
         | Event::RuntimeDone { .. }
         | Event::Report { .. }
         | Event::Warning { .. }
@@ -274,6 +296,15 @@ fn json(definition: &Definition, now: Timestamp, event: &Event<'_>) -> Vec<Strin
             vec![
                 at.line("platform.initRuntimeDone", record(None)),
                 at.line("platform.initReport", record(Some(metrics))),
+            ]
+        }
+        Event::Extension { standing, error_type } => {
+            let Standing { name, state, events } = standing;
+            vec![
+                at.line(
+                    "platform.extension",
+                    ExtensionRecord { name, state, events, error_type: *error_type },
+                ),
             ]
         }
         Event::Start { request_id } => {

@@ -4,9 +4,11 @@
 //! invocation that finds no room is refused at once.
 
 use crate::bootstrap::{BootstrapError, Bootstraps};
-use crate::environment::{Environment, Living, Surroundings};
+use crate::environment::{Environment, Surroundings};
+use crate::living::Living;
 use crate::log::LogWriter;
 use crate::response_stream::{self, ResponseSink};
+use crate::rest::Rest;
 use crate::{Completion, Definition, Invocation, Key, Options, Refusal, ResponseStream};
 use hearth_base::{BoxFuture, Timestamp};
 use std::collections::HashMap;
@@ -15,11 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
 
 /// How long an environment that has answered may take to ask for more before another is made in its place.
 const AFTERMATH: Duration = Duration::from_millis(50);
 /// Starts at once, for each processor of the machine.
 const STARTS_PER_PROCESSOR: usize = 16;
+/// How long an environment idles before it is frozen: what comes back to back does not pay for a freeze and a thaw. Real
+/// time, whatever the clock of timestamps.
+const QUIET: Duration = Duration::from_millis(20);
 /// How often idle environments are looked through, as a fraction of the time they may idle.
 const REAPS_PER_IDLE_TIMEOUT: u32 = 4;
 
@@ -41,6 +47,8 @@ pub struct Counts {
 struct Pool {
     surroundings: Arc<Surroundings>,
     state: Mutex<State>,
+    /// Told whenever an environment begins to idle.
+    idled: Arc<Notify>,
     /// Set when the grace of a drain is over.
     halt: watch::Sender<bool>,
 }
@@ -63,6 +71,8 @@ struct Slot {
 struct Idle {
     environment: Environment,
     since: Timestamp,
+    /// When it was put here, by a clock that no test turns.
+    quiet_since: Instant,
 }
 
 /// A busy environment. However it ends, the counts are right.
@@ -94,8 +104,14 @@ impl Environments {
             options,
         });
         let halt = watch::Sender::new(false);
-        let pool = Arc::new(Pool { surroundings, state: Mutex::new(State::default()), halt });
+        let pool = Arc::new(Pool {
+            surroundings,
+            state: Mutex::new(State::default()),
+            idled: Arc::new(Notify::new()),
+            halt,
+        });
         tokio::spawn(reap(Arc::downgrade(&pool), Arc::clone(&pool.surroundings.deaths)));
+        tokio::spawn(freeze(Arc::downgrade(&pool), Arc::clone(&pool.idled)));
         Ok(Self { pool })
     }
 
@@ -182,7 +198,11 @@ impl Pool {
         let run = async {
             let mut lease = self.claim(definition).await?;
             let completion = lease.environment().run(invocation, sink).await?;
-            lease.put_back();
+            if lease.environment().is_settled() {
+                lease.put_back();
+            } else {
+                tokio::spawn(settle(lease));
+            }
             Ok(completion)
         };
         tokio::select! {
@@ -255,6 +275,18 @@ impl Pool {
         drop(state);
         drop(evicted);
         Ok(())
+    }
+
+    /// Freezes what has been quiet; false when something idles that has not been for long enough, or is not done.
+    fn freeze(&self) -> bool {
+        let state = self.lock();
+        let idle = state.slots.values().flat_map(|slot| &slot.idle);
+        let tired: Vec<(bool, Arc<Rest>)> = idle
+            .filter_map(|idle| Some((idle.quiet_since.elapsed() >= QUIET, idle.environment.tired()?)))
+            .collect();
+        // The kernel is asked outside the lock. What was taken meanwhile is busy, and refuses.
+        drop(state);
+        tired.iter().fold(true, |done, (quiet, rest)| *quiet && rest.freeze() && done)
     }
 
     fn reap(&self) {
@@ -337,7 +369,9 @@ impl Lease {
             && let Some(environment) = environment.take()
         {
             counts.idle += 1;
-            put(&mut slot.idle, Idle { environment, since });
+            environment.lie_down();
+            put(&mut slot.idle, Idle { environment, since, quiet_since: Instant::now() });
+            pool.idled.notify_one();
         } else if slot.is_empty() {
             slots.remove(&definition.key);
         }
@@ -370,6 +404,31 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Undropped<'_, F> {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
             self.surroundings.tasks.spawn(future);
+        }
+    }
+}
+
+/// Extensions are not done: the environment comes back when they are, or ends with the server.
+async fn settle(mut lease: Lease) {
+    let mut halted = lease.pool.halt.subscribe();
+    tokio::select! {
+        biased;
+        () = lease.environment().settle() => {}
+        _ = halted.wait_for(|halted| *halted) => return,
+    }
+    lease.put_back();
+}
+
+/// The one timer that freezes, off the path of invocations.
+async fn freeze(pool: Weak<Pool>, idled: Arc<Notify>) {
+    loop {
+        idled.notified().await;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let Some(strong) = pool.upgrade() else { return };
+            if strong.freeze() {
+                break;
+            }
         }
     }
 }

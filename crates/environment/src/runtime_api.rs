@@ -2,13 +2,15 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 //!
 //! The other end is hostile: every size and count is bounded here, and a client that is slow or silent holds up nobody but
-//! its own environment, whose time is bounded elsewhere. The Extensions, Logs and Telemetry APIs are refused.
+//! its own environment, whose time is bounded elsewhere. The Extensions API is served beside it; the Logs and Telemetry
+//! APIs are refused.
 
 mod streamed;
 #[cfg(test)]
 mod tests;
 
 use crate::Invocation;
+use crate::extensions_api::{self, Extensions, answer};
 use crate::response_stream::ResponseSink;
 use bytes::{Bytes, BytesMut};
 use hearth_base::{RequestId, limits};
@@ -37,6 +39,7 @@ const ERROR_TYPE_BYTES_MAX: usize = 256;
 /// What the server and the connections of one environment share.
 pub(crate) struct RuntimeApi {
     state: Mutex<State>,
+    pub(crate) extensions: Arc<Extensions>,
     /// Wakes `next` calls.
     offered: Notify,
     /// Wakes the environment.
@@ -119,11 +122,12 @@ enum Refused {
 }
 
 impl RuntimeApi {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(extensions: Arc<Extensions>) -> Arc<Self> {
         let state =
             State { phase: Phase::Starting, offer: None, initialisation: None, answer: None, sink: None };
         Arc::new(Self {
             state: Mutex::new(state),
+            extensions,
             offered: Notify::new(),
             posted: Notify::new(),
             connections: AtomicUsize::new(0),
@@ -222,6 +226,9 @@ impl RuntimeApi {
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if extensions_api::owns(request.uri().path()) {
+            return self.extensions.serve(request).await;
+        }
         match self.route(request).await {
             Ok(response) => response,
             Err(refused) => refused.response(),
@@ -557,13 +564,6 @@ fn content_type(headers: &HeaderMap) -> String {
 
 fn accepted() -> Response<Full<Bytes>> {
     answer(StatusCode::ACCEPTED, "{\"status\":\"OK\"}\n")
-}
-
-fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 impl Refused {

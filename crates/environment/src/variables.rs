@@ -16,6 +16,17 @@ pub(crate) const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// What starts the runtime in place of the platform.
 pub(crate) const EXEC_WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
+/// What the runtime gets and extensions do not.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html#runtimes-extensions-api-lifecycle>
+pub(crate) const HIDDEN_FROM_EXTENSIONS: [&str; 6] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+    "_HANDLER",
+];
+
 /// The directories as the function sees them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Directories<'a> {

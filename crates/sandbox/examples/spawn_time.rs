@@ -90,6 +90,7 @@ fn sleeper(isolation: Isolation) -> Spec {
         arguments: vec!["1000".into()],
         environment: Vec::new(),
         directory: "/".into(),
+        companions: Vec::new(),
         mounts: if isolation == Isolation::Sandbox { vec![mount] } else { Vec::new() },
         links: Vec::new(),
         files: Vec::new(),

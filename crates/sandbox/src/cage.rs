@@ -7,7 +7,7 @@ use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
 use crate::message::{Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
-use crate::{Error, Fault, root, socket, temporary};
+use crate::{Companion, Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
@@ -50,6 +50,9 @@ pub struct CageParts<'a> {
 struct Blank {
     /// The process that will be the program; it has joined the cgroups.
     program: i32,
+    /// What the processes of companions need to join them, and a writable `/proc`.
+    entrances: Vec<OwnedFd>,
+    proc: Option<OwnedFd>,
     pidfd: OwnedFd,
     /// Where it takes the request from, and tells what fails.
     orders: OwnedFd,
@@ -77,11 +80,11 @@ pub fn live(birth: Birth<'_>) -> ! {
         if let Some(delivery) = await_request(&birth.cradle) {
             let outcome = blank.map_err(Error::from).and_then(|blank| begin(&birth, blank, &delivery));
             match outcome {
-                Ok(program) => {
+                Ok(programs) => {
                     let Delivery { channel, stdout, stderr, storage, .. } = delivery;
                     // While we held them, their readers would not see the program's end.
                     drop((stdout, stderr, storage));
-                    keep(&channel, &birth.cradle, &signals, program);
+                    keep(&channel, &birth.cradle, &signals, &programs);
                 }
                 // With nobody to tell there is nothing to do but end.
                 Err(error) => {
@@ -135,7 +138,9 @@ fn prepare(birth: &Birth<'_>) -> Result<Blank, Fault> {
             let error = program::run(Start { orders: theirs, entrances, caged });
             kernel::exit(error)
         }
-        Cloned::Parent { pid, pidfd } => Ok(Blank { program: pid, pidfd, orders, groups, storage }),
+        Cloned::Parent { pid, pidfd } => {
+            Ok(Blank { program: pid, entrances, proc, pidfd, orders, groups, storage })
+        }
     }
 }
 
@@ -150,8 +155,9 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
     Some(Delivery { request, bytes, channel, stdout, stderr, storage: fds.next() })
 }
 
-/// Makes the cage what the request asks for, and lets the program run.
-fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<i32, Error> {
+/// Makes the cage what the request asks for, and lets the companions and the program run. Gives their process ids, the
+/// program's first.
+fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<Vec<i32>, Error> {
     let request = &delivery.request;
     blank.groups.limit(&request.limits)?;
     let (mut listeners, mut kept) = (Vec::new(), None);
@@ -162,7 +168,11 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<i32, Er
         let storage = choose_storage(parts, blank.storage, delivery)?;
         kept = root::furnish(request, storage.as_ref())?;
     }
-    start_program(&blank.orders, delivery)?;
+    let mut programs = vec![blank.program];
+    for companion in &request.companions {
+        programs.push(start_companion(birth, (&blank.entrances, blank.proc.as_ref()), delivery, companion)?);
+    }
+    start_program(&blank.orders, delivery, &delivery.bytes)?;
     if birth.cage.is_some() {
         drop_privileges(request.host_id)?;
     }
@@ -172,7 +182,7 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<i32, Er
     let report = Report::Started { number: birth.number, has_temporary: kept.is_some() };
     socket::send(&delivery.channel, &report.encode(), &fds, true)
         .map_err(Fault::at("report to", "the server"))?;
-    Ok(blank.program)
+    Ok(programs)
 }
 
 /// What becomes `/tmp`: the one that was kept, the usual one that is ready, or one made now.
@@ -198,9 +208,9 @@ fn choose_storage(
 }
 
 /// Hands the request to the process that becomes the program, and waits until it has.
-fn start_program(orders: &OwnedFd, delivery: &Delivery) -> Result<(), Error> {
+fn start_program(orders: &OwnedFd, delivery: &Delivery, request: &[u8]) -> Result<(), Error> {
     let fds = [delivery.stdout.as_fd(), delivery.stderr.as_fd()];
-    socket::send(orders, &delivery.bytes, &fds, true).map_err(Fault::at("hand on", "the request"))?;
+    socket::send(orders, request, &fds, true).map_err(Fault::at("hand on", "the request"))?;
     let mut told = vec![0; 16 * 1024];
     // Its end is closed by a successful `execve`.
     match socket::receive(orders, &mut told, true) {
@@ -211,6 +221,35 @@ fn start_program(orders: &OwnedFd, delivery: &Delivery) -> Result<(), Error> {
         },
         Err(error) => Err(Fault::at("hear from", "the program")(error).into()),
     }
+}
+
+/// Makes a process in the cage and lets it become the companion.
+fn start_companion(
+    birth: &Birth<'_>,
+    (entrances, proc): (&[OwnedFd], Option<&OwnedFd>),
+    delivery: &Delivery,
+    companion: &Companion,
+) -> Result<i32, Error> {
+    let copy = |fd: &OwnedFd| fd.try_clone().map_err(Fault::at("copy", "a descriptor for a companion"));
+    let entrances = entrances.iter().map(copy).collect::<Result<Vec<_>, _>>()?;
+    let proc = proc.map(copy).transpose()?;
+    let (orders, theirs) = socket::pair().map_err(Fault::at("make", "a socket for a companion's start"))?;
+    let pid = match kernel::clone(0).map_err(Fault::at("make", "a companion's process"))? {
+        Cloned::Child => {
+            let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filters));
+            let error = program::run(Start { orders: theirs, entrances, caged });
+            kernel::exit(error)
+        }
+        Cloned::Parent { pid, .. } => pid,
+    };
+    drop(theirs);
+    let mut request = delivery.request.clone();
+    request.program.clone_from(&companion.program);
+    request.arguments.clear();
+    request.environment.retain(|(name, _)| !companion.hidden.contains(name));
+    request.directory = "/".into();
+    start_program(&orders, delivery, &request.encode())?;
+    Ok(pid)
 }
 
 /// The namespaces of the cage itself. The program's user and cgroup namespaces come later: they are its own.
@@ -260,9 +299,9 @@ fn drop_privileges(host_id: Option<u32>) -> Result<(), Fault> {
         .map_err(fault("tie to", "the spawner"))
 }
 
-/// Reaps what ends, reports the program's end, and freezes without a freezer, until the server lets go of the channel, the
+/// Reaps what ends, reports the end of the program and the companions, and freezes without a freezer, until the server lets go of the channel, the
 /// spawner of the cradle, or a signal says to end.
-fn keep(channel: &OwnedFd, cradle: &OwnedFd, signals: &OwnedFd, program: i32) {
+fn keep(channel: &OwnedFd, cradle: &OwnedFd, signals: &OwnedFd, programs: &[i32]) {
     loop {
         let mut waited = [
             PollFd::new(channel, PollFlags::IN),
@@ -274,14 +313,15 @@ fn keep(channel: &OwnedFd, cradle: &OwnedFd, signals: &OwnedFd, program: i32) {
             Err(_) => return,
         }
         let [asked, signalled, orphaned] = waited.map(|fd| !fd.revents().is_empty());
-        if orphaned || (asked && !obey(channel, program)) || (signalled && !reap(channel, signals, program)) {
+        if orphaned || (asked && !obey(channel, programs)) || (signalled && !reap(channel, signals, programs))
+        {
             return;
         }
     }
 }
 
 /// Whether to go on. The server stops and continues all processes by signals where there is no freezer.
-fn obey(channel: &OwnedFd, program: i32) -> bool {
+fn obey(channel: &OwnedFd, programs: &[i32]) -> bool {
     let mut order = [0; 1];
     let signal = match socket::receive(channel, &mut order, false) {
         Ok((1, _)) if order == STOP => Signal::STOP,
@@ -289,17 +329,17 @@ fn obey(channel: &OwnedFd, program: i32) -> bool {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return true,
         Ok(_) | Err(_) => return false,
     };
-    signal_all(signal, program);
+    signal_all(signal, programs);
     true
 }
 
 /// Signals every process but this one: of the pid namespace, or where there is none, of those that descend from us.
-fn signal_all(signal: Signal, program: i32) {
+fn signal_all(signal: Signal, programs: &[i32]) {
     if rustix::process::getpid().is_init() {
         kernel::signal_everyone(signal.as_raw());
         return;
     }
-    let mut waiting = vec![program];
+    let mut waiting = programs.to_vec();
     let mut seen = 0;
     while let Some(pid) = waiting.pop() {
         let children =
@@ -317,7 +357,7 @@ fn signal_all(signal: Signal, program: i32) {
 }
 
 /// Whether to go on.
-fn reap(channel: &OwnedFd, signals: &OwnedFd, program: i32) -> bool {
+fn reap(channel: &OwnedFd, signals: &OwnedFd, programs: &[i32]) -> bool {
     let mut buffer = [0; size_of::<libc::signalfd_siginfo>()];
     while rustix::io::read(signals, &mut buffer).is_ok() {
         let (number, _) =
@@ -327,10 +367,13 @@ fn reap(channel: &OwnedFd, signals: &OwnedFd, program: i32) -> bool {
         }
     }
     while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-        if pid.as_raw_nonzero().get() == program {
+        if let Some(at) = programs.iter().position(|program| *program == pid.as_raw_nonzero().get()) {
             let signal = status.terminating_signal();
-            let number = signal.or(status.exit_status()).unwrap_or(0);
-            let report = Report::Exited { signalled: signal.is_some(), number };
+            let (signalled, number) = (signal.is_some(), signal.or(status.exit_status()).unwrap_or(0));
+            let report = match at.checked_sub(1) {
+                None => Report::Exited { signalled, number },
+                Some(index) => Report::CompanionExited { index, signalled, number },
+            };
             if socket::send(channel, &report.encode(), &[], true).is_err() {
                 return false;
             }

@@ -57,4 +57,6 @@ pub use error::{Error, Fault};
 pub use probe::{Finding, State, probe};
 pub use sandbox::{Exit, ExitStatus, Sandbox};
 pub use spawner::{Isolation, Spawner, SpawnerOptions};
-pub use spec::{Announcement, File, Limits, Link, Listener, Mount, Spec, Temporary, TemporaryStorage};
+pub use spec::{
+    Announcement, Companion, File, Limits, Link, Listener, Mount, Spec, Temporary, TemporaryStorage,
+};

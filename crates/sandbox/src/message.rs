@@ -1,7 +1,7 @@
 //! What the server, the spawner and the cages say to each other, and its bytes. Both ends are always the same program, so
 //! there are no versions; it refuses what it did not write itself.
 
-use crate::spec::{File, Limits, Link, Mount};
+use crate::spec::{Companion, File, Limits, Link, Mount};
 use crate::{Error, Fault};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,6 +19,7 @@ pub struct Request {
     pub arguments: Vec<OsString>,
     pub environment: Vec<(OsString, OsString)>,
     pub directory: PathBuf,
+    pub companions: Vec<Companion>,
     pub mounts: Vec<Mount>,
     pub links: Vec<Link>,
     pub files: Vec<File>,
@@ -54,6 +55,8 @@ pub enum Report {
     Failed(Error),
     /// The program has ended, by `exit` or by a signal.
     Exited { signalled: bool, number: i32 },
+    /// So has the companion of this index in the request.
+    CompanionExited { index: usize, signalled: bool, number: i32 },
 }
 
 impl Request {
@@ -68,6 +71,10 @@ impl Request {
             out.text(value);
         });
         out.path(&self.directory);
+        out.list(&self.companions, |out, companion| {
+            out.path(&companion.program);
+            out.list(&companion.hidden, |out, name| out.text(name));
+        });
         out.list(&self.mounts, |out, mount| {
             out.path(&mount.source);
             out.path(&mount.target);
@@ -106,6 +113,8 @@ impl Request {
             arguments: from.list(Reader::text)?,
             environment: from.list(|from| Ok((from.text()?, from.text()?)))?,
             directory: from.path()?,
+            companions: from
+                .list(|from| Ok(Companion { program: from.path()?, hidden: from.list(Reader::text)? }))?,
             mounts: from.list(|from| Ok(Mount { source: from.path()?, target: from.path()? }))?,
             links: from.list(|from| Ok(Link { target: from.path()?, link: from.path()? }))?,
             files: from.list(|from| Ok(File { path: from.path()?, contents: from.bytes()?.to_vec() }))?,
@@ -154,6 +163,12 @@ impl Report {
                 out.bytes(fault.object.as_bytes());
                 out.error(&fault.source);
             }
+            Self::CompanionExited { index, signalled, number } => {
+                out.number(5);
+                out.number(*index as u64);
+                out.number(u64::from(*signalled));
+                out.number((*number).cast_unsigned().into());
+            }
             // The spawner and the cages make no other errors.
             Self::Failed(_) => out.number(4),
             Self::Exited { signalled, number } => {
@@ -177,6 +192,11 @@ impl Report {
                 source: from.error()?,
             })),
             3 => Self::Exited { signalled: from.number()? == 1, number: from.small()?.cast_signed() },
+            5 => Self::CompanionExited {
+                index: from.small()? as usize,
+                signalled: from.number()? == 1,
+                number: from.small()?.cast_signed(),
+            },
             _ => return Err(malformed()),
         })
     }
@@ -277,6 +297,7 @@ mod tests {
             arguments: vec!["a".into(), OsString::from_vec(vec![0xff, 0xfe])],
             environment: vec![("A".into(), "b=c".into())],
             directory: "/".into(),
+            companions: vec![Companion { program: "/c".into(), hidden: vec!["A".into()] }],
             mounts: vec![Mount { source: "/usr".into(), target: "/opt".into() }],
             links: vec![Link { target: "x".into(), link: "/y".into() }],
             files: vec![File { path: "/etc/z".into(), contents: vec![0, 1, 2] }],

@@ -24,6 +24,7 @@ pub struct Sandbox {
     pub(crate) group: Arc<Group>,
     pub(crate) channel: Arc<AsyncFd<OwnedFd>>,
     pub(crate) life: watch::Receiver<Life>,
+    pub(crate) companions: watch::Receiver<Vec<Option<ExitStatus>>>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
@@ -48,6 +49,12 @@ pub enum ExitStatus {
     Code(i32),
     /// Ended by this signal, such as 9.
     Signal(i32),
+}
+
+/// Where the watcher writes what has become of whom.
+pub(crate) struct Fates {
+    pub(crate) life: watch::Sender<Life>,
+    pub(crate) companions: watch::Sender<Vec<Option<ExitStatus>>>,
 }
 
 /// How far a cage's life has come.
@@ -94,6 +101,12 @@ impl Sandbox {
         }
     }
 
+    /// How the companions of the spec have ended, in its order: None for those that have not. All have when the sender is
+    /// gone.
+    pub fn companions(&self) -> watch::Receiver<Vec<Option<ExitStatus>>> {
+        self.companions.clone()
+    }
+
     /// Kills every process of the cage, frozen ones too. Does not wait.
     pub fn kill(&self) {
         self.group.kill();
@@ -106,6 +119,12 @@ impl Sandbox {
     pub fn terminate(&self) {
         // A program that has ended needs no signal.
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::TERM);
+    }
+
+    /// Sends SIGKILL to the program, and to no companion.
+    pub fn kill_program(&self) {
+        // A program that has ended needs no signal.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
     /// Stops every process of the cage from running until [`Sandbox::thaw`]. Where there is no freezer it is done by
@@ -203,13 +222,28 @@ fn steer(act: &'static str, fault: Fault) -> Error {
 pub(crate) async fn watch<T>(
     channel: Arc<AsyncFd<OwnedFd>>,
     group: Arc<Group>,
-    life: watch::Sender<Life>,
+    Fates { life, companions }: Fates,
     held: T,
 ) {
     let mut exit = None;
     // What fails or makes no sense on the channel can only come from a dead cage.
-    while let Ok(Some((Report::Exited { signalled, number }, _))) = receive(&channel).await {
-        let status = if signalled { ExitStatus::Signal(number) } else { ExitStatus::Code(number) };
+    let told = |signalled, number| match signalled {
+        true => ExitStatus::Signal(number),
+        false => ExitStatus::Code(number),
+    };
+    loop {
+        let status = match receive(&channel).await {
+            Ok(Some((Report::Exited { signalled, number }, _))) => told(signalled, number),
+            Ok(Some((Report::CompanionExited { index, signalled, number }, _))) => {
+                companions.send_modify(|ends| {
+                    if let Some(end) = ends.get_mut(index) {
+                        *end = Some(told(signalled, number));
+                    }
+                });
+                continue;
+            }
+            _ => break,
+        };
         let ended = Exit { status, oom_killed: group.oom_kills() > 0 };
         exit = Some(ended);
         life.send_replace(Life::Exited(ended));

@@ -5,7 +5,7 @@ use crate::cgroup::Layout;
 use crate::filter::Filters;
 use crate::identity::{Identities, Identity};
 use crate::message::{Report, Request, TemporaryRequest};
-use crate::sandbox::{self, Life};
+use crate::sandbox::{self, Fates, Life};
 use crate::spec::{TemporaryHold, TemporaryStorage};
 use crate::temporary::Images;
 use crate::warden::Warden;
@@ -273,7 +273,9 @@ impl Inner {
         };
         let group = Arc::new(self.layout.group(number));
         let (life, followed) = watch::channel(Life::Running);
-        tokio::spawn(sandbox::watch(channel.clone(), group.clone(), life, identity));
+        let (ended, companions) = watch::channel(vec![None; outfit.request.companions.len()]);
+        let fates = Fates { life, companions: ended };
+        tokio::spawn(sandbox::watch(channel.clone(), group.clone(), fates, identity));
         let (mut fds, has_temporary) = match first {
             Ok(Some((Report::Started { has_temporary, .. }, fds))) => (fds.into_iter(), has_temporary),
             Ok(Some((Report::Failed(error), _))) => return Err(error),
@@ -295,6 +297,7 @@ impl Inner {
             group,
             channel,
             life: followed,
+            companions,
             listeners,
             stdout: Some(stdout),
             stderr: Some(stderr),
@@ -379,6 +382,7 @@ impl Inner {
             arguments: spec.arguments,
             environment,
             directory: spec.directory,
+            companions: spec.companions,
             mounts: spec.mounts,
             links: spec.links,
             files: spec.files,

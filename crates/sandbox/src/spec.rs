@@ -20,6 +20,8 @@ pub struct Spec {
     pub environment: Vec<(OsString, OsString)>,
     /// Where the program starts.
     pub directory: PathBuf,
+    /// Further programs, started before it, in order, and as confined as it; 16 at most.
+    pub companions: Vec<Companion>,
     /// Directories and files of the host to show, read-only. [`Isolation::Process`](crate::Isolation::Process)
     /// has no mounts and refuses a spec with any.
     pub mounts: Vec<Mount>,
@@ -37,6 +39,16 @@ pub struct Spec {
     pub hostname: String,
     /// TCP listeners to open inside the cage's network and to hand out: [`Sandbox::take_listeners`](crate::Sandbox::take_listeners).
     pub listeners: Vec<Listener>,
+}
+
+/// A program beside the program: the same cage, user, limits and output, started in `/`, without arguments. Neither can
+/// signal or trace the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// The file to execute.
+    pub program: PathBuf,
+    /// Names of variables of [`Spec::environment`] that it does not get.
+    pub hidden: Vec<OsString>,
 }
 
 /// A directory or file of the host shown inside, read-only, no set-uid, no devices. Mounts are made in order, so a
@@ -159,6 +171,12 @@ impl Spec {
         if !absolute(&self.directory) {
             return refuse("directory", "the path must be absolute");
         }
+        if self.companions.len() > COMPANIONS_MAX {
+            return refuse("companions", "a cage has 16 companions at most");
+        }
+        if !self.companions.iter().all(|companion| absolute(&companion.program)) {
+            return refuse("companions", "the program's path must be absolute");
+        }
         if self.hostname.is_empty() || self.hostname.len() > HOSTNAME_BYTES_MAX {
             return refuse("hostname", "a host name has 1 to 64 bytes");
         }
@@ -200,5 +218,7 @@ impl Spec {
 
 /// What the kernel takes.
 const HOSTNAME_BYTES_MAX: usize = 64;
+/// Enough for every use there is; each costs the start of a process.
+const COMPANIONS_MAX: usize = 16;
 /// Their descriptors must fit one message.
 const LISTENERS_MAX: usize = 16;

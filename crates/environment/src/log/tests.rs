@@ -1,8 +1,7 @@
 //! Lines, bounds and what happens to them when the sink is slow.
 
 use super::*;
-use crate::{Key, LogFormat, Logging, TracingMode};
-use hearth_base::{AccountId, BoxFuture, Timestamp, VirtualClock};
+use hearth_base::{BoxFuture, Timestamp, VirtualClock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -24,27 +23,7 @@ impl LogSink for Gate {
 fn stream(permits: usize) -> (Arc<LogStream>, Arc<Gate>) {
     let gate = Arc::new(Gate { permits: Semaphore::new(permits), taken: Mutex::default() });
     let writer = LogWriter::start(Arc::clone(&gate) as Arc<dyn LogSink>);
-    let definition = Arc::new(Definition {
-        key: Key {
-            account: AccountId::DEVELOPMENT,
-            region: "us-east-1".parse().unwrap(),
-            name: "f".to_owned(),
-            version: "$LATEST".to_owned(),
-            revision: "1".to_owned(),
-        },
-        arn: String::new(),
-        runtime: "provided".parse().unwrap(),
-        handler: String::new(),
-        code: "/nowhere".into(),
-        layers: None,
-        memory_mb: 128,
-        timeout: Duration::from_secs(3),
-        ephemeral_storage_mb: 512,
-        variables: Vec::new(),
-        role_arn: String::new(),
-        logging: Logging { format: LogFormat::Text, ..Logging::default() },
-        tracing: TracingMode::PassThrough,
-    });
+    let definition = Arc::new(Definition::sample());
     let clock = Arc::new(VirtualClock::new(Timestamp::from_seconds(1)));
     (LogStream::new(definition, "stream".into(), clock, writer), gate)
 }

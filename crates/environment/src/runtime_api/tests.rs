@@ -21,7 +21,9 @@ impl Served {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let api = RuntimeApi::new();
+        let definition = Arc::new(crate::Definition::sample());
+        let extensions = Extensions::new(definition, Vec::new(), Arc::new(SeededRng::new(1)));
+        let api = RuntimeApi::new(extensions);
         let task = {
             let api = Arc::clone(&api);
             tokio::spawn(async move { api.serve(listener).await })
@@ -162,8 +164,9 @@ async fn what_comes_out_of_turn_is_refused_as_by_aws() {
     }
     let (status, _) = served.next().await;
     assert_eq!(status, 403, "the invocation at hand has no answer yet");
-    let (status, _) = served.ask("GET /2020-01-01/extension/event/next HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!(status, 404);
+    let ask = "GET /2020-01-01/extension/event/next HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (status, answer) = served.ask(ask).await;
+    assert_eq!((status, answer.contains("MissingExtensionIdentifier")), (403, true), "{answer}");
     assert_eq!(served.post(&format!("invocation/{id}/error"), "", "{\"errorType\":\"E\"}").await.0, 202);
     let (status, answer) = served.post(&format!("invocation/{id}/response"), "", "{}").await;
     assert_eq!((status, answer.contains("InvalidStateTransition")), (403, true), "answered twice: {answer}");

@@ -49,6 +49,28 @@ impl Default for Settings {
 #[derive(Default)]
 pub struct Log(Mutex<Vec<(String, LogEvent)>>);
 
+/// What test extensions are written with.
+pub const EXTENSION: &str = "
+import http.client, json, os, sys, time
+def call(method, path, headers={}, body=None):
+    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    connection.request(method, '/2020-01-01/extension/' + path, body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, json.loads(answer.read())
+def register(*events, **headers):
+    headers = {'Lambda-Extension-' + name.replace('_', '-'): value for name, value in headers.items()}
+    name = {'Lambda-Extension-Name': os.path.basename(sys.argv[0])}
+    status, answered, body = call('POST', 'register', name | headers, json.dumps({'events': events}))
+    assert status == 200, body
+    global me
+    me = {'Lambda-Extension-Identifier': answered['Lambda-Extension-Identifier']}
+    return body
+def await_event():
+    return call('GET', 'event/next', me)[2]
+def say(*words):
+    print(*words, flush=True)
+";
+
 struct OneAnswer;
 struct FixedKey;
 
@@ -171,6 +193,37 @@ impl Server {
     /// A Python function whose module is `source`.
     pub fn python(&self, source: &str) -> Definition {
         self.function(&exact_python(), "index.handler", &[("index.py", source)])
+    }
+
+    /// Gives a function a layer with these external extensions: Python text each, with [`EXTENSION`] before it.
+    pub fn extend(&self, definition: &mut Definition, extensions: &[(&str, &str)]) {
+        let layers = self.directory.path().join(format!("layers-of-{}", definition.key.name));
+        let python = runtimes().newest(Language::Python).unwrap().clone();
+        let python = match self.spawner.isolation() {
+            Isolation::Process => python.program,
+            Isolation::Sandbox => Path::new("/var/lang/bin").join(python.program.file_name().unwrap()),
+        };
+        for (name, source) in extensions {
+            let text = format!("#!{} -S\n{EXTENSION}{source}", python.display());
+            write(&layers.join("extensions"), &[(name, &text)]);
+            let path = layers.join("extensions").join(name);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        std::fs::set_permissions(&layers, std::fs::Permissions::from_mode(0o755)).unwrap();
+        definition.layers = Some(layers);
+    }
+
+    /// The log once it says this. Panics when it does not within ten seconds.
+    pub async fn messages_with(&self, text: &str) -> Vec<String> {
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let messages = self.messages().await;
+            if messages.iter().any(|message| message.contains(text)) {
+                return messages;
+            }
+            assert!(std::time::Instant::now() < deadline, "no {text:?} in {messages:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// A `provided` function whose bootstrap is this shell text.

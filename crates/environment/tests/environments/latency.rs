@@ -44,6 +44,21 @@ async fn warm(server: &Server, what: &str, definition: Definition, turns: u32) {
     show(&format!("{what}, warm"), times);
 }
 
+/// Invocations that each thaw a frozen environment.
+async fn rested(server: &Server, what: &str, definition: Definition, turns: u32) {
+    let definition = Arc::new(definition);
+    let mut times = Vec::new();
+    for turn in 0..turns + 1 {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let begin = Instant::now();
+        returned(&server.invoke(&definition, "{}").await);
+        if turn > 0 {
+            times.push(begin.elapsed());
+        }
+    }
+    show(&format!("{what}, thawed"), times);
+}
+
 /// So many at once, all cold, each for a second.
 async fn crowd(server: &Server, count: u32) {
     let source =
@@ -73,6 +88,7 @@ async fn latency() {
     let python = server.python("def handler(event, context):\n    return event\n");
     cold(&server, "python, 1769 MB", python.clone(), 30).await;
     warm(&server, "python, 1769 MB", python.clone(), 2000).await;
+    rested(&server, "python, 1769 MB", python.clone(), 100).await;
     let mut small = python;
     small.memory_mb = 128;
     small.key.name = "small".to_owned();

@@ -201,3 +201,37 @@ async fn an_invocation_outlives_its_caller() {
     assert_eq!(slept, 2);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn nothing_runs_between_invocations() {
+    let server = Server::start();
+    let function = Arc::new(server.python(
+        "
+import threading, time
+count = 0
+def tick():
+    global count
+    while True:
+        count += 1
+        time.sleep(0.001)
+threading.Thread(target=tick, daemon=True).start()
+def handler(event, context):
+    begin = count
+    while count < begin + event:
+        time.sleep(0.001)
+    return [begin, count]
+",
+    ));
+    let ticks = async |least: u32| -> (u64, u64) {
+        let completion = server.invoke(&function, &least.to_string()).await;
+        serde_json::from_str(returned(&completion)).unwrap()
+    };
+    let (_, end) = ticks(5).await;
+    // Two seconds are worth some 1,500 ticks to what is not frozen.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let (begin, end) = (ticks(5).await.0, end);
+    assert!(begin - end < 400, "{} ticks while nobody had asked", begin - end);
+    let (begin, end) = ticks(50).await;
+    assert!(end >= begin + 50, "it goes on within an invocation");
+    server.stop().await;
+}

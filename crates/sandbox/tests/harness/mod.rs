@@ -96,6 +96,7 @@ pub fn spec(program: &str, arguments: &[&str]) -> Spec {
         arguments: arguments.iter().map(Into::into).collect(),
         environment: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".into())],
         directory: "/".into(),
+        companions: Vec::new(),
         mounts: Vec::new(),
         links: Vec::new(),
         files: Vec::new(),
