@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// How long a server may take to end by itself.
 const END_WITHIN: Duration = Duration::from_secs(15);
 
+/// Between two looks at the processes of a server, and how many that show the same make it calm.
+const LOOK_AGAIN: Duration = Duration::from_millis(40);
+const CALM_LOOKS: u32 = 5;
+
 /// A running server.
 pub struct Program {
     name: &'static str,
@@ -47,6 +51,18 @@ impl Program {
             ));
         };
         Ok(Self { name, child, address, ready_after })
+    }
+
+    /// Waits until it starts no process and ends none for a while: what it had to do at first is done.
+    pub fn settle(&self) {
+        let (mut held, mut calm) = (Vec::new(), 0);
+        while calm < CALM_LOOKS {
+            std::thread::sleep(LOOK_AGAIN);
+            let mut now = family(self.child.id());
+            now.sort_unstable();
+            calm = if now == held { calm + 1 } else { 0 };
+            held = now;
+        }
     }
 
     /// Its resident memory in bytes: the server's own and that of all it has started.

@@ -71,6 +71,7 @@ async fn one(bench: &Bench, language: &Language) -> Result<[Row; 2], Failure> {
 async fn invoked(hearth: &Program, language: &Language, size: usize) -> Result<Burst, Failure> {
     let mut lambda = Lambda::connect(HEARTH, hearth.address).await?;
     create(&mut lambda, "burst", language).await?;
+    hearth.settle();
     let before = hearth.memory_bytes()?;
     let mut clients = Vec::new();
     for _ in 0..size {

@@ -17,11 +17,13 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, Failure> {
         let data = format!("start-{number}");
         let hearth = bench.start_hearth(&data)?;
         first.add(hearth.ready_after);
+        hearth.settle();
         hearth.stop()?;
         let hearth = bench.start_hearth(&data)?;
         let bare = bench.start_bare(language)?;
         later.add(hearth.ready_after);
         floors.add(bare.ready_after);
+        hearth.settle();
         memory = Some((mebibytes(&hearth)?, mebibytes(&bare)?));
         hearth.stop()?;
     }
