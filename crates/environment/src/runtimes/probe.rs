@@ -11,6 +11,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a program may take to tell its version.
@@ -35,24 +36,20 @@ struct Facts {
     directories: Vec<PathBuf>,
 }
 
+/// A program to be asked, and the runtime that it was named for.
+type Wanted = (Language, PathBuf, Option<Runtime>);
+
 /// What was found, and what looked like an interpreter and is none.
 pub(super) fn discover(options: &RuntimesOptions) -> (Vec<Interpreter>, Vec<String>) {
     let remembered = options.cache.as_deref().map(read_cache).unwrap_or_default();
-    let mut wanted: Vec<(Language, PathBuf, Option<Runtime>)> = Vec::new();
+    let mut wanted: Vec<Wanted> = Vec::new();
     for (runtime, path) in &options.overrides {
         wanted.push((runtime.language(), path.clone(), Some(*runtime)));
     }
     for (language, path) in candidates() {
         wanted.push((language, path, None));
     }
-    let answers: Vec<Result<Facts, String>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = wanted
-            .iter()
-            .map(|(language, path, _)| scope.spawn(|| facts(*language, path, &remembered)))
-            .collect();
-        let broken = |_| Err("asking a program for its version failed".to_owned());
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(broken)).collect()
-    });
+    let answers = answers(&wanted, &remembered);
     let (mut found, mut problems, mut known) = (Vec::new(), Vec::new(), BTreeMap::new());
     for ((language, path, named_for), answer) in wanted.into_iter().zip(answers) {
         match answer {
@@ -69,6 +66,29 @@ pub(super) fn discover(options: &RuntimesOptions) -> (Vec<Interpreter>, Vec<Stri
     }
     found.dedup_by(|a, b| a.program == b.program && a.named_for == b.named_for);
     (found, problems)
+}
+
+/// Asks all, a few at once: half of the processors are left to the server that starts meanwhile.
+fn answers(wanted: &[Wanted], remembered: &BTreeMap<PathBuf, Facts>) -> Vec<Result<Facts, String>> {
+    let askers = std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
+    let next = AtomicUsize::new(0);
+    let ask = || {
+        let mut told = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((language, path, _)) = wanted.get(index) else { return told };
+            told.push((index, facts(*language, path, remembered)));
+        }
+    };
+    let mut answers: Vec<Result<Facts, String>> =
+        wanted.iter().map(|_| Err("asking a program for its version failed".to_owned())).collect();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..askers).map(|_| scope.spawn(ask)).collect();
+        for (index, answer) in threads.into_iter().filter_map(|thread| thread.join().ok()).flatten() {
+            answers[index] = answer;
+        }
+    });
+    answers
 }
 
 /// Programs of the right names in the usual places, each real file once.
