@@ -91,14 +91,14 @@ fn python(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure
 fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> {
     let asked = "console.log(`nodejs${process.versions.node.split('.')[0]}.x`, process.execPath)";
     let Some((runtime, program)) = ask("node", &["-e", asked]) else { return Ok(None) };
-    let client = sdk
-        .and_then(|sdk| newest(&sdk.join("nodejs")))
-        .map(|sdk| sdk.join("node_modules/@aws-sdk/client-lambda"));
-    let client = client.filter(|client| client.exists());
-    let typical = client.map(|client| {
+    let sdk = sdk.and_then(|sdk| newest(&sdk.join("nodejs")));
+    let sdk = sdk.filter(|sdk| sdk.join("node_modules/@aws-sdk/client-lambda").exists());
+    let typical = sdk.map(|sdk| {
+        // Imported as the function imports it, which takes longer than to require it.
         let text = format!(
-            "new (require({:?}).LambdaClient)({{region: 'us-east-1'}}); {NODE_DONE}",
-            client.display().to_string()
+            "import(require('node:module').createRequire({:?}).resolve('@aws-sdk/client-lambda'))\
+             .then(({{LambdaClient}}) => {{ new LambdaClient({{region: 'us-east-1'}}); {NODE_DONE} }})",
+            sdk.join("any.js").display().to_string()
         );
         let plain = Plain { name: "node importing the same", arguments: texts(&["-e", &text]) };
         Ok((package("index.mjs", include_bytes!("../functions/typical.mjs"))?, plain))
