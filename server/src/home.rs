@@ -85,7 +85,9 @@ impl Home {
 pub fn sdk_dir(configured: Option<&Path>, data_dir: Option<&Path>) -> PathBuf {
     let usual =
         || data_dir.map(Path::to_owned).or_else(default_data_dir).unwrap_or_default().join("runtimes/sdk");
-    configured.map_or_else(usual, Path::to_owned)
+    let directory = configured.map_or_else(usual, Path::to_owned);
+    // Cages are shown it under its whole path. That of an empty one, which alone has none, is of no use anyway.
+    std::path::absolute(&directory).unwrap_or(directory)
 }
 
 /// Removes the directories of ephemeral servers that were killed. Those of living ones are locked and stay.
