@@ -19,8 +19,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
-/// How long an environment that has answered may take to ask for more before another is made in its place.
-const AFTERMATH: Duration = Duration::from_millis(50);
+/// How long an environment that has answered may take to ask for more before another is made in its place: about as long
+/// as a small one takes to start on a busy machine.
+const AFTERMATH: Duration = Duration::from_millis(200);
 /// Starts at once, for each processor of the machine.
 const STARTS_PER_PROCESSOR: usize = 16;
 /// How long an environment idles before it is frozen: what comes back to back does not pay for a freeze and a thaw. Real
