@@ -52,6 +52,20 @@ pub struct Definition {
     pub logging: Logging,
     /// Whether X-Ray samples actively: `TracingConfig.Mode`.
     pub tracing: TracingMode,
+    /// What makes environments, and so how long their initialisation may take.
+    pub initialization: InitializationType,
+}
+
+/// What an environment is initialised for: `AWS_LAMBDA_INITIALIZATION_TYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InitializationType {
+    /// For an invocation that found none.
+    #[default]
+    OnDemand,
+    /// Ahead of invocations, as many as were ordered.
+    ProvisionedConcurrency,
+    /// Once, to be snapped and restored.
+    SnapStart,
 }
 
 /// `LoggingConfig` of a function.
@@ -119,6 +133,17 @@ impl LogLevel {
     }
 }
 
+impl InitializationType {
+    /// The type as AWS writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+            Self::SnapStart => "snap-start",
+        }
+    }
+}
+
 impl LogFormat {
     /// The format as AWS writes it.
     pub fn as_str(self) -> &'static str {
@@ -172,6 +197,7 @@ impl Definition {
             role_arn: String::new(),
             logging: Logging { format: LogFormat::Text, ..Logging::default() },
             tracing: TracingMode::PassThrough,
+            initialization: InitializationType::OnDemand,
         }
     }
 }

@@ -25,7 +25,7 @@ pub mod sdk;
 mod variables;
 
 pub use bootstrap::BootstrapError;
-pub use definition::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
+pub use definition::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
 pub use pool::{Counts, Environments};

@@ -246,8 +246,6 @@ struct WarningLine<'a> {
     message: &'a str,
 }
 
-const ON_DEMAND: &str = "on-demand";
-
 /// The level AWS gives each event.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
 fn level(event: &Event<'_>) -> LogLevel {
@@ -276,7 +274,7 @@ fn json(definition: &Definition, now: Timestamp, event: &Event<'_>) -> Vec<Strin
         Event::InitStart { phase, version, version_arn } => vec![at.line(
             "platform.initStart",
             InitStartRecord {
-                initialization_type: ON_DEMAND,
+                initialization_type: definition.initialization.as_str(),
                 phase: phase.as_str(),
                 runtime_version: version,
                 runtime_version_arn: version_arn,
@@ -286,7 +284,7 @@ fn json(definition: &Definition, now: Timestamp, event: &Event<'_>) -> Vec<Strin
         )],
         Event::InitReport { phase, duration, status } => {
             let record = |metrics| InitReportRecord {
-                initialization_type: ON_DEMAND,
+                initialization_type: definition.initialization.as_str(),
                 phase: phase.as_str(),
                 status: status.as_str(),
                 error_type: status.error_type(),

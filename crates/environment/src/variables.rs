@@ -143,7 +143,7 @@ fn reserved<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     set("AWS_LAMBDA_FUNCTION_VERSION", &key.version);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &definition.memory_mb.to_string());
     set("AWS_LAMBDA_LOG_GROUP_NAME", &definition.logging.group);
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", definition.initialization.as_str());
     set("AWS_LAMBDA_LOG_FORMAT", definition.logging.format.as_str());
     if definition.logging.format == LogFormat::Json {
         set("AWS_LAMBDA_LOG_LEVEL", definition.logging.application_level.as_str());
@@ -152,5 +152,34 @@ fn reserved<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     if definition.runtime.language() != Language::Provided {
         set("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{}", definition.runtime));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InitializationType;
+    use hearth_base::Timestamp;
+
+    #[test]
+    fn the_initialization_type_is_that_of_the_definition() {
+        let credentials = Credentials {
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+            session_token: String::new(),
+            expiration: Timestamp::from_seconds(0),
+        };
+        let root = Path::new("/");
+        let directories = Directories { task: root, runtime: root, layers: root, sdk: None, language: None };
+        for (initialization, expected) in [
+            (InitializationType::OnDemand, "on-demand"),
+            (InitializationType::ProvisionedConcurrency, "provisioned-concurrency"),
+            (InitializationType::SnapStart, "snap-start"),
+        ] {
+            let definition = Definition { initialization, ..Definition::sample() };
+            let variables = variables(&definition, &credentials, "stream", directories);
+            let told = variables.iter().find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+            assert_eq!(told.map(|(_, value)| value.to_str()), Some(Some(expected)));
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::failures::{function_not_found, internal, update_in_progress};
 use crate::model::{Function, LastUpdate, State, Version};
 use crate::naming::FunctionKey;
 use hearth_base::Qualifier;
-use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
+use hearth_environment::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
 use hearth_store::{Keyspace, Record, Shard, Store, Table};
 use hearth_wire::Failure;
@@ -277,6 +277,7 @@ fn definition(
             system_level: level(&settings.logging.system_level),
         },
         tracing: TracingMode::PassThrough,
+        initialization: InitializationType::OnDemand,
     })
 }
 
