@@ -104,6 +104,7 @@ impl Foundation {
             data_plane: Arc::new(environments.clone()),
             clock: clock(),
             rng: rng(),
+            concurrency: self.configuration.account_concurrency,
             download_secret: self.secret.key("package downloads"),
         })
         .await?;

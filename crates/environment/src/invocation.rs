@@ -2,6 +2,7 @@
 //!
 //! A failing function is an outcome, not an `Err`. It refuses to know who asked, and over which protocol.
 
+use crate::concurrency::{Permit, Throttle};
 use bytes::Bytes;
 use hearth_base::RequestId;
 use std::fmt;
@@ -25,6 +26,8 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// Collect the last 4 KB of this invocation's log.
     pub tail: bool,
+    /// Leave to run: held until the environment is free again, whether or not the caller still waits.
+    pub permit: Option<Arc<Permit>>,
 }
 
 /// What the caller gets.
@@ -102,6 +105,8 @@ pub struct Report {
 pub enum Refusal {
     /// `environments_max` are busy.
     TooManyEnvironments,
+    /// The function adds environments too fast.
+    Throttled(Throttle),
     /// The server is draining.
     ShuttingDown,
     /// No environment could be made: a fault of the machine or of its configuration, not of the function's code.
@@ -132,6 +137,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyEnvironments => f.write_str("as many execution environments as allowed are busy"),
+            Self::Throttled(throttle) => write!(f, "the function is throttled: {throttle}"),
             Self::ShuttingDown => f.write_str("the server is shutting down"),
             Self::CannotStart { reason } => write!(f, "an execution environment cannot be started: {reason}"),
         }

@@ -6,6 +6,7 @@
 
 mod bootstrap;
 mod cage;
+pub mod concurrency;
 pub mod definition;
 mod environment;
 mod extensions_api;
@@ -25,10 +26,11 @@ pub mod sdk;
 mod variables;
 
 pub use bootstrap::BootstrapError;
+pub use concurrency::{Account, Allowance, Meter, Permit, Throttle};
 pub use definition::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
-pub use pool::{Counts, Environments};
+pub use pool::{Counts, Environments, Provisioned};
 pub use response_stream::{Part, ResponseStream};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use runtimes::{Interpreter, Resolved, Runtimes, RuntimesOptions, Unavailable};

@@ -3,7 +3,12 @@
 //! Idle ones are taken last in, first out, so that those that are not needed grow old and end. It refuses to queue: an
 //! invocation that finds no room is refused at once.
 
+mod provisioned;
+
+pub use provisioned::Provisioned;
+
 use crate::bootstrap::{BootstrapError, Bootstraps};
+use crate::concurrency::Permit;
 use crate::environment::{Environment, Surroundings};
 use crate::living::Living;
 use crate::log::LogWriter;
@@ -11,6 +16,7 @@ use crate::response_stream::{self, ResponseSink};
 use crate::rest::Rest;
 use crate::{Completion, Definition, Invocation, Key, Options, Refusal, ResponseStream};
 use hearth_base::{BoxFuture, Timestamp};
+use provisioned::{Provisions, Seat};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -50,6 +56,8 @@ struct Pool {
     state: Mutex<State>,
     /// Told whenever an environment begins to idle.
     idled: Arc<Notify>,
+    /// Told whenever provisioned environments may be wanting.
+    wanting: Arc<Notify>,
     /// Set when the grace of a drain is over.
     halt: watch::Sender<bool>,
 }
@@ -57,6 +65,7 @@ struct Pool {
 #[derive(Default)]
 struct State {
     slots: HashMap<Key, Slot>,
+    provisions: Provisions,
     counts: Counts,
     draining: bool,
 }
@@ -74,6 +83,8 @@ struct Idle {
     since: Timestamp,
     /// When it was put here, by a clock that no test turns.
     quiet_since: Instant,
+    /// Its place among the provisioned ones.
+    seat: Option<Seat>,
 }
 
 /// A busy environment. However it ends, the counts are right.
@@ -81,6 +92,10 @@ struct Lease {
     pool: Arc<Pool>,
     definition: Arc<Definition>,
     environment: Option<Environment>,
+    /// Leave for the invocation under way, which counts until the environment is free.
+    permit: Option<Arc<Permit>>,
+    /// Its place among the provisioned ones.
+    seat: Option<Seat>,
     released: bool,
 }
 
@@ -109,10 +124,12 @@ impl Environments {
             surroundings,
             state: Mutex::new(State::default()),
             idled: Arc::new(Notify::new()),
+            wanting: Arc::new(Notify::new()),
             halt,
         });
         tokio::spawn(reap(Arc::downgrade(&pool), Arc::clone(&pool.surroundings.deaths)));
         tokio::spawn(freeze(Arc::downgrade(&pool), Arc::clone(&pool.idled)));
+        tokio::spawn(provisioned::keep(Arc::downgrade(&pool), Arc::clone(&pool.wanting)));
         Ok(Self { pool })
     }
 
@@ -150,6 +167,7 @@ impl Environments {
     pub fn retire_where(&self, matches: impl Fn(&Key) -> bool) {
         let mut state = self.pool.lock();
         let mut ended = Vec::new();
+        let withdrawn = state.withdraw_where(&matches);
         let State { slots, counts, .. } = &mut *state;
         slots.retain(|key, slot| {
             if matches(key) {
@@ -161,7 +179,7 @@ impl Environments {
         });
         drop(state);
         // They end when they are dropped, outside the lock.
-        drop(ended);
+        drop((ended, withdrawn));
     }
 
     /// Refuses new invocations, waits up to `grace` for those in flight, then ends every environment. All are gone, and
@@ -192,12 +210,12 @@ impl Pool {
     async fn serve(
         self: Arc<Self>,
         definition: Arc<Definition>,
-        invocation: Invocation,
+        mut invocation: Invocation,
         sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
         let mut halted = self.halt.subscribe();
         let run = async {
-            let mut lease = self.claim(definition).await?;
+            let mut lease = self.claim(definition, invocation.permit.take()).await?;
             let completion = lease.environment().run(invocation, sink).await?;
             if lease.environment().is_settled() {
                 lease.put_back();
@@ -213,29 +231,42 @@ impl Pool {
         }
     }
 
-    async fn claim(self: &Arc<Self>, definition: Arc<Definition>) -> Result<Lease, Refusal> {
-        if let Some(environment) = self.take_idle(&definition.key)? {
+    async fn claim(
+        self: &Arc<Self>,
+        definition: Arc<Definition>,
+        permit: Option<Arc<Permit>>,
+    ) -> Result<Lease, Refusal> {
+        if let Some((environment, seat)) = self.take_idle(&definition.key)? {
             let mut lease = Lease::new(self, &definition);
+            lease.seat = seat;
             let environment = lease.environment.insert(environment);
             // The runtime may still be on its way from its last response to the next request.
             if environment.is_ready() || tokio::time::timeout(AFTERMATH, environment.ready()).await.is_ok() {
+                lease.permit = permit;
                 return Ok(lease);
             }
             lease.put_last();
         }
+        if let Some(permit) = &permit {
+            permit.grow().map_err(Refusal::Throttled)?;
+        }
         self.make_room(&definition.key)?;
         let mut lease = Lease::new(self, &definition);
+        lease.permit = permit;
         lease.environment = Some(Environment::new(Arc::clone(&self.surroundings), definition)?);
         Ok(lease)
     }
 
-    /// The idle environment that was used last, now busy.
-    fn take_idle(&self, key: &Key) -> Result<Option<Environment>, Refusal> {
+    /// The idle environment that was used last, now busy; a provisioned one before all others.
+    fn take_idle(&self, key: &Key) -> Result<Option<(Environment, Option<Seat>)>, Refusal> {
         let now = self.surroundings.options.clock.now();
         let mut unusable = Vec::new();
         let mut state = self.lock();
         if state.draining {
             return Err(Refusal::ShuttingDown);
+        }
+        if let Some(provisioned) = state.take_provisioned(key, now) {
+            return Ok(Some(provisioned));
         }
         let State { slots, counts, .. } = &mut *state;
         let Some(slot) = slots.get_mut(key) else { return Ok(None) };
@@ -245,7 +276,7 @@ impl Pool {
             if idle.environment.is_usable(now) {
                 slot.busy += 1;
                 counts.busy += 1;
-                taken = Some(idle.environment);
+                taken = Some((idle.environment, None));
                 break;
             }
             unusable.push(idle);
@@ -281,7 +312,7 @@ impl Pool {
     /// Freezes what has been quiet; false when something idles that has not been for long enough, or is not done.
     fn freeze(&self) -> bool {
         let state = self.lock();
-        let idle = state.slots.values().flat_map(|slot| &slot.idle);
+        let idle = state.slots.values().flat_map(|slot| &slot.idle).chain(state.provisions.idle());
         let tired: Vec<(bool, Arc<Rest>)> = idle
             .filter_map(|idle| Some((idle.quiet_since.elapsed() >= QUIET, idle.environment.tired()?)))
             .collect();
@@ -295,6 +326,10 @@ impl Pool {
         let timeout = self.surroundings.options.idle_timeout;
         let mut ended = Vec::new();
         let mut state = self.lock();
+        let unusable = state.reap_provisioned(now);
+        if !unusable.is_empty() {
+            self.wanting.notify_one();
+        }
         let State { slots, counts, .. } = &mut *state;
         slots.retain(|_, slot| {
             let spent =
@@ -304,7 +339,7 @@ impl Pool {
         });
         counts.idle -= ended.len();
         drop(state);
-        drop(ended);
+        drop((ended, unusable));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -338,7 +373,7 @@ impl Slot {
 impl Lease {
     fn new(pool: &Arc<Pool>, definition: &Arc<Definition>) -> Self {
         let (pool, definition) = (Arc::clone(pool), Arc::clone(definition));
-        Self { pool, definition, environment: None, released: false }
+        Self { pool, definition, environment: None, permit: None, seat: None, released: false }
     }
 
     fn environment(&mut self) -> &mut Environment {
@@ -357,21 +392,24 @@ impl Lease {
 
     fn release(&mut self, put: impl FnOnce(&mut Vec<Idle>, Idle)) {
         self.released = true;
-        let Lease { pool, definition, environment, .. } = self;
+        let Lease { pool, definition, environment, seat, .. } = self;
         let since = pool.surroundings.options.clock.now();
         let mut state = pool.lock();
-        let State { slots, counts, draining } = &mut *state;
-        counts.busy -= 1;
+        state.counts.busy -= 1;
+        let State { slots, provisions, counts, draining } = &mut *state;
         let slot =
             slots.get_mut(&definition.key).expect("a slot stays while one of its environments is busy");
         slot.busy -= 1;
         if !slot.retired
             && !*draining
+            && (seat.is_none() || provisions.wants(&definition.key, environment.as_ref()))
             && let Some(environment) = environment.take()
         {
             counts.idle += 1;
             environment.lie_down();
-            put(&mut slot.idle, Idle { environment, since, quiet_since: Instant::now() });
+            let place = if seat.is_some() { provisions.place(&definition.key) } else { None };
+            let idle = Idle { environment, since, quiet_since: Instant::now(), seat: seat.take() };
+            put(place.unwrap_or(&mut slot.idle), idle);
             pool.idled.notify_one();
         } else if slot.is_empty() {
             slots.remove(&definition.key);
@@ -386,6 +424,9 @@ impl Drop for Lease {
             let ended = self.environment.take();
             self.release(|_, _| {});
             drop(ended);
+        }
+        if self.seat.take().is_some() {
+            self.pool.wanting.notify_one();
         }
     }
 }

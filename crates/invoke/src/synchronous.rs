@@ -9,13 +9,17 @@ use base64::engine::general_purpose::STANDARD;
 use hearth_api::Grant;
 use hearth_api::lambda::{
     InvocationRequest, InvocationResponse, InvocationType, InvokeWithResponseStreamRequest,
-    InvokeWithResponseStreamResponse, LambdaInvoke, LogType, TooManyRequestsException, errors,
+    InvokeWithResponseStreamResponse, LambdaInvoke, LogType, ThrottleReason, TooManyRequestsException,
+    errors,
 };
 use hearth_base::BoxFuture;
-use hearth_environment::{Completion, Definition, Environments, Invocation, Outcome, Refusal};
+use hearth_environment::{Completion, Definition, Environments, Invocation, Outcome, Refusal, Throttle};
 use hearth_lambda::{Functions, Target};
 use hearth_wire::Failure;
 use std::sync::Arc;
+
+/// When a throttled client may try again: rates are by the second.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// The data plane: the invoking part of the `Lambda` API.
 #[derive(Clone)]
@@ -60,14 +64,19 @@ impl Service {
         if input.invocation_type == Some(InvocationType::DryRun) {
             return Ok(None);
         }
+        let event = payload::event(input.payload)?;
+        let client_context = payload::client_context(input.client_context)?;
+        // What is refused as it stands takes nothing of the function's concurrency.
+        let permit = invocable.meter.admit(&invocable.executed_version).map_err(throttled)?;
         let invocation = Invocation {
             request_id: grant.request_id(),
-            payload: payload::event(input.payload)?,
-            client_context: payload::client_context(input.client_context)?,
+            payload: event,
+            client_context,
             cognito_identity: None,
             invoked_function_arn: invocable.invoked_arn,
             trace_header: grant.trace_header().map(str::to_owned),
             tail: input.log_type == Some(LogType::Tail),
+            permit: Some(Arc::new(permit)),
         };
         let (definition, executed_version) = (invocable.definition, invocable.executed_version);
         Ok(Some(Prepared { definition, invocation, executed_version }))
@@ -122,7 +131,9 @@ fn answer(completion: Completion, executed_version: String) -> InvocationRespons
 
 pub(crate) fn refuse(refusal: Refusal) -> Failure {
     match refusal {
-        Refusal::TooManyEnvironments => throttled(),
+        // The machine is the account here: it runs no more at once.
+        Refusal::TooManyEnvironments => throttled(Throttle::Concurrent),
+        Refusal::Throttled(throttle) => throttled(throttle),
         Refusal::ShuttingDown => errors::service("The server is shutting down."),
         Refusal::CannotStart { reason } => {
             tracing::error!(%reason, "an execution environment cannot be started");
@@ -133,12 +144,12 @@ pub(crate) fn refuse(refusal: Refusal) -> Failure {
 
 /// AWS: the words and the reason of a throttled call.
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors>
-fn throttled() -> Failure {
+pub(crate) fn throttled(throttle: Throttle) -> Failure {
     TooManyRequestsException {
+        retry_after_seconds: Some(RETRY_AFTER_SECONDS.to_owned()),
         r#type: Some("User".to_owned()),
         message: Some("Rate Exceeded.".to_owned()),
-        reason: hearth_api::lambda::ThrottleReason::parse("ConcurrentInvocationLimitExceeded"),
-        ..Default::default()
+        reason: ThrottleReason::parse(throttle.reason()),
     }
     .into()
 }

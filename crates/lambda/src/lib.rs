@@ -3,6 +3,7 @@
 //! It owns what is wanted of each function and tells the data plane what to run ([`Functions`]). It refuses to run
 //! anything, and it refuses by name what a request asks for that Hearth cannot do yet.
 
+mod capacity;
 mod deploy;
 mod download;
 mod failures;
@@ -11,22 +12,27 @@ mod model;
 mod naming;
 mod ops;
 mod package;
+mod provisioned;
 mod registry;
 mod render;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod url;
 
 pub use deploy::DeployError;
 pub use failures::function_not_found;
+pub use model::{Cors, Url, UrlAuth};
 pub use naming::{FunctionKey, Target};
+pub use url::FunctionUrl;
 
+use capacity::Capacities;
 use download::Downloads;
 use hearth_api::Grant;
 use hearth_api::lambda as api;
 use hearth_base::{BoxFuture, Clock, Rng};
-use hearth_environment::{Definition, Environments, Key, Runtimes};
+use hearth_environment::{Definition, Environments, Key, Meter, Provisioned, Runtimes};
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
 use layer::registry::Layers;
@@ -50,6 +56,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// Invocations that an account may run at once in a region.
+    pub concurrency: u32,
     /// Signs download URLs: 32 bytes that never leave the data directory.
     pub download_secret: [u8; 32],
 }
@@ -58,11 +66,29 @@ pub struct Options {
 pub trait DataPlane: Send + Sync + 'static {
     /// No invocation of this definition will come any more.
     fn retire(&self, key: &Key);
+    /// Keep this many environments of a definition initialised; 0 for none any more.
+    fn provision(&self, definition: &Arc<Definition>, count: u32);
+    /// Try again at once what of them could not be initialised.
+    fn provision_again(&self, key: &Key);
+    /// How far the provisioned environments of a definition are.
+    fn provisioned(&self, key: &Key) -> Provisioned;
 }
 
 impl DataPlane for Environments {
     fn retire(&self, key: &Key) {
         Environments::retire(self, key);
+    }
+
+    fn provision(&self, definition: &Arc<Definition>, count: u32) {
+        Environments::provision(self, definition, usize::try_from(count).unwrap_or(usize::MAX));
+    }
+
+    fn provision_again(&self, key: &Key) {
+        Environments::provision_again(self, key);
+    }
+
+    fn provisioned(&self, key: &Key) -> Provisioned {
+        Environments::provisioned(self, key)
     }
 }
 
@@ -103,6 +129,8 @@ pub struct Invocable {
     pub executed_version: String,
     /// The ARN as the caller named it, with the qualifier if there was one.
     pub invoked_arn: String,
+    /// Gives leave to run.
+    pub meter: Arc<Meter>,
 }
 
 impl Service {
@@ -111,10 +139,22 @@ impl Service {
     /// # Errors
     /// When the store cannot be read or the code directory not be made.
     pub async fn open(options: Options) -> Result<Self, DeployError> {
-        let Options { store, blobs, code_dir, runtimes, data_plane, clock, rng, download_secret } = options;
+        let Options {
+            store,
+            blobs,
+            code_dir,
+            runtimes,
+            data_plane,
+            clock,
+            rng,
+            concurrency,
+            download_secret,
+        } = options;
         deploy::prepare(&code_dir)?;
         let layers = Layers::open(store.clone()).await.map_err(DeployError::Records)?;
-        let registry = Registry::open(store, code_dir.clone()).await.map_err(DeployError::Records)?;
+        let capacities = Capacities::new(Arc::clone(&data_plane), Arc::clone(&clock), concurrency);
+        let registry =
+            Registry::open(store, code_dir.clone(), capacities).await.map_err(DeployError::Records)?;
         let inner = Arc::new(Inner {
             registry,
             layers,
@@ -185,12 +225,18 @@ impl Functions {
                     Some(qualifier) => format!("{arn}:{qualifier}"),
                     None => arn,
                 },
+                meter: Arc::clone(&entry.meter),
             });
         }
         match entry.function().version(&qualifier) {
             None => Err(function_not_found(&arn, target.qualifier.as_ref())),
             Some(version) => Err(failures::not_invocable(version)),
         }
+    }
+
+    /// The function URL of this id. Reads memory only.
+    pub fn url(&self, id: &str) -> Option<FunctionUrl> {
+        url::find(&self.inner, id)
     }
 }
 
@@ -207,22 +253,34 @@ macro_rules! operations {
 operations! {
     add_layer_version_permission: AddLayerVersionPermissionRequest => api::AddLayerVersionPermissionResponse;
     create_function: CreateFunctionRequest => api::FunctionConfiguration;
+    create_function_url_config: CreateFunctionUrlConfigRequest => api::CreateFunctionUrlConfigResponse;
     delete_function: DeleteFunctionRequest => api::DeleteFunctionResponse;
+    delete_function_concurrency: DeleteFunctionConcurrencyRequest => ();
+    delete_function_url_config: DeleteFunctionUrlConfigRequest => ();
     delete_layer_version: DeleteLayerVersionRequest => ();
+    delete_provisioned_concurrency_config: DeleteProvisionedConcurrencyConfigRequest => ();
     get_account_settings: GetAccountSettingsRequest => api::GetAccountSettingsResponse;
     get_function: GetFunctionRequest => api::GetFunctionResponse;
+    get_function_concurrency: GetFunctionConcurrencyRequest => api::GetFunctionConcurrencyResponse;
     get_function_configuration: GetFunctionConfigurationRequest => api::FunctionConfiguration;
+    get_function_url_config: GetFunctionUrlConfigRequest => api::GetFunctionUrlConfigResponse;
     get_layer_version: GetLayerVersionRequest => api::GetLayerVersionResponse;
     get_layer_version_by_arn: GetLayerVersionByArnRequest => api::GetLayerVersionResponse;
     get_layer_version_policy: GetLayerVersionPolicyRequest => api::GetLayerVersionPolicyResponse;
+    get_provisioned_concurrency_config: GetProvisionedConcurrencyConfigRequest => api::GetProvisionedConcurrencyConfigResponse;
+    list_function_url_configs: ListFunctionUrlConfigsRequest => api::ListFunctionUrlConfigsResponse;
     list_functions: ListFunctionsRequest => api::ListFunctionsResponse;
     list_layer_versions: ListLayerVersionsRequest => api::ListLayerVersionsResponse;
     list_layers: ListLayersRequest => api::ListLayersResponse;
+    list_provisioned_concurrency_configs: ListProvisionedConcurrencyConfigsRequest => api::ListProvisionedConcurrencyConfigsResponse;
     list_tags: ListTagsRequest => api::ListTagsResponse;
     publish_layer_version: PublishLayerVersionRequest => api::PublishLayerVersionResponse;
+    put_function_concurrency: PutFunctionConcurrencyRequest => api::Concurrency;
+    put_provisioned_concurrency_config: PutProvisionedConcurrencyConfigRequest => api::PutProvisionedConcurrencyConfigResponse;
     remove_layer_version_permission: RemoveLayerVersionPermissionRequest => ();
     tag_resource: TagResourceRequest => ();
     untag_resource: UntagResourceRequest => ();
     update_function_code: UpdateFunctionCodeRequest => api::FunctionConfiguration;
     update_function_configuration: UpdateFunctionConfigurationRequest => api::FunctionConfiguration;
+    update_function_url_config: UpdateFunctionUrlConfigRequest => api::UpdateFunctionUrlConfigResponse;
 }

@@ -3,6 +3,12 @@
 //!
 //! Wire types are never stored; these types carry a format version through [`hearth_store::Model`].
 
+mod capacity;
+mod url;
+
+pub use capacity::{Capacity, Provision};
+pub use url::{Cors, Url, UrlAuth};
+
 use hearth_base::{AccountId, Qualifier, Region, Timestamp};
 use hearth_store::BlobHash;
 use serde::{Deserialize, Serialize};
@@ -25,6 +31,12 @@ pub struct Function {
     pub last_published: u64,
     /// Tags of the function, which all its versions share.
     pub tags: BTreeMap<String, String>,
+    /// The concurrency that was configured for it.
+    #[serde(default)]
+    pub capacity: Capacity,
+    /// Function URLs by the qualifier they invoke: an alias, or `$LATEST` for the function itself.
+    #[serde(default)]
+    pub urls: BTreeMap<Qualifier, Url>,
 }
 
 /// Code and configuration of one version.

@@ -9,7 +9,7 @@ use hearth_api::grant::GrantParts;
 use hearth_api::lambda::Lambda as _;
 use hearth_api::{Grant, Principal};
 use hearth_base::{RequestId, SeededRng, SystemRng, Timestamp, VirtualClock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
 use std::sync::Mutex;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -23,11 +23,22 @@ struct House {
 }
 
 #[derive(Default)]
-struct Retired(Mutex<Vec<Key>>);
+struct Retired(Mutex<Vec<Key>>, Mutex<HashMap<Key, u32>>);
 
 impl DataPlane for Retired {
     fn retire(&self, key: &Key) {
         self.0.lock().unwrap().push(key.clone());
+    }
+
+    fn provision(&self, definition: &Arc<Definition>, count: u32) {
+        self.1.lock().unwrap().insert(definition.key.clone(), count);
+    }
+
+    fn provision_again(&self, _: &Key) {}
+
+    fn provisioned(&self, key: &Key) -> Provisioned {
+        let count = self.1.lock().unwrap().get(key).copied().unwrap_or_default() as usize;
+        Provisioned { allocated: count, available: count, failure: None }
     }
 }
 
@@ -55,6 +66,7 @@ impl House {
             data_plane: self.retired.clone(),
             clock: self.clock.clone(),
             rng: Arc::new(SystemRng),
+            concurrency: 1_000,
             download_secret: [1; 32],
         })
         .await

@@ -15,15 +15,35 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: CreateFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn create_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: CreateFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<CreateFunctionUrlConfigResponse, hearth_wire::Failure>>;
     fn delete_function<'a>(
         &'a self,
         grant: crate::Grant,
         input: DeleteFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<DeleteFunctionResponse, hearth_wire::Failure>>;
+    fn delete_function_concurrency<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteFunctionConcurrencyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn delete_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
         input: DeleteLayerVersionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_provisioned_concurrency_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteProvisionedConcurrencyConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn get_account_settings<'a>(
         &'a self,
@@ -35,11 +55,21 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetFunctionResponse, hearth_wire::Failure>>;
+    fn get_function_concurrency<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionConcurrencyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetFunctionConcurrencyResponse, hearth_wire::Failure>>;
     fn get_function_configuration<'a>(
         &'a self,
         grant: crate::Grant,
         input: GetFunctionConfigurationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn get_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetFunctionUrlConfigResponse, hearth_wire::Failure>>;
     fn get_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
@@ -55,6 +85,16 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetLayerVersionPolicyRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetLayerVersionPolicyResponse, hearth_wire::Failure>>;
+    fn get_provisioned_concurrency_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetProvisionedConcurrencyConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetProvisionedConcurrencyConfigResponse, hearth_wire::Failure>>;
+    fn list_function_url_configs<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListFunctionUrlConfigsRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListFunctionUrlConfigsResponse, hearth_wire::Failure>>;
     fn list_functions<'a>(
         &'a self,
         grant: crate::Grant,
@@ -70,6 +110,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: ListLayersRequest,
     ) -> hearth_base::BoxFuture<'a, Result<ListLayersResponse, hearth_wire::Failure>>;
+    fn list_provisioned_concurrency_configs<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListProvisionedConcurrencyConfigsRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListProvisionedConcurrencyConfigsResponse, hearth_wire::Failure>>;
     fn list_tags<'a>(
         &'a self,
         grant: crate::Grant,
@@ -80,6 +125,16 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: PublishLayerVersionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<PublishLayerVersionResponse, hearth_wire::Failure>>;
+    fn put_function_concurrency<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutFunctionConcurrencyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<Concurrency, hearth_wire::Failure>>;
+    fn put_provisioned_concurrency_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutProvisionedConcurrencyConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PutProvisionedConcurrencyConfigResponse, hearth_wire::Failure>>;
     fn remove_layer_version_permission<'a>(
         &'a self,
         grant: crate::Grant,
@@ -105,6 +160,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: UpdateFunctionConfigurationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn update_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: UpdateFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<UpdateFunctionUrlConfigResponse, hearth_wire::Failure>>;
 }
 
 pub trait LambdaInvoke: Send + Sync + 'static {
@@ -148,43 +208,79 @@ impl crate::Dispatch for Dispatcher {
                 self.lambda.add_layer_version_permission(grant, crate::slots::request(input)),
             ),
             1 => crate::slots::answer(self.lambda.create_function(grant, crate::slots::request(input))),
-            2 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
-            3 => crate::slots::answer_nothing(
+            2 => crate::slots::answer(
+                self.lambda.create_function_url_config(grant, crate::slots::request(input)),
+            ),
+            3 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
+            4 => crate::slots::answer_nothing(
+                self.lambda.delete_function_concurrency(grant, crate::slots::request(input)),
+            ),
+            5 => crate::slots::answer_nothing(
+                self.lambda.delete_function_url_config(grant, crate::slots::request(input)),
+            ),
+            6 => crate::slots::answer_nothing(
                 self.lambda.delete_layer_version(grant, crate::slots::request(input)),
             ),
-            4 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
-            5 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
-            6 => crate::slots::answer(
+            7 => crate::slots::answer_nothing(
+                self.lambda.delete_provisioned_concurrency_config(grant, crate::slots::request(input)),
+            ),
+            8 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
+            9 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
+            10 => crate::slots::answer(
+                self.lambda.get_function_concurrency(grant, crate::slots::request(input)),
+            ),
+            11 => crate::slots::answer(
                 self.lambda.get_function_configuration(grant, crate::slots::request(input)),
             ),
-            7 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
-            8 => crate::slots::answer(
+            12 => {
+                crate::slots::answer(self.lambda.get_function_url_config(grant, crate::slots::request(input)))
+            }
+            13 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
+            14 => crate::slots::answer(
                 self.lambda.get_layer_version_by_arn(grant, crate::slots::request(input)),
             ),
-            9 => crate::slots::answer(
+            15 => crate::slots::answer(
                 self.lambda.get_layer_version_policy(grant, crate::slots::request(input)),
             ),
-            10 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            11 => crate::slots::answer(
+            16 => crate::slots::answer(
+                self.lambda.get_provisioned_concurrency_config(grant, crate::slots::request(input)),
+            ),
+            17 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
+            18 => crate::slots::answer(
                 self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
             ),
-            12 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            13 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            14 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            15 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            16 => {
+            19 => crate::slots::answer(
+                self.lambda.list_function_url_configs(grant, crate::slots::request(input)),
+            ),
+            20 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            21 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            22 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            23 => crate::slots::answer(
+                self.lambda.list_provisioned_concurrency_configs(grant, crate::slots::request(input)),
+            ),
+            24 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            25 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            17 => crate::slots::answer_nothing(
+            26 => crate::slots::answer(
+                self.lambda.put_function_concurrency(grant, crate::slots::request(input)),
+            ),
+            27 => crate::slots::answer(
+                self.lambda.put_provisioned_concurrency_config(grant, crate::slots::request(input)),
+            ),
+            28 => crate::slots::answer_nothing(
                 self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            18 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            19 => {
+            29 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            30 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            20 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            21 => crate::slots::answer(
+            31 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            32 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
+            ),
+            33 => crate::slots::answer(
+                self.lambda.update_function_url_config(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
         }
@@ -235,6 +331,15 @@ structure!(CapacityProviderConfig {
 
 structure!(Concurrency { reserved_concurrent_executions: i64 });
 
+structure!(Cors {
+    allow_credentials: bool,
+    allow_headers: Vec<String>,
+    allow_methods: Vec<String>,
+    allow_origins: Vec<String>,
+    expose_headers: Vec<String>,
+    max_age: i64,
+});
+
 structure!(CreateFunctionRequest {
     function_name: String,
     runtime: Runtime,
@@ -268,13 +373,36 @@ structure!(CreateFunctionRequest {
     accelerator_config: AcceleratorConfig,
 });
 
+structure!(CreateFunctionUrlConfigRequest {
+    function_name: String,
+    qualifier: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    invoke_mode: InvokeMode,
+});
+
+structure!(CreateFunctionUrlConfigResponse {
+    function_url: String,
+    function_arn: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    creation_time: String,
+    invoke_mode: InvokeMode,
+});
+
 structure!(DeadLetterConfig { target_arn: String });
+
+structure!(DeleteFunctionConcurrencyRequest { function_name: String });
 
 structure!(DeleteFunctionRequest { function_name: String, qualifier: String });
 
 structure!(DeleteFunctionResponse { status_code: i64 });
 
+structure!(DeleteFunctionUrlConfigRequest { function_name: String, qualifier: String });
+
 structure!(DeleteLayerVersionRequest { layer_name: String, version_number: i64 });
+
+structure!(DeleteProvisionedConcurrencyConfigRequest { function_name: String, qualifier: String });
 
 enumeration!(DirectS3Read {
     Enabled = "ENABLED",
@@ -370,6 +498,21 @@ structure!(FunctionConfiguration {
 
 structure!(FunctionRuntimeConfig { runtime_arn: String, runtime_alias: String });
 
+enumeration!(FunctionUrlAuthType {
+    None = "NONE",
+    AwsIam = "AWS_IAM",
+});
+
+structure!(FunctionUrlConfig {
+    function_url: String,
+    function_arn: String,
+    creation_time: String,
+    last_modified_time: String,
+    cors: Cors,
+    auth_type: FunctionUrlAuthType,
+    invoke_mode: InvokeMode,
+});
+
 enumeration!(FunctionVersion {
     All = "ALL",
 });
@@ -382,6 +525,10 @@ structure!(GetAccountSettingsRequest {});
 
 structure!(GetAccountSettingsResponse { account_limit: AccountLimit, account_usage: AccountUsage });
 
+structure!(GetFunctionConcurrencyRequest { function_name: String });
+
+structure!(GetFunctionConcurrencyResponse { reserved_concurrent_executions: i64 });
+
 structure!(GetFunctionConfigurationRequest { function_name: String, qualifier: String });
 
 structure!(GetFunctionRequest { function_name: String, qualifier: String });
@@ -392,6 +539,18 @@ structure!(GetFunctionResponse {
     tags: BTreeMap<String, String>,
     tags_error: TagsError,
     concurrency: Concurrency,
+});
+
+structure!(GetFunctionUrlConfigRequest { function_name: String, qualifier: String });
+
+structure!(GetFunctionUrlConfigResponse {
+    function_url: String,
+    function_arn: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    creation_time: String,
+    last_modified_time: String,
+    invoke_mode: InvokeMode,
 });
 
 structure!(GetLayerVersionByArnRequest { arn: String });
@@ -412,6 +571,17 @@ structure!(GetLayerVersionResponse {
     compatible_architectures: Vec<Architecture>,
     compatible_runtimes: Vec<Runtime>,
     license_info: String,
+});
+
+structure!(GetProvisionedConcurrencyConfigRequest { function_name: String, qualifier: String });
+
+structure!(GetProvisionedConcurrencyConfigResponse {
+    requested_provisioned_concurrent_executions: i64,
+    available_provisioned_concurrent_executions: i64,
+    allocated_provisioned_concurrent_executions: i64,
+    status: ProvisionedConcurrencyStatusEnum,
+    status_reason: String,
+    last_modified: String,
 });
 
 structure!(ImageConfig {
@@ -448,6 +618,11 @@ enumeration!(InvocationType {
     Event = "Event",
     RequestResponse = "RequestResponse",
     DryRun = "DryRun",
+});
+
+enumeration!(InvokeMode {
+    Buffered = "BUFFERED",
+    ResponseStream = "RESPONSE_STREAM",
 });
 
 structure!(InvokeResponseStreamUpdate { payload: Bytes });
@@ -572,6 +747,13 @@ structure!(LayersListItem {
     latest_matching_version: LayerVersionsListItem,
 });
 
+structure!(ListFunctionUrlConfigsRequest { function_name: String, marker: String, max_items: i64 });
+
+structure!(ListFunctionUrlConfigsResponse {
+    function_url_configs: Vec<FunctionUrlConfig>,
+    next_marker: String,
+});
+
 structure!(ListFunctionsRequest {
     master_region: String,
     function_version: FunctionVersion,
@@ -609,6 +791,17 @@ structure!(ListLayersResponse {
     layers: Vec<LayersListItem>,
 });
 
+structure!(ListProvisionedConcurrencyConfigsRequest {
+    function_name: String,
+    marker: String,
+    max_items: i64,
+});
+
+structure!(ListProvisionedConcurrencyConfigsResponse {
+    provisioned_concurrency_configs: Vec<ProvisionedConcurrencyConfigListItem>,
+    next_marker: String,
+});
+
 structure!(ListTagsRequest { resource: String });
 
 structure!(ListTagsResponse {
@@ -637,6 +830,22 @@ enumeration!(PackageType {
     Image = "Image",
 });
 
+structure!(ProvisionedConcurrencyConfigListItem {
+    function_arn: String,
+    requested_provisioned_concurrent_executions: i64,
+    available_provisioned_concurrent_executions: i64,
+    allocated_provisioned_concurrent_executions: i64,
+    status: ProvisionedConcurrencyStatusEnum,
+    status_reason: String,
+    last_modified: String,
+});
+
+enumeration!(ProvisionedConcurrencyStatusEnum {
+    InProgress = "IN_PROGRESS",
+    Ready = "READY",
+    Failed = "FAILED",
+});
+
 structure!(PublishLayerVersionRequest {
     layer_name: String,
     description: String,
@@ -656,6 +865,23 @@ structure!(PublishLayerVersionResponse {
     compatible_architectures: Vec<Architecture>,
     compatible_runtimes: Vec<Runtime>,
     license_info: String,
+});
+
+structure!(PutFunctionConcurrencyRequest { function_name: String, reserved_concurrent_executions: i64 });
+
+structure!(PutProvisionedConcurrencyConfigRequest {
+    function_name: String,
+    qualifier: String,
+    provisioned_concurrent_executions: i64,
+});
+
+structure!(PutProvisionedConcurrencyConfigResponse {
+    requested_provisioned_concurrent_executions: i64,
+    allocated_provisioned_concurrent_executions: i64,
+    available_provisioned_concurrent_executions: i64,
+    status: ProvisionedConcurrencyStatusEnum,
+    status_reason: String,
+    last_modified: String,
 });
 
 structure!(RemoveLayerVersionPermissionRequest {
@@ -901,6 +1127,24 @@ structure!(UpdateFunctionConfigurationRequest {
     accelerator_config: AcceleratorConfig,
 });
 
+structure!(UpdateFunctionUrlConfigRequest {
+    function_name: String,
+    qualifier: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    invoke_mode: InvokeMode,
+});
+
+structure!(UpdateFunctionUrlConfigResponse {
+    function_url: String,
+    function_arn: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    creation_time: String,
+    last_modified_time: String,
+    invoke_mode: InvokeMode,
+});
+
 structure!(VpcConfig {
     subnet_ids: Vec<String>,
     security_group_ids: Vec<String>,
@@ -949,6 +1193,7 @@ pub mod errors {
         no_published_version => NoPublishedVersionException,
         policy_length_exceeded => PolicyLengthExceededException,
         precondition_failed => PreconditionFailedException,
+        provisioned_concurrency_config_not_found => ProvisionedConcurrencyConfigNotFoundException,
         recursive_invocation => RecursiveInvocationException,
         request_too_large => RequestTooLargeException,
         resource_conflict => ResourceConflictException,
@@ -1032,11 +1277,56 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "CreateFunctionUrlConfig",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                status: 201,
+                input: &shapes::CreateFunctionUrlConfigRequest,
+                output: &shapes::CreateFunctionUrlConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "DeleteFunction",
                 method: "DELETE",
                 uri: "/2015-03-31/functions/{FunctionName}",
                 input: &shapes::DeleteFunctionRequest,
                 output: &shapes::DeleteFunctionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteFunctionConcurrency",
+                method: "DELETE",
+                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
+                status: 204,
+                input: &shapes::DeleteFunctionConcurrencyRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteFunctionUrlConfig",
+                method: "DELETE",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                status: 204,
+                input: &shapes::DeleteFunctionUrlConfigRequest,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ResourceConflictException,
@@ -1054,6 +1344,21 @@ pub static SERVICE: hearth_wire::Service = {
                 input: &shapes::DeleteLayerVersionRequest,
                 errors: &[
                     &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteProvisionedConcurrencyConfig",
+                method: "DELETE",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+                status: 204,
+                input: &shapes::DeleteProvisionedConcurrencyConfigRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
@@ -1084,11 +1389,39 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "GetFunctionConcurrency",
+                method: "GET",
+                uri: "/2019-09-30/functions/{FunctionName}/concurrency",
+                input: &shapes::GetFunctionConcurrencyRequest,
+                output: &shapes::GetFunctionConcurrencyResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "GetFunctionConfiguration",
                 method: "GET",
                 uri: "/2015-03-31/functions/{FunctionName}/configuration",
                 input: &shapes::GetFunctionConfigurationRequest,
                 output: &shapes::FunctionConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetFunctionUrlConfig",
+                method: "GET",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                input: &shapes::GetFunctionUrlConfigRequest,
+                output: &shapes::GetFunctionUrlConfigResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ServiceException,
@@ -1133,6 +1466,21 @@ pub static SERVICE: hearth_wire::Service = {
                 output: &shapes::GetLayerVersionPolicyResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetProvisionedConcurrencyConfig",
+                method: "GET",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+                input: &shapes::GetProvisionedConcurrencyConfigRequest,
+                output: &shapes::GetProvisionedConcurrencyConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ProvisionedConcurrencyConfigNotFoundException,
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
@@ -1245,6 +1593,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "ListFunctionUrlConfigs",
+                method: "GET",
+                uri: "/2021-10-31/functions/{FunctionName}/urls",
+                input: &shapes::ListFunctionUrlConfigsRequest,
+                output: &shapes::ListFunctionUrlConfigsResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "ListFunctions",
                 method: "GET",
                 uri: "/2015-03-31/functions",
@@ -1285,6 +1647,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "ListProvisionedConcurrencyConfigs",
+                method: "GET",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
+                input: &shapes::ListProvisionedConcurrencyConfigsRequest,
+                output: &shapes::ListProvisionedConcurrencyConfigsResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "ListTags",
                 method: "GET",
                 uri: "/2017-03-31/tags/{Resource}",
@@ -1310,6 +1686,37 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
                     &shapes::CodeStorageExceededException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutFunctionConcurrency",
+                method: "PUT",
+                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
+                input: &shapes::PutFunctionConcurrencyRequest,
+                output: &shapes::Concurrency,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutProvisionedConcurrencyConfig",
+                method: "PUT",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+                status: 202,
+                input: &shapes::PutProvisionedConcurrencyConfigRequest,
+                output: &shapes::PutProvisionedConcurrencyConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
                 ],
                 ..OPERATION
             },
@@ -1397,6 +1804,21 @@ pub static SERVICE: hearth_wire::Service = {
                 ],
                 ..OPERATION
             },
+            Operation {
+                name: "UpdateFunctionUrlConfig",
+                method: "PUT",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                input: &shapes::UpdateFunctionUrlConfigRequest,
+                output: &shapes::UpdateFunctionUrlConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
         ],
         unimplemented: &[
             Unimplemented {
@@ -1430,11 +1852,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings",
             },
             Unimplemented {
-                name: "CreateFunctionUrlConfig",
-                method: "POST",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
                 name: "DeleteAlias",
                 method: "DELETE",
                 uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
@@ -1465,24 +1882,9 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
             },
             Unimplemented {
-                name: "DeleteFunctionConcurrency",
-                method: "DELETE",
-                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
                 name: "DeleteFunctionEventInvokeConfig",
                 method: "DELETE",
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
-            },
-            Unimplemented {
-                name: "DeleteFunctionUrlConfig",
-                method: "DELETE",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
-                name: "DeleteProvisionedConcurrencyConfig",
-                method: "DELETE",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
             },
             Unimplemented {
                 name: "DeleteResourcePolicy",
@@ -1530,11 +1932,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
             },
             Unimplemented {
-                name: "GetFunctionConcurrency",
-                method: "GET",
-                uri: "/2019-09-30/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
                 name: "GetFunctionEventInvokeConfig",
                 method: "GET",
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
@@ -1550,19 +1947,9 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
             },
             Unimplemented {
-                name: "GetFunctionUrlConfig",
-                method: "GET",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
                 name: "GetPolicy",
                 method: "GET",
                 uri: "/2015-03-31/functions/{FunctionName}/policy",
-            },
-            Unimplemented {
-                name: "GetProvisionedConcurrencyConfig",
-                method: "GET",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
             },
             Unimplemented {
                 name: "GetResourcePolicy",
@@ -1610,11 +1997,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
             },
             Unimplemented {
-                name: "ListFunctionUrlConfigs",
-                method: "GET",
-                uri: "/2021-10-31/functions/{FunctionName}/urls",
-            },
-            Unimplemented {
                 name: "ListFunctionVersionsByCapacityProvider",
                 method: "GET",
                 uri: "/2025-11-30/capacity-providers/{CapacityProviderName}/function-versions",
@@ -1623,11 +2005,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "ListFunctionsByCodeSigningConfig",
                 method: "GET",
                 uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
-            },
-            Unimplemented {
-                name: "ListProvisionedConcurrencyConfigs",
-                method: "GET",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
             },
             Unimplemented {
                 name: "ListVersionsByFunction",
@@ -1650,11 +2027,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
             },
             Unimplemented {
-                name: "PutFunctionConcurrency",
-                method: "PUT",
-                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
                 name: "PutFunctionEventInvokeConfig",
                 method: "PUT",
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
@@ -1668,11 +2040,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "PutFunctionScalingConfig",
                 method: "PUT",
                 uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
-            },
-            Unimplemented {
-                name: "PutProvisionedConcurrencyConfig",
-                method: "PUT",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
             },
             Unimplemented {
                 name: "PutResourcePolicy",
@@ -1738,11 +2105,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "UpdateFunctionEventInvokeConfig",
                 method: "POST",
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
-            },
-            Unimplemented {
-                name: "UpdateFunctionUrlConfig",
-                method: "PUT",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
             },
         ],
     }
@@ -1879,6 +2241,27 @@ pub mod shapes {
             by_wire_name: &[1, 0],
             ..STRUCTURE
         }),
+        ..SHAPE
+    };
+    pub static AllowCredentials: Shape = Shape { name: "AllowCredentials", kind: Kind::Boolean, ..SHAPE };
+    pub static AllowMethodsList: Shape = Shape {
+        name: "AllowMethodsList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Method, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(6),
+        ..SHAPE
+    };
+    pub static AllowOriginsList: Shape = Shape {
+        name: "AllowOriginsList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Origin, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(100),
         ..SHAPE
     };
     pub static ApplicationLogLevel: Shape =
@@ -2046,6 +2429,37 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static Cors: Shape = Shape {
+        name: "Cors",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "AllowCredentials",
+                    wire_name: "AllowCredentials",
+                    shape: &AllowCredentials,
+                    ..MEMBER
+                },
+                Member { name: "AllowHeaders", wire_name: "AllowHeaders", shape: &HeadersList, ..MEMBER },
+                Member {
+                    name: "AllowMethods",
+                    wire_name: "AllowMethods",
+                    shape: &AllowMethodsList,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllowOrigins",
+                    wire_name: "AllowOrigins",
+                    shape: &AllowOriginsList,
+                    ..MEMBER
+                },
+                Member { name: "ExposeHeaders", wire_name: "ExposeHeaders", shape: &HeadersList, ..MEMBER },
+                Member { name: "MaxAge", wire_name: "MaxAge", shape: &MaxAge, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1, 2, 3, 4, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static CreateFunctionRequest: Shape = Shape {
         name: "CreateFunctionRequest",
         kind: Kind::Structure(Structure {
@@ -2140,10 +2554,100 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static CreateFunctionUrlConfigRequest: Shape = Shape {
+        name: "CreateFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 0, 4, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static CreateFunctionUrlConfigResponse: Shape = Shape {
+        name: "CreateFunctionUrlConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 4, 1, 0, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static DeadLetterConfig: Shape = Shape {
         name: "DeadLetterConfig",
         kind: Kind::Structure(Structure {
             members: &[Member { name: "TargetArn", wire_name: "TargetArn", shape: &ResourceArn, ..MEMBER }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteFunctionConcurrencyRequest: Shape = Shape {
+        name: "DeleteFunctionConcurrencyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &FunctionName,
+                ..MEMBER
+            }],
             by_wire_name: &[0],
             ..STRUCTURE
         }),
@@ -2189,6 +2693,31 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static DeleteFunctionUrlConfigRequest: Shape = Shape {
+        name: "DeleteFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static DeleteLayerVersionRequest: Shape = Shape {
         name: "DeleteLayerVersionRequest",
         kind: Kind::Structure(Structure {
@@ -2207,6 +2736,32 @@ pub mod shapes {
                     location: Location::Uri,
                     required: true,
                     shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteProvisionedConcurrencyConfigRequest: Shape = Shape {
+        name: "DeleteProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    required: true,
+                    shape: &Qualifier,
                     ..MEMBER
                 },
             ],
@@ -2779,6 +3334,78 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static FunctionUrl: Shape = Shape { name: "FunctionUrl", min: Some(40), max: Some(100), ..SHAPE };
+    pub static FunctionUrlAuthType: Shape =
+        Shape { name: "FunctionUrlAuthType", values: super::FunctionUrlAuthType::VALUES, ..SHAPE };
+    pub static FunctionUrlConfig: Shape = Shape {
+        name: "FunctionUrlConfig",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LastModifiedTime",
+                    wire_name: "LastModifiedTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[5, 4, 2, 1, 0, 6, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static FunctionUrlConfigList: Shape = Shape {
+        name: "FunctionUrlConfigList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &FunctionUrlConfig, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static FunctionUrlFunctionName: Shape = Shape {
+        name: "FunctionUrlFunctionName",
+        min: Some(1),
+        max: Some(140),
+        pattern: r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?",
+        ..SHAPE
+    };
+    pub static FunctionUrlQualifier: Shape = Shape {
+        name: "FunctionUrlQualifier",
+        min: Some(1),
+        max: Some(128),
+        pattern: r"((?!^\d+$)^[0-9a-zA-Z-_]+$)",
+        ..SHAPE
+    };
     pub static FunctionVersion: Shape =
         Shape { name: "FunctionVersion", values: super::FunctionVersion::VALUES, ..SHAPE };
     pub static FunctionVersionLatestPublished: Shape = Shape {
@@ -2816,6 +3443,36 @@ pub mod shapes {
                 Member { name: "AccountUsage", wire_name: "AccountUsage", shape: &AccountUsage, ..MEMBER },
             ],
             by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionConcurrencyRequest: Shape = Shape {
+        name: "GetFunctionConcurrencyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &FunctionName,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionConcurrencyResponse: Shape = Shape {
+        name: "GetFunctionConcurrencyResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "ReservedConcurrentExecutions",
+                wire_name: "ReservedConcurrentExecutions",
+                shape: &ReservedConcurrentExecutions,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -2886,6 +3543,78 @@ pub mod shapes {
                 Member { name: "Concurrency", wire_name: "Concurrency", shape: &Concurrency, ..MEMBER },
             ],
             by_wire_name: &[1, 4, 0, 2, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionUrlConfigRequest: Shape = Shape {
+        name: "GetFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionUrlConfigResponse: Shape = Shape {
+        name: "GetFunctionUrlConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LastModifiedTime",
+                    wire_name: "LastModifiedTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 4, 1, 0, 6, 5],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -3004,8 +3733,82 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static GetProvisionedConcurrencyConfigRequest: Shape = Shape {
+        name: "GetProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    required: true,
+                    shape: &Qualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetProvisionedConcurrencyConfigResponse: Shape = Shape {
+        name: "GetProvisionedConcurrencyConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "RequestedProvisionedConcurrentExecutions",
+                    wire_name: "RequestedProvisionedConcurrentExecutions",
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AvailableProvisionedConcurrentExecutions",
+                    wire_name: "AvailableProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllocatedProvisionedConcurrentExecutions",
+                    wire_name: "AllocatedProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Status",
+                    wire_name: "Status",
+                    shape: &ProvisionedConcurrencyStatusEnum,
+                    ..MEMBER
+                },
+                Member { name: "StatusReason", wire_name: "StatusReason", shape: &String, ..MEMBER },
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Timestamp, ..MEMBER },
+            ],
+            by_wire_name: &[2, 1, 5, 0, 3, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static Handler: Shape =
         Shape { name: "Handler", min: Some(0), max: Some(128), pattern: r"[^\s]+", ..SHAPE };
+    pub static Header: Shape =
+        Shape { name: "Header", min: Some(0), max: Some(1024), pattern: r".*", ..SHAPE };
+    pub static HeadersList: Shape = Shape {
+        name: "HeadersList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Header, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(100),
+        ..SHAPE
+    };
     pub static ImageConfig: Shape = Shape {
         name: "ImageConfig",
         kind: Kind::Structure(Structure {
@@ -3251,6 +4054,7 @@ pub mod shapes {
     };
     pub static InvocationType: Shape =
         Shape { name: "InvocationType", values: super::InvocationType::VALUES, ..SHAPE };
+    pub static InvokeMode: Shape = Shape { name: "InvokeMode", values: super::InvokeMode::VALUES, ..SHAPE };
     pub static InvokeResponseStreamUpdate: Shape = Shape {
         name: "InvokeResponseStreamUpdate",
         kind: Kind::Structure(Structure {
@@ -3693,6 +4497,56 @@ pub mod shapes {
     };
     pub static LicenseInfo: Shape =
         Shape { name: "LicenseInfo", min: Some(0), max: Some(512), pattern: r".*", ..SHAPE };
+    pub static ListFunctionUrlConfigsRequest: Shape = Shape {
+        name: "ListFunctionUrlConfigsRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListFunctionUrlConfigsResponse: Shape = Shape {
+        name: "ListFunctionUrlConfigsResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrlConfigs",
+                    wire_name: "FunctionUrlConfigs",
+                    required: true,
+                    shape: &FunctionUrlConfigList,
+                    ..MEMBER
+                },
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static ListFunctionsRequest: Shape = Shape {
         name: "ListFunctionsRequest",
         kind: Kind::Structure(Structure {
@@ -3856,6 +4710,55 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static ListProvisionedConcurrencyConfigsRequest: Shape = Shape {
+        name: "ListProvisionedConcurrencyConfigsRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxProvisionedConcurrencyConfigListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListProvisionedConcurrencyConfigsResponse: Shape = Shape {
+        name: "ListProvisionedConcurrencyConfigsResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "ProvisionedConcurrencyConfigs",
+                    wire_name: "ProvisionedConcurrencyConfigs",
+                    shape: &ProvisionedConcurrencyConfigList,
+                    ..MEMBER
+                },
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static ListTagsRequest: Shape = Shape {
         name: "ListTagsRequest",
         kind: Kind::Structure(Structure {
@@ -3924,12 +4827,24 @@ pub mod shapes {
         pattern: r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}",
         ..SHAPE
     };
+    pub static MaxAge: Shape =
+        Shape { name: "MaxAge", kind: Kind::Integer, min: Some(0), max: Some(86400), ..SHAPE };
+    pub static MaxItems: Shape =
+        Shape { name: "MaxItems", kind: Kind::Integer, min: Some(1), max: Some(50), ..SHAPE };
     pub static MaxLayerListItems: Shape =
         Shape { name: "MaxLayerListItems", kind: Kind::Integer, min: Some(1), max: Some(50), ..SHAPE };
     pub static MaxListItems: Shape =
         Shape { name: "MaxListItems", kind: Kind::Integer, min: Some(1), max: Some(10000), ..SHAPE };
+    pub static MaxProvisionedConcurrencyConfigListItems: Shape = Shape {
+        name: "MaxProvisionedConcurrencyConfigListItems",
+        kind: Kind::Integer,
+        min: Some(1),
+        max: Some(50),
+        ..SHAPE
+    };
     pub static MemorySize: Shape =
         Shape { name: "MemorySize", kind: Kind::Integer, min: Some(128), max: Some(32768), ..SHAPE };
+    pub static Method: Shape = Shape { name: "Method", min: Some(0), max: Some(6), pattern: r".*", ..SHAPE };
     pub static ModeNotSupportedException: Shape = Shape {
         name: "ModeNotSupportedException",
         kind: Kind::Structure(Structure {
@@ -3970,6 +4885,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static NonNegativeInteger: Shape =
+        Shape { name: "NonNegativeInteger", kind: Kind::Integer, min: Some(0), ..SHAPE };
     pub static NullableBoolean: Shape = Shape { name: "NullableBoolean", kind: Kind::Boolean, ..SHAPE };
     pub static NumericLatestPublishedOrAliasQualifier: Shape = Shape {
         name: "NumericLatestPublishedOrAliasQualifier",
@@ -3980,6 +4897,8 @@ pub mod shapes {
     };
     pub static OrganizationId: Shape =
         Shape { name: "OrganizationId", min: Some(0), max: Some(34), pattern: r"o-[a-z0-9]{10,32}", ..SHAPE };
+    pub static Origin: Shape =
+        Shape { name: "Origin", min: Some(1), max: Some(253), pattern: r".*", ..SHAPE };
     pub static PackageType: Shape =
         Shape { name: "PackageType", values: super::PackageType::VALUES, ..SHAPE };
     pub static PerExecutionEnvironmentMaxConcurrency: Shape = Shape {
@@ -4002,6 +4921,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PositiveInteger: Shape =
+        Shape { name: "PositiveInteger", kind: Kind::Integer, min: Some(1), ..SHAPE };
     pub static PreconditionFailedException: Shape = Shape {
         name: "PreconditionFailedException",
         kind: Kind::Structure(Structure {
@@ -4013,6 +4934,78 @@ pub mod shapes {
             error: Some(ErrorTrait { code: "PreconditionFailedException", status: 412, sender: true }),
             ..STRUCTURE
         }),
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyConfigList: Shape = Shape {
+        name: "ProvisionedConcurrencyConfigList",
+        kind: Kind::List {
+            item: &Member {
+                name: "member",
+                wire_name: "member",
+                shape: &ProvisionedConcurrencyConfigListItem,
+                ..MEMBER
+            },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyConfigListItem: Shape = Shape {
+        name: "ProvisionedConcurrencyConfigListItem",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "FunctionArn", wire_name: "FunctionArn", shape: &FunctionArn, ..MEMBER },
+                Member {
+                    name: "RequestedProvisionedConcurrentExecutions",
+                    wire_name: "RequestedProvisionedConcurrentExecutions",
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AvailableProvisionedConcurrentExecutions",
+                    wire_name: "AvailableProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllocatedProvisionedConcurrentExecutions",
+                    wire_name: "AllocatedProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Status",
+                    wire_name: "Status",
+                    shape: &ProvisionedConcurrencyStatusEnum,
+                    ..MEMBER
+                },
+                Member { name: "StatusReason", wire_name: "StatusReason", shape: &String, ..MEMBER },
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Timestamp, ..MEMBER },
+            ],
+            by_wire_name: &[3, 2, 0, 6, 1, 4, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyConfigNotFoundException: Shape = Shape {
+        name: "ProvisionedConcurrencyConfigNotFoundException",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Type", wire_name: "Type", shape: &String, ..MEMBER },
+                Member { name: "message", wire_name: "message", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            error: Some(ErrorTrait {
+                code: "ProvisionedConcurrencyConfigNotFoundException",
+                status: 404,
+                sender: true,
+            }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyStatusEnum: Shape = Shape {
+        name: "ProvisionedConcurrencyStatusEnum",
+        values: super::ProvisionedConcurrencyStatusEnum::VALUES,
         ..SHAPE
     };
     pub static PublishLayerVersionRequest: Shape = Shape {
@@ -4088,6 +5081,102 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PutFunctionConcurrencyRequest: Shape = Shape {
+        name: "PutFunctionConcurrencyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ReservedConcurrentExecutions",
+                    wire_name: "ReservedConcurrentExecutions",
+                    required: true,
+                    shape: &ReservedConcurrentExecutions,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutProvisionedConcurrencyConfigRequest: Shape = Shape {
+        name: "PutProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    required: true,
+                    shape: &Qualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ProvisionedConcurrentExecutions",
+                    wire_name: "ProvisionedConcurrentExecutions",
+                    required: true,
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutProvisionedConcurrencyConfigResponse: Shape = Shape {
+        name: "PutProvisionedConcurrencyConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "RequestedProvisionedConcurrentExecutions",
+                    wire_name: "RequestedProvisionedConcurrentExecutions",
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllocatedProvisionedConcurrentExecutions",
+                    wire_name: "AllocatedProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AvailableProvisionedConcurrentExecutions",
+                    wire_name: "AvailableProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Status",
+                    wire_name: "Status",
+                    shape: &ProvisionedConcurrencyStatusEnum,
+                    ..MEMBER
+                },
+                Member { name: "StatusReason", wire_name: "StatusReason", shape: &String, ..MEMBER },
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Timestamp, ..MEMBER },
+            ],
+            by_wire_name: &[1, 2, 5, 0, 3, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static Qualifier: Shape =
+        Shape { name: "Qualifier", min: Some(1), max: Some(128), pattern: r"(|[a-zA-Z0-9$_-]+)", ..SHAPE };
     pub static RecursiveInvocationException: Shape = Shape {
         name: "RecursiveInvocationException",
         kind: Kind::Structure(Structure {
@@ -4881,6 +5970,81 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[22, 19, 9, 3, 20, 7, 16, 14, 0, 2, 15, 10, 13, 18, 5, 12, 1, 8, 21, 17, 4, 11, 6],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static UpdateFunctionUrlConfigRequest: Shape = Shape {
+        name: "UpdateFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+                Member { name: "AuthType", wire_name: "AuthType", shape: &FunctionUrlAuthType, ..MEMBER },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 0, 4, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static UpdateFunctionUrlConfigResponse: Shape = Shape {
+        name: "UpdateFunctionUrlConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LastModifiedTime",
+                    wire_name: "LastModifiedTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 4, 1, 0, 6, 5],
             ..STRUCTURE
         }),
         ..SHAPE

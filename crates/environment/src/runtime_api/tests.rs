@@ -92,6 +92,7 @@ fn invocation(seed: u64) -> Invocation {
         invoked_function_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
         trace_header: None,
         tail: false,
+        permit: None,
     }
 }
 

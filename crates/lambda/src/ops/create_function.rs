@@ -53,6 +53,8 @@ pub(crate) async fn create_function(
         published: BTreeMap::new(),
         last_published: 0,
         tags,
+        capacity: Default::default(),
+        urls: BTreeMap::new(),
     };
     let qualifier = if publish {
         Qualifier::Version(function.publish(None, hearth_base::id::uuid(inner.rng.as_ref())))

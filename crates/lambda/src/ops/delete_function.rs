@@ -47,7 +47,11 @@ async fn delete_version(inner: &Inner, target: &Target, qualifier: &Qualifier) -
     inner
         .registry
         .update(&target.key, |function| match qualifier {
-            Qualifier::Version(number) => function.published.remove(number).map(drop).ok_or_else(not_found),
+            Qualifier::Version(number) => {
+                function.published.remove(number).ok_or_else(not_found)?;
+                function.forget(qualifier);
+                Ok(())
+            }
             _ => Err(not_found()),
         })
         .await?;
