@@ -4,6 +4,7 @@ use crate::configuration::{Configuration, Isolation};
 use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
+use crate::urls::Urls;
 use crate::wiring::{Assembly, Foundation, Places, clock, rng};
 use hearth_api::Dispatch;
 use hearth_gateway::{Gateway, Limits};
@@ -25,6 +26,7 @@ pub struct Running {
     home: Home,
     assembly: Mutex<Option<Assembly>>,
     lambda: RwLock<hearth_lambda::Service>,
+    invoke: RwLock<hearth_invoke::Service>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -101,6 +103,7 @@ impl Running {
         };
         Ok(Arc::new(Self {
             lambda: RwLock::new(assembly.lambda.clone()),
+            invoke: RwLock::new(assembly.invoke.clone()),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -123,6 +126,7 @@ impl Running {
             clock: clock(),
             rng: rng(),
             local: local::routes(self),
+            urls: Some(Arc::new(Urls(Arc::clone(self)))),
             hosts: Vec::new(),
             limits: Limits { grace: self.foundation.configuration.grace, ..Limits::default() },
         });
@@ -145,6 +149,11 @@ impl Running {
         self.lambda.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The data plane as it is now.
+    pub fn invoke(&self) -> hearth_invoke::Service {
+        self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Replaces every service by an empty one, and ends what ran in the old ones.
     pub async fn reset(&self) -> Result<(), ResetError> {
         if !self.is_ephemeral() {
@@ -158,6 +167,7 @@ impl Running {
             place.replace(Arc::clone(service));
         }
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
+        *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {

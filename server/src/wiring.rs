@@ -44,6 +44,8 @@ pub struct Assembly {
     pub services: Vec<Arc<dyn Dispatch>>,
     /// The control plane, for package downloads.
     pub lambda: hearth_lambda::Service,
+    /// The data plane, for function URLs.
+    pub invoke: hearth_invoke::Service,
     environments: Environments,
     logs_work: hearth_logs::Handle,
 }
@@ -110,11 +112,11 @@ impl Foundation {
         .await?;
         let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
         let services: Vec<Arc<dyn Dispatch>> = vec![
-            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
+            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sts_api::Dispatcher::new(Arc::new(hearth_iam::Sts))),
         ];
-        Ok(Assembly { services, lambda, environments, logs_work })
+        Ok(Assembly { services, lambda, invoke, environments, logs_work })
     }
 }
 

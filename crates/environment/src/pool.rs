@@ -151,11 +151,11 @@ impl Environments {
         definition: &Arc<Definition>,
         invocation: Invocation,
     ) -> Result<ResponseStream, Refusal> {
-        let (sink, pieces) = response_stream::channel();
+        let (sink, source) = response_stream::channel();
         let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation, Some(sink));
         // A task of its own: its time runs out whether or not the caller reads.
         let serving = self.pool.surroundings.tasks.spawn(serve);
-        ResponseStream::begin(pieces, serving).await
+        ResponseStream::begin(source, serving).await
     }
 
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.

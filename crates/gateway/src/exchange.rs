@@ -6,7 +6,7 @@ use crate::local::{self, LocalRequest};
 use crate::outbound::{OutboundBody, finish, plain};
 use crate::recognise::{NO_SERVICE, recognise};
 use crate::unabandoned::Unabandoned;
-use crate::{Gateway, browser};
+use crate::{Gateway, browser, urls};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use hearth_api::{Dispatch, Grant};
@@ -18,6 +18,7 @@ use hearth_wire::{
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,12 +27,22 @@ use tokio::sync::OwnedSemaphorePermit;
 const BLOCKING_BYTES: usize = 256 * 1024;
 
 /// A request while it is being answered.
-struct Exchange {
-    gateway: Arc<Gateway>,
-    origin: Origin,
-    request_id: RequestId,
+pub(crate) struct Exchange {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) peer: Peer,
+    pub(crate) request_id: RequestId,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    pub(crate) protocol: &'static str,
     /// The request; its body is empty until it is believed.
-    asked: Request,
+    pub(crate) asked: Request,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) origin: Origin,
+    /// Of user code, the loopback address: an environment has none.
+    pub(crate) address: IpAddr,
 }
 
 /// How a client and a service speak.
@@ -57,8 +68,9 @@ impl Gateway {
     pub(crate) async fn exchange(
         self: Arc<Self>,
         request: http::Request<Incoming>,
-        origin: Origin,
+        peer: Peer,
     ) -> http::Response<OutboundBody> {
+        let origin = peer.origin;
         let begun = self.clock.now();
         let request_id = RequestId::new(&*self.rng);
         let (parts, body) = request.into_parts();
@@ -66,7 +78,8 @@ impl Gateway {
         let (method, uri) = (parts.method.clone(), parts.uri.clone());
         let asked =
             Request { method: parts.method, uri: parts.uri, headers: parts.headers, body: Bytes::new() };
-        let exchange = Exchange { gateway: Arc::clone(&self), origin, request_id, asked };
+        let protocol = if parts.version == http::Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" };
+        let exchange = Exchange { gateway: Arc::clone(&self), peer, request_id, protocol, asked };
         let response = exchange.answer(&mut inbound).await;
         inbound.discard().await;
         let now = self.clock.now();
@@ -79,6 +92,11 @@ impl Gateway {
 
 impl Exchange {
     async fn answer(self, inbound: &mut Inbound) -> Response {
+        let Request { uri, headers, .. } = &self.asked;
+        // Pages of other sites may ask for a function URL: whether it answers them is for its own CORS to say.
+        if let Some(place) = urls::Place::of(uri, headers, &self.gateway.hosts) {
+            return urls::answer(self, place, inbound).await;
+        }
         if let Some(why) = browser::refusal(&self.asked.uri, &self.asked.headers, &self.gateway.hosts) {
             return plain(StatusCode::FORBIDDEN, why);
         }
@@ -128,7 +146,7 @@ impl Exchange {
     }
 
     async fn answer_locally(self, inbound: &mut Inbound) -> Response {
-        let Self { gateway, origin, mut asked, .. } = self;
+        let Self { gateway, peer: Peer { origin, .. }, mut asked, .. } = self;
         let name = browser::host_name(browser::authority(&asked.uri, &asked.headers));
         if !name.is_empty() && !browser::is_known(name, &gateway.hosts) {
             return plain(StatusCode::FORBIDDEN, "This server was reached under a name that is not its own.");
@@ -160,7 +178,7 @@ impl Exchange {
         signature: Signature,
         inbound: &mut Inbound,
     ) -> Result<Response, Failure> {
-        let Self { gateway, origin, request_id, asked } = self;
+        let Self { gateway, peer: Peer { origin, .. }, request_id, asked, .. } = self;
         let Speech { service, protocol } = speech;
         let Request { method, uri, headers, .. } = &asked;
         let claim = gateway
@@ -233,7 +251,7 @@ async fn handle(
 }
 
 /// A request whose answer streams is under way until the stream has ended.
-fn under_way(body: Body, permit: OwnedSemaphorePermit) -> Body {
+pub(crate) fn under_way(body: Body, permit: OwnedSemaphorePermit) -> Body {
     match body {
         Body::Bytes(_) => body,
         Body::Stream(stream) => Body::Stream(

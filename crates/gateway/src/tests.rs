@@ -145,6 +145,7 @@ impl Stage {
             clock,
             rng,
             local: local.into(),
+            urls: None,
             hosts: Vec::new(),
             limits,
         });

@@ -7,6 +7,7 @@ mod log_delivery;
 mod payload;
 mod streaming;
 mod synchronous;
+mod url;
 
 pub use log_delivery::{LogDelivery, Writers};
 pub use synchronous::Service;

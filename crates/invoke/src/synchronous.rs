@@ -19,12 +19,12 @@ use hearth_wire::Failure;
 use std::sync::Arc;
 
 /// When a throttled client may try again: rates are by the second.
-const RETRY_AFTER_SECONDS: &str = "1";
+pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 
 /// The data plane: the invoking part of the `Lambda` API.
 #[derive(Clone)]
 pub struct Service {
-    functions: Functions,
+    pub(crate) functions: Functions,
     pub(crate) environments: Environments,
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn refuse(refusal: Refusal) -> Failure {
 
 /// AWS: the words and the reason of a throttled call.
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors>
-pub(crate) fn throttled(throttle: Throttle) -> Failure {
+fn throttled(throttle: Throttle) -> Failure {
     TooManyRequestsException {
         retry_after_seconds: Some(RETRY_AFTER_SECONDS.to_owned()),
         r#type: Some("User".to_owned()),

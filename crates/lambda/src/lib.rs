@@ -31,7 +31,7 @@ use capacity::Capacities;
 use download::Downloads;
 use hearth_api::Grant;
 use hearth_api::lambda as api;
-use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_base::{BoxFuture, Clock, Rng, Timestamp};
 use hearth_environment::{Definition, Environments, Key, Meter, Provisioned, Runtimes};
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
@@ -232,6 +232,11 @@ impl Functions {
             None => Err(function_not_found(&arn, target.qualifier.as_ref())),
             Some(version) => Err(failures::not_invocable(version)),
         }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     /// The function URL of this id. Reads memory only.

@@ -37,6 +37,9 @@ pub struct Function {
     /// Function URLs by the qualifier they invoke: an alias, or `$LATEST` for the function itself.
     #[serde(default)]
     pub urls: BTreeMap<Qualifier, Url>,
+    /// The ids of URLs that are or were: one that is made again has the id that it had.
+    #[serde(default)]
+    pub url_ids: BTreeMap<Qualifier, String>,
 }
 
 /// Code and configuration of one version.

@@ -51,5 +51,6 @@ impl Function {
     pub fn forget(&mut self, qualifier: &Qualifier) {
         self.capacity.provisioned.remove(qualifier);
         self.urls.remove(qualifier);
+        self.url_ids.remove(qualifier);
     }
 }

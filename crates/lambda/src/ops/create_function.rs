@@ -55,6 +55,7 @@ pub(crate) async fn create_function(
         tags,
         capacity: Default::default(),
         urls: BTreeMap::new(),
+        url_ids: BTreeMap::new(),
     };
     let qualifier = if publish {
         Qualifier::Version(function.publish(None, hearth_base::id::uuid(inner.rng.as_ref())))

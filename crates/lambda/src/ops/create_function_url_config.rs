@@ -31,7 +31,7 @@ pub(crate) async fn create_function_url_config(
         created: now,
         last_modified: now,
     };
-    let (entry, ()) = inner
+    let (entry, shown) = inner
         .registry
         .update(&target.key, |function| {
             if !url::has(function, &qualifier) {
@@ -44,18 +44,19 @@ pub(crate) async fn create_function_url_config(
                      exists for this Lambda function"
                 )));
             }
-            function.urls.insert(qualifier.clone(), new.clone());
-            Ok(())
+            let id = function.url_ids.entry(qualifier.clone()).or_insert_with(|| new.id.clone()).clone();
+            let url = Url { id, ..new.clone() };
+            function.urls.insert(qualifier.clone(), url.clone());
+            Ok(url)
         })
         .await?;
     let function = entry.function();
-    let shown = &new;
     Ok(CreateFunctionUrlConfigResponse {
         function_url: Some(url::text(grant.endpoint(), &shown.id, &target.key.region)),
         function_arn: Some(url::arn(function, &qualifier)),
         auth_type: Some(url::auth_type(shown.auth)),
         cors: shown.cors.as_ref().map(url::cors),
         creation_time: Some(shown.created.date_time_millis()),
-        invoke_mode: Some(url::invoke_mode(shown)),
+        invoke_mode: Some(url::invoke_mode(&shown)),
     })
 }
