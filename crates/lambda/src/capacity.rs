@@ -49,13 +49,20 @@ impl Capacities {
         }
     }
 
-    /// What a function may run, and what is provisioned for it, is from now on what `after` says.
-    pub(crate) fn apply(&self, before: Option<&Entry>, after: &Entry) {
+    /// What a function may run is from now on what `after` says.
+    pub(crate) fn allow(&self, before: Option<&Entry>, after: &Entry) {
         let allowance = after.function().allowance();
         let former = before.map(|entry| entry.function().allowance()).unwrap_or_default();
         if allowance != former {
             after.meter.allow(&allowance);
         }
+    }
+
+    /// What is provisioned for a function is from now on what `after` says. A version that is not deployed yet gets its
+    /// environments when it is.
+    pub(crate) fn provision(&self, before: Option<&Entry>, after: &Entry) {
+        let allowance = after.function().allowance();
+        let former = before.map(|entry| entry.function().allowance()).unwrap_or_default();
         for (version, _) in &former.provisioned {
             let definition = before.and_then(|entry| entry.serving.get(&Qualifier::parse(version)?));
             if !allowance.provisioned.iter().any(|(kept, _)| kept == version)

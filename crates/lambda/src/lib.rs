@@ -3,18 +3,22 @@
 //! It owns what is wanted of each function and tells the data plane what to run ([`Functions`]). It refuses to run
 //! anything, and it refuses by name what a request asks for that Hearth cannot do yet.
 
+mod alias;
 mod capacity;
 mod deploy;
 mod download;
+mod event_invoke;
 mod failures;
 mod layer;
 mod model;
 mod naming;
 mod ops;
 mod package;
+mod permission;
 mod provisioned;
 mod registry;
 mod render;
+mod resource_policies;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -22,8 +26,9 @@ mod tree;
 mod url;
 
 pub use deploy::DeployError;
+pub use event_invoke::EventInvoke;
 pub use failures::function_not_found;
-pub use model::{Cors, Url, UrlAuth};
+pub use model::{Cors, RecursiveLoop, Url, UrlAuth};
 pub use naming::{FunctionKey, Target};
 pub use url::FunctionUrl;
 
@@ -31,7 +36,7 @@ use capacity::Capacities;
 use download::Downloads;
 use hearth_api::Grant;
 use hearth_api::lambda as api;
-use hearth_base::{BoxFuture, Clock, Rng, Timestamp};
+use hearth_base::{BoxFuture, Clock, Qualifier, Rng, Timestamp};
 use hearth_environment::{Definition, Environments, Key, Meter, Provisioned, Runtimes};
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
@@ -125,7 +130,7 @@ pub struct Functions {
 pub struct Invocable {
     /// What runs.
     pub definition: Arc<Definition>,
-    /// The version that runs: `$LATEST` or a number.
+    /// The version that runs: `$LATEST` or a number, also behind an alias.
     pub executed_version: String,
     /// The ARN as the caller named it, with the qualifier if there was one.
     pub invoked_arn: String,
@@ -169,6 +174,10 @@ impl Service {
             garbage: Arc::new(tokio::sync::Notify::new()),
         });
         deploy::resume(&inner).await;
+        // Only now is all code in its place.
+        for entry in inner.registry.all() {
+            inner.registry.capacities().provision(None, &entry);
+        }
         tokio::spawn(deploy::collect_garbage(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
@@ -214,22 +223,24 @@ impl Functions {
     /// # Errors
     /// AWS's not found, or a conflict while the function is being created or cannot run.
     pub fn invocable(&self, target: &Target) -> Result<Invocable, Failure> {
-        let qualifier = target.qualifier_or_latest();
         let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
-        let arn = target.key.arn();
-        if let Some(definition) = entry.serving.get(&qualifier) {
+        let function = entry.function();
+        let number = match target.qualifier_or_latest() {
+            Qualifier::Alias(name) => {
+                function.aliases.get(&name).map(|alias| alias.choose(self.inner.rng.as_ref()))
+            }
+            version => Some(version),
+        };
+        if let Some(definition) = number.as_ref().and_then(|number| entry.serving.get(number)) {
             return Ok(Invocable {
                 definition: Arc::clone(definition),
                 executed_version: definition.key.version.clone(),
-                invoked_arn: match &target.qualifier {
-                    Some(qualifier) => format!("{arn}:{qualifier}"),
-                    None => arn,
-                },
+                invoked_arn: target.arn(),
                 meter: Arc::clone(&entry.meter),
             });
         }
-        match entry.function().version(&qualifier) {
-            None => Err(function_not_found(&arn, target.qualifier.as_ref())),
+        match number.and_then(|number| function.version(&number)) {
+            None => Err(function_not_found(&target.key.arn(), target.qualifier.as_ref())),
             Some(version) => Err(failures::not_invocable(version)),
         }
     }
@@ -242,6 +253,23 @@ impl Functions {
     /// The function URL of this id. Reads memory only.
     pub fn url(&self, id: &str) -> Option<FunctionUrl> {
         url::find(&self.inner, id)
+    }
+
+    /// How asynchronous invocations of `target` are treated. Reads memory only.
+    ///
+    /// # Errors
+    /// AWS's not found.
+    pub fn event_invoke(&self, target: &Target) -> Result<EventInvoke, Failure> {
+        let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
+        Ok(EventInvoke::of(entry.function().event_invoke.get(&target.qualifier_or_latest())))
+    }
+
+    /// What is done about a function that calls itself by way of a queue. Reads memory only.
+    ///
+    /// # Errors
+    /// AWS's not found.
+    pub fn recursive_loop(&self, key: &FunctionKey) -> Result<RecursiveLoop, Failure> {
+        Ok(self.inner.registry.find(key, None)?.function().recursive_loop)
     }
 }
 
@@ -257,35 +285,57 @@ macro_rules! operations {
 
 operations! {
     add_layer_version_permission: AddLayerVersionPermissionRequest => api::AddLayerVersionPermissionResponse;
+    add_permission: AddPermissionRequest => api::AddPermissionResponse;
+    create_alias: CreateAliasRequest => api::AliasConfiguration;
     create_function: CreateFunctionRequest => api::FunctionConfiguration;
     create_function_url_config: CreateFunctionUrlConfigRequest => api::CreateFunctionUrlConfigResponse;
+    delete_alias: DeleteAliasRequest => ();
     delete_function: DeleteFunctionRequest => api::DeleteFunctionResponse;
+    delete_function_code_signing_config: DeleteFunctionCodeSigningConfigRequest => ();
     delete_function_concurrency: DeleteFunctionConcurrencyRequest => ();
+    delete_function_event_invoke_config: DeleteFunctionEventInvokeConfigRequest => ();
     delete_function_url_config: DeleteFunctionUrlConfigRequest => ();
     delete_layer_version: DeleteLayerVersionRequest => ();
     delete_provisioned_concurrency_config: DeleteProvisionedConcurrencyConfigRequest => ();
     get_account_settings: GetAccountSettingsRequest => api::GetAccountSettingsResponse;
+    get_alias: GetAliasRequest => api::AliasConfiguration;
     get_function: GetFunctionRequest => api::GetFunctionResponse;
+    get_function_code_signing_config: GetFunctionCodeSigningConfigRequest => api::GetFunctionCodeSigningConfigResponse;
     get_function_concurrency: GetFunctionConcurrencyRequest => api::GetFunctionConcurrencyResponse;
     get_function_configuration: GetFunctionConfigurationRequest => api::FunctionConfiguration;
+    get_function_event_invoke_config: GetFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
+    get_function_recursion_config: GetFunctionRecursionConfigRequest => api::GetFunctionRecursionConfigResponse;
     get_function_url_config: GetFunctionUrlConfigRequest => api::GetFunctionUrlConfigResponse;
     get_layer_version: GetLayerVersionRequest => api::GetLayerVersionResponse;
     get_layer_version_by_arn: GetLayerVersionByArnRequest => api::GetLayerVersionResponse;
     get_layer_version_policy: GetLayerVersionPolicyRequest => api::GetLayerVersionPolicyResponse;
+    get_policy: GetPolicyRequest => api::GetPolicyResponse;
     get_provisioned_concurrency_config: GetProvisionedConcurrencyConfigRequest => api::GetProvisionedConcurrencyConfigResponse;
+    get_runtime_management_config: GetRuntimeManagementConfigRequest => api::GetRuntimeManagementConfigResponse;
+    list_aliases: ListAliasesRequest => api::ListAliasesResponse;
+    list_function_event_invoke_configs: ListFunctionEventInvokeConfigsRequest => api::ListFunctionEventInvokeConfigsResponse;
     list_function_url_configs: ListFunctionUrlConfigsRequest => api::ListFunctionUrlConfigsResponse;
     list_functions: ListFunctionsRequest => api::ListFunctionsResponse;
     list_layer_versions: ListLayerVersionsRequest => api::ListLayerVersionsResponse;
     list_layers: ListLayersRequest => api::ListLayersResponse;
     list_provisioned_concurrency_configs: ListProvisionedConcurrencyConfigsRequest => api::ListProvisionedConcurrencyConfigsResponse;
     list_tags: ListTagsRequest => api::ListTagsResponse;
+    list_versions_by_function: ListVersionsByFunctionRequest => api::ListVersionsByFunctionResponse;
     publish_layer_version: PublishLayerVersionRequest => api::PublishLayerVersionResponse;
+    publish_version: PublishVersionRequest => api::FunctionConfiguration;
+    put_function_code_signing_config: PutFunctionCodeSigningConfigRequest => api::PutFunctionCodeSigningConfigResponse;
     put_function_concurrency: PutFunctionConcurrencyRequest => api::Concurrency;
+    put_function_event_invoke_config: PutFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
+    put_function_recursion_config: PutFunctionRecursionConfigRequest => api::PutFunctionRecursionConfigResponse;
     put_provisioned_concurrency_config: PutProvisionedConcurrencyConfigRequest => api::PutProvisionedConcurrencyConfigResponse;
+    put_runtime_management_config: PutRuntimeManagementConfigRequest => api::PutRuntimeManagementConfigResponse;
     remove_layer_version_permission: RemoveLayerVersionPermissionRequest => ();
+    remove_permission: RemovePermissionRequest => ();
     tag_resource: TagResourceRequest => ();
     untag_resource: UntagResourceRequest => ();
+    update_alias: UpdateAliasRequest => api::AliasConfiguration;
     update_function_code: UpdateFunctionCodeRequest => api::FunctionConfiguration;
     update_function_configuration: UpdateFunctionConfigurationRequest => api::FunctionConfiguration;
+    update_function_event_invoke_config: UpdateFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
     update_function_url_config: UpdateFunctionUrlConfigRequest => api::UpdateFunctionUrlConfigResponse;
 }

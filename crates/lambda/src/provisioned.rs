@@ -3,16 +3,19 @@
 //! It refuses to make environments: the data plane keeps as many as the function's record says.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html>
 
-use crate::Inner;
 use crate::capacity::{has_room, unreserved_min};
 use crate::failures::{function_not_found, invalid_parameter};
 use crate::model::{Function, Provision};
 use crate::naming::Target;
 use crate::registry::Entry;
+use crate::{Inner, alias};
 use hearth_api::lambda::ProvisionedConcurrencyStatusEnum as Status;
 use hearth_base::Qualifier;
 use hearth_environment::Account;
 use hearth_wire::Failure;
+
+/// So many that every version of an alias has a share, however small its weight.
+const WEIGHED: u32 = 100_000;
 
 /// How far a configuration is, in the members that every answer has.
 #[derive(Debug, Default)]
@@ -69,12 +72,11 @@ fn last_modified(provision: &Provision) -> String {
 /// # Errors
 /// AWS's, for `$LATEST` and for what is not there.
 pub(crate) fn version_or_alias(function: &Function, target: &Target) -> Result<Qualifier, Failure> {
-    let unpublished = || {
-        invalid_parameter(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-        )
-    };
     find(function, target, unpublished)
+}
+
+fn unpublished() -> Failure {
+    invalid_parameter("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
 }
 
 /// The same for requests that only look or take away.
@@ -90,7 +92,12 @@ pub(crate) fn version_or_alias_read(function: &Function, target: &Target) -> Res
 fn find(function: &Function, target: &Target, latest: impl Fn() -> Failure) -> Result<Qualifier, Failure> {
     match &target.qualifier {
         None | Some(Qualifier::Latest) => Err(latest()),
-        Some(qualifier) if function.shares(qualifier, 1).is_empty() => {
+        Some(Qualifier::Alias(name)) if !function.aliases.contains_key(name) => {
+            Err(alias::cannot_find(&function.arn(), name))
+        }
+        // An alias that points to what is not published.
+        Some(alias @ Qualifier::Alias(_)) if function.shares(alias, 1).is_empty() => Err(latest()),
+        Some(qualifier) if !function.has(qualifier) => {
             Err(function_not_found(&function.arn(), Some(qualifier)))
         }
         Some(qualifier) => Ok(qualifier.clone()),
@@ -122,12 +129,24 @@ pub(crate) fn check(
     }
 }
 
+/// Refuses to point an alias that has provisioned concurrency where it can have none.
+pub(crate) fn check_alias(function: &Function, name: &str) -> Result<(), Failure> {
+    let qualifier = Qualifier::Alias(name.to_owned());
+    if !function.capacity.provisioned.contains_key(&qualifier) {
+        return Ok(());
+    }
+    if function.shares(&qualifier, 1).is_empty() {
+        return Err(unpublished());
+    }
+    check_overlap(function, &qualifier)
+}
+
 /// No version may have provisioned concurrency twice: by its number, and by an alias, or by two aliases.
-pub(crate) fn check_overlap(function: &Function, qualifier: &Qualifier) -> Result<(), Failure> {
-    let own = function.shares(qualifier, 1);
+fn check_overlap(function: &Function, qualifier: &Qualifier) -> Result<(), Failure> {
+    let own = function.shares(qualifier, WEIGHED);
     let others = function.capacity.provisioned.keys().filter(|other| *other != qualifier);
     let overlaps = |other: &&Qualifier| {
-        let shares = function.shares(other, 1);
+        let shares = function.shares(other, WEIGHED);
         shares.iter().any(|(version, _)| own.iter().any(|(own, _)| own == version))
     };
     match (others.into_iter().find(overlaps), qualifier) {

@@ -5,12 +5,13 @@
 use crate::Inner;
 use crate::model::{self, Function};
 use crate::naming::{FunctionKey, Target};
+use crate::permission::Statement;
 use crate::registry::{Entry, key_of};
 use hearth_api::lambda as api;
 use hearth_base::{Qualifier, Region};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 /// The second label of every URL's host.
 const LABEL: &str = "lambda-url";
@@ -59,14 +60,19 @@ pub(crate) fn find(inner: &Inner, id: &str) -> Option<FunctionUrl> {
     let (key, qualifier) = inner.registry.urls().find(id)?;
     let entry = inner.registry.get(&key)?;
     let url = entry.function().urls.get(&qualifier)?.clone();
+    let is_public = is_public(entry.function(), &qualifier);
     let qualifier = Some(qualifier).filter(|qualifier| *qualifier != Qualifier::Latest);
-    let is_public = is_public(&entry, qualifier.as_ref());
     Some(FunctionUrl { target: Target { key, qualifier }, url, is_public })
 }
 
 /// Whether a function has what a URL would invoke: itself, or an alias.
-pub(crate) fn has(_function: &Function, qualifier: &Qualifier) -> bool {
-    *qualifier == Qualifier::Latest
+pub(crate) fn has(function: &Function, qualifier: &Qualifier) -> bool {
+    match qualifier {
+        Qualifier::Latest => true,
+        Qualifier::Alias(name) => function.aliases.contains_key(name),
+        // The model lets no number through.
+        Qualifier::Version(_) => false,
+    }
 }
 
 /// The ARN of what a URL invokes.
@@ -139,9 +145,11 @@ pub(crate) fn read_cors(cors: api::Cors) -> Option<model::Cors> {
     (read != model::Cors::default()).then_some(read)
 }
 
-/// Whether the policy of what a URL invokes has a statement that lets everyone invoke it by URL.
-fn is_public(_entry: &Arc<Entry>, _qualifier: Option<&Qualifier>) -> bool {
-    true
+/// Whether the policy of what a URL invokes has a statement that lets everyone invoke it by a URL that asks for no
+/// signature.
+fn is_public(function: &Function, qualifier: &Qualifier) -> bool {
+    let policy = function.policies.get(qualifier);
+    policy.into_iter().flat_map(|policy| &policy.statements).any(Statement::lets_everyone_invoke_by_url)
 }
 
 #[cfg(test)]

@@ -28,10 +28,22 @@ pub struct Provision {
 impl Function {
     /// What is provisioned for a qualifier, by published version: an alias with a weight has a share for each.
     pub fn shares(&self, qualifier: &Qualifier, requested: u32) -> Vec<(u64, u32)> {
-        match qualifier {
-            Qualifier::Version(number) if self.published.contains_key(number) => vec![(*number, requested)],
-            _ => Vec::new(),
-        }
+        let alias = match qualifier {
+            Qualifier::Version(number) if self.published.contains_key(number) => {
+                return vec![(*number, requested)];
+            }
+            Qualifier::Alias(name) => self.aliases.get(name),
+            _ => None,
+        };
+        let Some((Qualifier::Version(first), alias)) = alias.map(|alias| (&alias.version, alias)) else {
+            return Vec::new();
+        };
+        let Some(additional) = &alias.additional else { return vec![(*first, requested)] };
+        let second = (f64::from(requested) * additional.weight.clamp(0.0, 1.0)).round();
+        // Rounded, and not more than was requested: it fits.
+        let second = (second as u32).min(requested);
+        let shares = [(*first, requested - second), (additional.version, second)];
+        shares.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// What the function may use, and claims of its account.
@@ -45,12 +57,5 @@ impl Function {
         let provisioned =
             provisioned.into_iter().map(|(version, count)| (version.to_string(), count)).collect();
         Allowance { reserved: self.capacity.reserved, provisioned }
-    }
-
-    /// Forgets what was configured for a version or an alias that is no more.
-    pub fn forget(&mut self, qualifier: &Qualifier) {
-        self.capacity.provisioned.remove(qualifier);
-        self.urls.remove(qualifier);
-        self.url_ids.remove(qualifier);
     }
 }
