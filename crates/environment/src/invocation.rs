@@ -89,6 +89,8 @@ pub struct Report {
     pub billed: Duration,
     /// The initialisation, when this invocation was the first of its environment.
     pub init: Option<Duration>,
+    /// The restore, when this invocation was the first of an environment that was restored from a snapshot.
+    pub restore: Option<Duration>,
     /// The function's memory in MB.
     pub memory_size_mb: u32,
     /// The most memory the environment has used, in MB.

@@ -22,6 +22,7 @@ pub mod runtime;
 mod runtime_api;
 pub mod runtimes;
 pub mod sdk;
+mod telemetry;
 mod variables;
 
 pub use bootstrap::BootstrapError;

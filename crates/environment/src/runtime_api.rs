@@ -2,8 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 //!
 //! The other end is hostile: every size and count is bounded here, and a client that is slow or silent holds up nobody but
-//! its own environment, whose time is bounded elsewhere. The Extensions API is served beside it; the Logs and Telemetry
-//! APIs are refused.
+//! its own environment, whose time is bounded elsewhere. The APIs of extensions are served beside it.
 
 mod streamed;
 #[cfg(test)]
@@ -24,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Connections at once; the next one waits for an end.
 const CONNECTIONS_MAX: usize = 32;
@@ -55,6 +55,18 @@ struct State {
     answer: Option<Answer>,
     /// Where the response of the invocation at hand goes, if its caller takes it piece by piece.
     sink: Option<ResponseSink>,
+    times: Times,
+}
+
+/// When the runtime did what for the invocation at hand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Times {
+    /// Its response began.
+    pub(crate) responding: Option<Instant>,
+    /// Its response was whole.
+    pub(crate) responded: Option<Instant>,
+    /// It asked for more.
+    pub(crate) ready: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,8 +135,14 @@ enum Refused {
 
 impl RuntimeApi {
     pub(crate) fn new(extensions: Arc<Extensions>) -> Arc<Self> {
-        let state =
-            State { phase: Phase::Starting, offer: None, initialisation: None, answer: None, sink: None };
+        let state = State {
+            phase: Phase::Starting,
+            offer: None,
+            initialisation: None,
+            answer: None,
+            sink: None,
+            times: Times::default(),
+        };
         Arc::new(Self {
             state: Mutex::new(state),
             extensions,
@@ -175,9 +193,15 @@ impl RuntimeApi {
     pub(crate) fn offer(&self, offer: Offer) {
         let mut state = self.lock();
         state.answer = None;
+        state.times = Times::default();
         state.offer = Some(Box::new(offer));
         drop(state);
         self.offered.notify_one();
+    }
+
+    /// When the runtime did what for the invocation that was offered last.
+    pub(crate) fn times(&self) -> Times {
+        self.lock().times
     }
 
     /// Takes back what was offered, unless the runtime has taken it.
@@ -267,7 +291,10 @@ impl RuntimeApi {
                     state.initialisation = Some(Initialisation::Ready);
                     state.phase = Phase::Ready;
                 }
-                Phase::Answered(_) => state.phase = Phase::Ready,
+                Phase::Answered(_) => {
+                    state.phase = Phase::Ready;
+                    state.times.ready = Some(Instant::now());
+                }
                 // A runtime that lost its connection asks again.
                 Phase::Ready => {}
                 Phase::Invoking(_) | Phase::Answering(_) | Phase::Failed => {
@@ -299,6 +326,7 @@ impl RuntimeApi {
         match state.phase {
             Phase::Invoking(current) if current.to_string() == id => {
                 state.phase = Phase::Answering(current);
+                state.times.responding = Some(Instant::now());
                 Ok(current)
             }
             Phase::Answering(current) | Phase::Answered(current) if current.to_string() == id => {
@@ -396,6 +424,7 @@ impl Reading<'_> {
         {
             let mut state = self.api.lock();
             state.phase = Phase::Answered(self.id);
+            state.times.responded = Some(Instant::now());
             state.answer = Some(answer);
             state.sink = None;
         }

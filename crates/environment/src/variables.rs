@@ -13,6 +13,9 @@ pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Where the AWS SDKs find AWS.
 pub(crate) const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 
+/// Where runtimes find the pipe for messages in frames: `log/frame.rs`.
+pub(crate) const MESSAGES: &str = "_LAMBDA_TELEMETRY_LOG_FD";
+
 /// What starts the runtime in place of the platform.
 pub(crate) const EXEC_WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
@@ -64,6 +67,7 @@ pub(crate) fn variables(
     set("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
     set("AWS_SESSION_TOKEN", &credentials.session_token);
     variables.remove(RUNTIME_API);
+    variables.remove(MESSAGES);
     variables.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 

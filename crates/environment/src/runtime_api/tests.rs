@@ -21,8 +21,9 @@ impl Served {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let definition = Arc::new(crate::Definition::sample());
-        let extensions = Extensions::new(definition, Vec::new(), Arc::new(SeededRng::new(1)));
+        let log = crate::log::LogStream::sample();
+        let telemetry = log.begin_telemetry();
+        let extensions = Extensions::new((log, telemetry), Vec::new(), Arc::new(SeededRng::new(1)));
         let api = RuntimeApi::new(extensions);
         let task = {
             let api = Arc::clone(&api);

@@ -14,3 +14,4 @@ mod logs;
 mod pool;
 mod sdk;
 mod streaming;
+mod telemetry;
