@@ -5,6 +5,7 @@ use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
 use crate::{Error, Fault, fileaccess, kernel, socket};
+use rustix::io::FdFlags;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use std::convert::Infallible;
@@ -12,6 +13,9 @@ use std::ffi::{CString, OsStr};
 use std::io::{self, Write};
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+
+/// The least number of the descriptor for messages.
+const MESSAGES_MIN: i32 = 62;
 
 /// What the program's process gets from the first process of its cage.
 pub struct Start<'a> {
@@ -60,8 +64,10 @@ fn prepare(start: &Start<'_>) -> Result<(), Fault> {
 /// Lets the program inherit the pipe of its messages, under a number that a variable tells it.
 fn tell_messages(request: &mut Request, messages: Option<&OwnedFd>) -> Result<(), Fault> {
     if let (Some(variable), Some(messages)) = (request.messages.take(), messages) {
-        // Unlike what was received, a duplicate stays open over `execve`.
-        let inherited = rustix::io::dup(messages).map_err(fault("hand down", "the pipe of messages"))?;
+        // Unlike what was received it stays open over `execve`, under a number that no shell script takes for its own.
+        let inherited = rustix::io::fcntl_dupfd_cloexec(messages, MESSAGES_MIN)
+            .and_then(|inherited| rustix::io::fcntl_setfd(&inherited, FdFlags::empty()).map(|()| inherited))
+            .map_err(fault("hand down", "the pipe of messages"))?;
         let number = inherited.into_raw_fd();
         request.environment.push((variable, number.to_string().into()));
     }
