@@ -1,9 +1,11 @@
 """Extensions from layers that subscribe to the Telemetry API and the Logs API, and what reaches them."""
 
 import json
+import os
 import time
 
 import pytest
+import residue
 from functions import NODE, PYTHON, name_of
 from hearth import eventually
 from package import Executable, zip_of
@@ -195,6 +197,18 @@ def test_a_frozen_environment_is_told_when_it_thaws(subscribed):
     events = function.invoke({"wait": "platform.report"}).value
     report = next(event for event in events if event["type"] == "platform.report")
     assert report["came"] >= before
+
+
+def test_no_socket_outlives_its_environment(server, subscribed):
+    """A socket of the server keeps the network of the environment that it is of, for as long as it is open."""
+    if os.geteuid() != 0:
+        pytest.skip("only root sees whose a socket is")
+    function = subscribed(body={"types": ["function"]})
+    held = residue.networks_of_sockets(server.process.pid)
+    assert function.invoke({"print": ["one"], "wait": "function"}).value
+    assert residue.networks_of_sockets(server.process.pid) - held
+    function.client.delete_function(FunctionName=function.name)
+    eventually(lambda: residue.networks_of_sockets(server.process.pid) <= held, 10, "a network is left")
 
 
 def test_batches_have_the_size_that_was_asked_for(subscribed):

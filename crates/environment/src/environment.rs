@@ -8,6 +8,7 @@
 
 mod course;
 mod extended;
+mod restore;
 
 use crate::bootstrap::Bootstraps;
 use crate::cage::{Cage, CageError, Plan, extension_names};
@@ -20,10 +21,10 @@ use crate::platform::{Event, Phase, Status};
 use crate::response_stream::ResponseSink;
 use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
-use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
+use crate::{Credentials, Definition, InitializationType, LogFormat, Options, Resolved, sdk};
 use bytes::Bytes;
-use course::Course;
-use hearth_base::{RequestId, Timestamp, id, limits};
+use course::{Course, Starts};
+use hearth_base::{RequestId, Timestamp, id};
 use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,7 +172,7 @@ impl Environment {
     ) -> Result<Completion, Refusal> {
         let (id, tail) = (invocation.request_id, invocation.tail);
         let trace = invocation.trace_header.get_or_insert_with(|| self.trace_header()).clone();
-        let mut init = None;
+        let mut starts = Starts::default();
         if std::mem::replace(&mut self.new, false) {
             self.log.begin_telemetry();
             self.announce();
@@ -179,13 +180,16 @@ impl Environment {
                 self.log.begin_tail();
             }
             // A failure is in the log; the second try below decides.
-            init = self.initialise(Phase::Init, Duration::from_millis(limits::INIT_MS_MAX)).await?.ok();
+            starts = self
+                .initialise(Phase::Init, self.definition.initialization_limit())
+                .await?
+                .unwrap_or_default();
         } else if invocation.tail {
             self.log.begin_tail();
         }
         let began = Instant::now();
         let prepared = if self.cage.is_some() { Ok(()) } else { self.initialise_late(began).await? };
-        let course = Course::begin(id, trace, (init, began), &*self.surroundings.options.clock);
+        let course = Course::begin(id, trace, (starts, began), &*self.surroundings.options.clock);
         self.log.platform(&Event::Start { request_id: id, trace: &course.trace });
         let mut handed = match prepared {
             Ok(()) => self.hand_over(invocation, sink.clone(), began).await,
@@ -244,11 +248,7 @@ impl Environment {
     }
 
     /// Starts the runtime and waits until it asks for an invocation. After a fault there is no cage.
-    async fn initialise(
-        &mut self,
-        phase: Phase,
-        limit: Duration,
-    ) -> Result<Result<Duration, Fault>, Refusal> {
+    async fn initialise(&mut self, phase: Phase, limit: Duration) -> Result<Result<Starts, Fault>, Refusal> {
         // Many starts at once would only slow each other down, until all of them fail for want of time. One that
         // happens within an invocation has no time to wait.
         let turn = match phase {
@@ -283,10 +283,14 @@ impl Environment {
         }
         self.log.platform(&Event::InitReport { phase, duration, status: &status });
         self.log.close_telemetry();
-        if let Err(fault) = &result {
+        if let Err(fault) = result {
             self.reset(fault.shutdown_reason());
+            return Ok(Err(fault));
         }
-        Ok(result.map(|()| duration))
+        if self.definition.initialization == InitializationType::SnapStart {
+            return Ok(Ok(Starts { init: None, restore: Some(self.restore().await?) }));
+        }
+        Ok(Ok(Starts { init: Some(duration), restore: None }))
     }
 
     async fn start(&self) -> Result<Cage, CageError> {
@@ -328,13 +332,15 @@ impl Environment {
                 let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
                 match cage.api.last_initialisation() {
                     Some(failed @ Initialisation::Failed { .. }) => failed,
-                    Some(Initialisation::Ready) | None => return Err(Fault::exited(exit)),
+                    Some(Initialisation::Ready | Initialisation::Snapped) | None => {
+                        return Err(Fault::exited(exit));
+                    }
                 }
             }
             () = tokio::time::sleep_until(deadline) => return Err(Fault::timed_out(limit)),
         };
         match initialisation {
-            Initialisation::Ready => {
+            Initialisation::Ready | Initialisation::Snapped => {
                 // Told at once: extensions may wait for it before they are ready themselves.
                 cage.drain();
                 self.log.platform(&Event::InitRuntimeDone { phase, status: &Status::Success });
@@ -429,13 +435,13 @@ impl Environment {
     }
 
     fn report(&self, course: &Course, status: &Status) -> Report {
-        let (init, elapsed) = (course.init, course.began.elapsed());
+        let (Starts { init, restore }, elapsed) = (course.starts, course.began.elapsed());
         let duration = if *status == Status::Timeout { self.definition.timeout } else { elapsed };
         Report {
             duration,
-            billed: whole_milliseconds(duration + init.unwrap_or_default()),
+            billed: whole_milliseconds(duration + init.or(restore).unwrap_or_default()),
             init,
-            restore: None,
+            restore,
             memory_size_mb: self.definition.memory_mb,
             max_memory_used_mb: self.max_memory_used_mb(),
             log_stream: Arc::clone(self.log.name()),

@@ -6,6 +6,7 @@
 
 mod subscribe;
 
+use crate::Definition;
 use crate::log::LogStream;
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
@@ -142,6 +143,11 @@ impl Extensions {
         Arc::new(Self { log, telemetry, rng, state, offered: Notify::new(), changed: Notify::new() })
     }
 
+    /// The function that they extend.
+    pub(crate) fn definition(&self) -> &Definition {
+        self.log.definition()
+    }
+
     /// The names of the external ones.
     pub(crate) fn expected(&self) -> Vec<String> {
         self.lock().expected.clone()
@@ -271,7 +277,7 @@ impl Extensions {
         }
         let wants = |kind: &str| wanted.events.iter().any(|event| event == kind);
         let identifier = self.admit(name, wants("INVOKE"), wants("SHUTDOWN"))?;
-        let definition = self.log.definition();
+        let definition = self.definition();
         let key = &definition.key;
         let mut answered = serde_json::json!({
             "functionName": key.name, "functionVersion": key.version, "handler": definition.handler,

@@ -173,7 +173,7 @@ impl LogStream {
 
     /// One whose lines nobody keeps.
     #[cfg(test)]
-    pub(crate) fn sample() -> Arc<Self> {
+    pub(crate) fn sample(definition: Definition) -> Arc<Self> {
         struct Nowhere;
         impl LogSink for Nowhere {
             fn write(
@@ -186,8 +186,7 @@ impl LogStream {
             }
         }
         let writer = LogWriter::start(Arc::new(Nowhere));
-        let definition = Arc::new(Definition::sample());
-        Self::new(definition, "stream".into(), Arc::new(hearth_base::SystemClock), writer)
+        Self::new(Arc::new(definition), "stream".into(), Arc::new(hearth_base::SystemClock), writer)
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {

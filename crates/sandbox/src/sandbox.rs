@@ -113,23 +113,26 @@ impl Sandbox {
     /// else can be reached by it. Under [`Isolation::Process`](crate::Isolation::Process) that network is the host's. The
     /// cage's network lives for as long as the socket is open.
     ///
+    /// Waiting for it keeps nothing of the cage alive.
+    ///
     /// # Errors
     /// [`Error::Steer`] when the cage is gone or can have no more sockets.
-    pub async fn dial(&self) -> Result<OwnedFd, Error> {
+    pub fn dial(&self) -> impl Future<Output = Result<OwnedFd, Error>> + Send + use<> {
         let act = "open a socket in";
-        let failed = |error: io::Error| steer(act, Fault::at(act, "the cage")(error));
-        let receiver = {
+        let failed = move |error: io::Error| steer(act, Fault::at(act, "the cage")(error));
+        let (sender, receiver) = oneshot::channel();
+        let asked = {
             // Asked under the lock, so that the answers come in the order of the waiting.
             let mut waiting = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
-            socket::send(&self.channel, &cage::DIAL, &[], false).map_err(failed)?;
-            let (sender, receiver) = oneshot::channel();
-            waiting.push_back(sender);
-            receiver
+            socket::send(&self.channel, &cage::DIAL, &[], false).map(|()| waiting.push_back(sender))
         };
-        match receiver.await {
-            Ok(Some(socket)) => Ok(socket),
-            Ok(None) => Err(failed(io::Error::other("its first process could make none"))),
-            Err(_) => Err(failed(io::ErrorKind::BrokenPipe.into())),
+        async move {
+            asked.map_err(failed)?;
+            match receiver.await {
+                Ok(Some(socket)) => Ok(socket),
+                Ok(None) => Err(failed(io::Error::other("its first process could make none"))),
+                Err(_) => Err(failed(io::ErrorKind::BrokenPipe.into())),
+            }
         }
     }
 

@@ -8,12 +8,20 @@ use hearth_base::{Clock, RequestId, Timestamp};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What came before the first invocation of an environment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Starts {
+    /// What its initialisation took.
+    pub(super) init: Option<Duration>,
+    /// What its restore took, before which the initialisation was nobody's.
+    pub(super) restore: Option<Duration>,
+}
+
 pub(super) struct Course {
     pub(super) id: RequestId,
     /// `X-Amzn-Trace-Id`.
     pub(super) trace: String,
-    /// What the initialisation before it took.
-    pub(super) init: Option<Duration>,
+    pub(super) starts: Starts,
     pub(super) began: Instant,
     began_at: Timestamp,
     /// When the runtime had done its part, once that was told.
@@ -24,11 +32,11 @@ impl Course {
     pub(super) fn begin(
         id: RequestId,
         trace: String,
-        (init, began): (Option<Duration>, Instant),
+        (starts, began): (Starts, Instant),
         clock: &dyn Clock,
     ) -> Self {
         let began_at = clock.now();
-        Self { id, trace, init, began, began_at, runtime_done: None }
+        Self { id, trace, starts, began, began_at, runtime_done: None }
     }
 
     pub(super) fn done<'a>(&'a self, status: &'a Status, spans: &'a [Span]) -> Done<'a> {

@@ -217,9 +217,8 @@ impl Reach {
     }
 
     async fn connect(&self, port: u16) -> Result<TcpStream, Failed> {
-        let sandbox = self.sandbox.upgrade().ok_or("the cage is gone")?;
-        let socket = sandbox.dial().await?;
-        drop(sandbox);
+        let dialled = self.sandbox.upgrade().ok_or("the cage is gone")?.dial();
+        let socket = dialled.await?;
         let stream =
             TcpSocket::from_std_stream(socket.into()).connect((Ipv4Addr::LOCALHOST, port).into()).await?;
         // Batches are large: nothing is gained by waiting for more. A socket without the option only is slower.
