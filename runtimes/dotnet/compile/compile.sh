@@ -11,7 +11,8 @@ here=$(dirname "$0")
 framework=$1 output=$2 kind=$3
 shift 3
 
-contracts=$(find "$framework" -name '*.dll' ! -name 'System.Private.*' | sort)
+# Those of Windows refer to what is on no other system.
+contracts=$(find "$framework" -name '*.dll' ! -name 'System.Private.*' ! -name '*WindowsRuntime*' | sort)
 references=
 for path in $contracts "$framework"/System.Private.*.dll; do
   references="$references -r:$path"

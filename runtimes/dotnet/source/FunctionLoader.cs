@@ -25,7 +25,7 @@ namespace Hearth.Runtime
             Assembly assembly = LoadAssembly(name);
             Type type = assembly.GetType(name.Type) ?? throw new LambdaValidationException(
                 $"Unable to load type '{name.Type}' from assembly '{name.Assembly}'.");
-            MethodInfo method = FindByName(type, name) ?? FindBySignature(type, name) ?? throw new LambdaValidationException(
+            MethodInfo method = Find(type, name) ?? throw new LambdaValidationException(
                 $"Unable to find method '{name.Method}' in type '{name.Type}' from assembly '{name.Assembly}': "
                 + $"Found no methods matching method name '{name.Method}'.");
             Check(method);
@@ -51,7 +51,8 @@ namespace Hearth.Runtime
             }
         }
 
-        static MethodInfo FindByName(Type type, HandlerName name)
+        // By its name alone: a signature has spaces, which no handler may have.
+        static MethodInfo Find(Type type, HandlerName name)
         {
             for (Type at = type; at != null; at = at.BaseType)
             {
@@ -66,19 +67,6 @@ namespace Hearth.Runtime
                 catch (AmbiguousMatchException)
                 {
                     throw Overloaded(at, name);
-                }
-            }
-            return null;
-        }
-
-        static MethodInfo FindBySignature(Type type, HandlerName name)
-        {
-            for (Type at = type; at != null; at = at.BaseType)
-            {
-                MethodInfo method = at.GetMethods(Declared).FirstOrDefault(candidate => candidate.ToString() == name.Method);
-                if (method != null)
-                {
-                    return method;
                 }
             }
             return null;

@@ -1,4 +1,4 @@
-// The handler's name in its parts: `Assembly::Namespace.Type::Method`, where the method is a name or a whole signature.
+// The handler's name in its parts: `Assembly::Namespace.Type::Method`.
 // https://docs.aws.amazon.com/lambda/latest/dg/csharp-handler.html
 
 using System;
