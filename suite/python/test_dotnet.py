@@ -3,8 +3,11 @@
 Functions are compiled against stand-ins for AWS's packages, which cannot be fetched here, and are not run beside AWS's client.
 """
 
+import base64
+import io
 import json
 import re
+import zipfile
 
 import csharp
 import functions
@@ -107,7 +110,6 @@ def test_contexts(at):
     assert outcome.value == outcome.request_id
     assert at("Shapes::Both").invoke("name").value == f"name {function.name}"
     client_context = {"client": {"app_title": "title"}, "custom": {"key": "value", "number": 1}, "env": {"locale": "en"}}
-    import base64
     told = at("Surroundings::Context").invoke({}, ClientContext=base64.b64encode(json.dumps(client_context).encode()).decode())
     assert told.error is None, told
     value = told.value
@@ -237,6 +239,22 @@ def test_surroundings(at):
     assert at("Surroundings::Work").invoke("done").value == "done 20"
     lazy = at("Surroundings::Machine", Environment={"Variables": {}}).invoke("_HANDLER").value
     assert lazy["variable"] == "Cases::Cases.Surroundings::Machine"
+
+
+MAPPED_TWICE = """
+import mmap, os
+def handler(event, context):
+    file = os.memfd_create('doublemapper'); os.ftruncate(file, mmap.PAGESIZE)
+    written = mmap.mmap(file, mmap.PAGESIZE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    run = mmap.mmap(file, mmap.PAGESIZE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_EXEC)
+    written[:4] = b'code'
+    return run[:4].decode()
+"""
+
+
+def test_code_can_be_mapped_twice(deploy):
+    """From .NET 7 on, code is written to one mapping of a memory file and run from another. None so new can be had here."""
+    assert deploy(functions.PYTHON, MAPPED_TWICE).invoke().value == "code"
 
 
 def test_memory_is_bounded(at):
@@ -370,8 +388,6 @@ def test_incomplete_packages(deploy, files, handler, code, message):
 
 def test_wrappers(deploy, package):
     script = Executable('#!/bin/bash\nexport OWN=wrapped\nexec "$@"\n')
-    import io
-    import zipfile
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     function = deploy(
