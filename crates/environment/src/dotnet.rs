@@ -32,7 +32,6 @@ impl Start {
         let exec = std::iter::once("exec".into()).chain(arguments);
         Self::Program(program.to_path_buf(), exec.collect())
     }
-
 }
 
 /// The shell that says why nothing was started.
@@ -79,8 +78,7 @@ pub(crate) fn start(
 /// A handler without a colon names a program of its own: an assembly, or what was compiled for this machine.
 fn start_executable(definition: &Definition, directories: Directories<'_>, program: &Path) -> Start {
     let handler = definition.handler.as_str();
-    let assembly =
-        if handler.ends_with(".dll") { handler.to_owned() } else { format!("{handler}.dll") };
+    let assembly = if handler.ends_with(".dll") { handler.to_owned() } else { format!("{handler}.dll") };
     let shown = |name: &str| directories.task.join(name);
     if is_file_below(&definition.code, &assembly) {
         return Start::dotnet(program, [shown(&assembly).into()]);
@@ -89,8 +87,11 @@ fn start_executable(definition: &Definition, directories: Directories<'_>, progr
         return Start::Program(shown(handler), Vec::new());
     }
     let (assembly, binary) = (shown(&assembly), shown(handler));
-    let message =
-        format!("Error: executable assembly {} or binary {} not found.", assembly.display(), binary.display());
+    let message = format!(
+        "Error: executable assembly {} or binary {} not found.",
+        assembly.display(),
+        binary.display()
+    );
     Start::Refused(104, message)
 }
 
@@ -167,9 +168,9 @@ fn sets_heap_limit(definition: &Definition) -> bool {
     let configuration: serde_json::Value =
         read.ok().and_then(|_| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let properties = configuration.pointer("/runtimeOptions/configProperties");
-    properties.and_then(serde_json::Value::as_object).is_some_and(|properties| {
-        properties.keys().any(|name| name.starts_with("System.GC.HeapHardLimit"))
-    })
+    properties
+        .and_then(serde_json::Value::as_object)
+        .is_some_and(|properties| properties.keys().any(|name| name.starts_with("System.GC.HeapHardLimit")))
 }
 
 #[cfg(test)]
@@ -232,7 +233,8 @@ mod tests {
     fn words(start: &Start) -> String {
         match start {
             Start::Program(program, arguments) => {
-                let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+                let words =
+                    std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
                 words.map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
             }
             Start::Refused(code, message) => format!("{code} {message}"),
@@ -248,20 +250,26 @@ mod tests {
                 own.as_slice(),
                 None,
                 "A::N.T::M",
-                format!("/d/dotnet exec --depsfile /var/task/A.deps.json --runtimeconfig /var/task/A.runtimeconfig.json {run}"),
+                format!(
+                    "/d/dotnet exec --depsfile /var/task/A.deps.json --runtimeconfig /var/task/A.runtimeconfig.json {run}"
+                ),
             ),
             (
                 own.as_slice(),
                 Some("B.dll"),
                 "A::N.T::M",
-                format!("/d/dotnet exec --depsfile /var/task/B.deps.json --runtimeconfig /var/task/B.runtimeconfig.json {run}"),
+                format!(
+                    "/d/dotnet exec --depsfile /var/task/B.deps.json --runtimeconfig /var/task/B.runtimeconfig.json {run}"
+                ),
             ),
             // The only ones there are count for every assembly.
             (
                 &["C.deps.json", "C.runtimeconfig.json"],
                 None,
                 "A::N.T::M",
-                format!("/d/dotnet exec --depsfile /var/task/C.deps.json --runtimeconfig /var/task/C.runtimeconfig.json {run}"),
+                format!(
+                    "/d/dotnet exec --depsfile /var/task/C.deps.json --runtimeconfig /var/task/C.runtimeconfig.json {run}"
+                ),
             ),
             (&["A.dll"], None, "A", "/d/dotnet exec /var/task/A.dll".to_owned()),
             (&["A.dll"], None, "A.dll", "/d/dotnet exec /var/task/A.dll".to_owned()),
@@ -279,7 +287,9 @@ mod tests {
         let missing = "Error: .NET binaries for Lambda function are not correctly installed in the /var/task directory of the \
                        image when the image was built. The /var/task directory is missing the required";
         let absent = |name: &str| {
-            format!("104 Error: executable assembly /var/task/{name}.dll or binary /var/task/{name} not found.")
+            format!(
+                "104 Error: executable assembly /var/task/{name}.dll or binary /var/task/{name} not found."
+            )
         };
         for (files, handler, expected) in [
             (&[][..], "A::N.T::M", format!("105 {missing} .deps.json file.")),

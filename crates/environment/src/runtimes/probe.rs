@@ -85,14 +85,15 @@ pub(super) fn discover(options: &RuntimesOptions) -> (Vec<Interpreter>, Vec<Stri
         write_cache(path, &known);
     }
     icu::mark(&mut found);
-    found.dedup_by(|a, b| {
-        a.program == b.program && a.version == b.version && a.named_for == b.named_for
-    });
+    found.dedup_by(|a, b| a.program == b.program && a.version == b.version && a.named_for == b.named_for);
     (found, problems)
 }
 
 /// How badly a version suits a runtime: older ones after all newer ones, and the nearer before the farther.
-fn unsuited((major, minor, patch): (u16, u16, u16), wanted: (u16, u16)) -> (bool, u16, std::cmp::Reverse<u16>) {
+fn unsuited(
+    (major, minor, patch): (u16, u16, u16),
+    wanted: (u16, u16),
+) -> (bool, u16, std::cmp::Reverse<u16>) {
     let number = |(major, minor): (u16, u16)| major * 100 + minor;
     let distance = number((major, minor)).abs_diff(number(wanted));
     ((major, minor) < wanted, distance, std::cmp::Reverse(patch))
@@ -153,10 +154,14 @@ fn directories() -> Vec<PathBuf> {
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     found.extend(["/usr/local/bin".into(), "/usr/bin".into()]);
     found.extend(std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin")));
-    found.extend(["DOTNET_ROOT", "DOTNET_INSTALL_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from));
+    found.extend(
+        ["DOTNET_ROOT", "DOTNET_INSTALL_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from),
+    );
     found.extend(home.as_ref().map(|home| home.join(".dotnet")));
     // Where Microsoft's packages, Debian's and Fedora's, and its script for all users put it.
-    found.extend(["/usr/share/dotnet", "/usr/lib/dotnet", "/usr/lib64/dotnet", "/opt/dotnet"].map(PathBuf::from));
+    found.extend(
+        ["/usr/share/dotnet", "/usr/lib/dotnet", "/usr/lib64/dotnet", "/opt/dotnet"].map(PathBuf::from),
+    );
     let managers = [
         Some("/usr/lib/jvm".into()),
         root("SDKMAN_DIR", ".sdkman").map(|r| r.join("candidates/java")),

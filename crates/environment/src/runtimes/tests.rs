@@ -91,7 +91,11 @@ fn strict_machines_and_empty_ones_say_what_to_install() {
     for (runtimes, runtime, words) in [
         (&strict, "python3.12", ["pyenv install 3.12", "--strict-runtimes"]),
         (&machine(false), "dotnet10", ["no .NET 10.0 or later", "dotnet-runtime-10.0"]),
-        (&discovered(Vec::new(), false), "dotnetcore2.1", ["no .NET 3.1 or later", "--runtime dotnetcore2.1="]),
+        (
+            &discovered(Vec::new(), false),
+            "dotnetcore2.1",
+            ["no .NET 3.1 or later", "--runtime dotnetcore2.1="],
+        ),
         (&machine(false), "java25", ["no Java 25 or later", "openjdk-25-jre-headless"]),
         (&discovered(Vec::new(), false), "java8", ["no Java 17 or later", "--runtime java8="]),
         (&discovered(Vec::new(), false), "ruby3.3", ["no Ruby 3.3", "rbenv install 3.3"]),
