@@ -7,6 +7,7 @@
 mod bootstrap;
 mod cage;
 pub mod definition;
+mod dotnet;
 mod environment;
 mod extensions_api;
 mod failure;
