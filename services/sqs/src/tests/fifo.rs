@@ -63,7 +63,7 @@ async fn a_waiting_receiver_learns_that_a_group_is_free() {
 async fn duplicates_within_five_minutes_are_answered_with_the_first() {
     let world = World::new().await;
     world.create("f.fifo", &[FIFO, ("ContentBasedDeduplication", "true")]).await.unwrap();
-    let send = |body: &str, group: &str, id: Option<&str>| {
+    let send = |body: &'static str, group: &'static str, id: Option<&'static str>| {
         let (group, id) = (text(group), id.map(str::to_owned));
         world.send_with("f.fifo", body, |input| {
             input.message_group_id = group;
