@@ -115,6 +115,8 @@ def test_errors_have_the_codes_that_clients_know(sqs, queue):
         (lambda: sqs.send_message_batch(QueueUrl=url, Entries=[]), "AWS.SimpleQueueService.EmptyBatchRequest"),
         (lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle="x"), "ReceiptHandleIsInvalid"),
         (lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Colour": "red"}), "InvalidAttributeName"),
+        (lambda: sqs.delete_queue(QueueUrl=url + "x"), GONE),
+        (lambda: sqs.change_message_visibility(QueueUrl=url, ReceiptHandle="x", VisibilityTimeout=1), "ReceiptHandleIsInvalid"),
         (lambda: sqs.create_queue(QueueName=url.rsplit("/", 1)[1], Attributes={"DelaySeconds": "3"}), "QueueAlreadyExists"),
     ]
     for call, code in cases:
@@ -122,6 +124,17 @@ def test_errors_have_the_codes_that_clients_know(sqs, queue):
             call()
         assert raised.value.response["Error"]["Code"] == code
         assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_attributes_are_set(sqs, queue):
+    url = queue()
+    attributes = {"DelaySeconds": "1", "VisibilityTimeout": "2", "MessageRetentionPeriod": "60", "SqsManagedSseEnabled": "false"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes.items() <= shown.items()
+    sqs.send_message(QueueUrl=url, MessageBody="late")
+    assert counts(sqs, url) == [0, 0, 1]
+    assert sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"][0]["Body"] == "late"
 
 
 def test_a_large_message_and_a_large_batch(sqs, queue):

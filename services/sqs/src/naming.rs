@@ -48,14 +48,12 @@ impl QueueName {
         format!("{}/{}/{}", grant.endpoint().trim_end_matches('/'), self.account, self.name)
     }
 
-    /// The queue of a URL: of any host, since only the path names it.
+    /// The queue of a URL: of any host, since only the end of the path names it. The authoriser reads it in the same way.
     pub fn of_url(grant: &Grant, url: &str) -> Result<Self, Failure> {
         if url.is_empty() {
             return Err(missing("QueueUrl"));
         }
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let path = rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/');
-        let mut segments = path.rsplit('/');
+        let mut segments = url.rsplit('/');
         match (segments.next(), segments.next()) {
             (Some(name), Some(account))
                 if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) =>
