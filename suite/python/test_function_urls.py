@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import re
+import time
 from urllib.parse import urlsplit
 
 import functions
@@ -412,8 +413,6 @@ def test_a_streamed_response_begins_before_it_ends(streaming):
     assert answer.status == 418
     assert (answer.headers["X-Kind"], answer.headers["Content-Type"]) == ("tea", "text/event-stream")
     assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
-    import time
-
     assert answer.read(5) == b"first"
     began = time.monotonic()
     assert answer.read() == b"last"

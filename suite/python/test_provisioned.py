@@ -2,13 +2,14 @@
 
 import re
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 
 import functions
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from functions import PYTHON
-from hearth import Server, eventually
+from hearth import ONCE, Server, eventually
 from test_concurrency import throttled, unreserved
 
 # What the environment was made for, which one it is, and when it was.
@@ -92,10 +93,7 @@ def test_what_is_beyond_it_spills_over_and_counts_are_right_meanwhile(deploy):
     version = publish(function)
     provision(function, version, 2)
     ready(function, version)
-    with ExitStack() as stack:
-        from concurrent.futures import ThreadPoolExecutor
-
-        pool = stack.enter_context(ThreadPoolExecutor(3))
+    with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(function.invoke, {"seconds": 3}, Qualifier=version) for _ in range(2)]
         eventually(lambda: counts(standing(function, version)) == (2, 2, 0))
         third = function.invoke(Qualifier=version)
@@ -177,7 +175,7 @@ def test_an_initialisation_that_fails_is_told_and_not_tried_in_a_storm(deploy, l
     ready(function, working)
 
 
-def test_what_cannot_have_it(deploy, lambda_client):
+def test_what_cannot_have_it(deploy, lambda_client, server):
     function = deploy(PYTHON, KIND)
     version = publish(function)
     client = lambda_client
@@ -195,22 +193,12 @@ def test_what_cannot_have_it(deploy, lambda_client):
     assert refused(standing, function, version, code=missing) == said
     neither = "The function resource provided must be an alias or a published version."
     assert refused(standing, function, "$LATEST") == neither
-    with pytest.raises(ClientError, match="greater than or equal to 1"):
-        from botocore.config import Config
-
-        lax = client.meta.config.merge(Config(parameter_validation=False))
-        import boto3
-
-        boto3.client(
-            "lambda",
-            endpoint_url=client.meta.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=lax,
-        ).put_provisioned_concurrency_config(
-            FunctionName=function.name, Qualifier=version, ProvisionedConcurrentExecutions=0
-        )
+    for call in (client.list_provisioned_concurrency_configs, client.delete_provisioned_concurrency_config):
+        qualifier = {} if call == client.list_provisioned_concurrency_configs else {"Qualifier": "1"}
+        assert refused(lambda call=call, more=qualifier: call(FunctionName="nowhere", **more), code=not_found)
+    lax = server.client("lambda", config=ONCE.merge(Config(parameter_validation=False)))
+    none = functions.Function(lax, function.name)
+    assert "greater than or equal to 1" in refused(provision, none, version, 0, code="ValidationException")
 
 
 def test_no_version_has_it_twice(deploy):

@@ -8,6 +8,7 @@ mod bootstrap;
 mod cage;
 pub mod concurrency;
 pub mod definition;
+mod dotnet;
 mod environment;
 mod extensions_api;
 mod failure;
@@ -23,6 +24,7 @@ pub mod runtime;
 mod runtime_api;
 pub mod runtimes;
 pub mod sdk;
+mod telemetry;
 mod variables;
 
 pub use bootstrap::BootstrapError;
