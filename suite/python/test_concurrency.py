@@ -139,7 +139,7 @@ def test_a_reservation_of_zero_throttles_everything(deploy, lambda_client):
 
 
 def test_a_reservation_counts_all_versions_and_aliases_together(deploy, lambda_client):
-    function, other = deploy(NODE, HOLDS), deploy(CUSTOM, ECHO)
+    function, other = deploy(NODE, HOLDS, Timeout=30), deploy(CUSTOM, ECHO)
     version = lambda_client.publish_version(FunctionName=function.name)["Version"]
     lambda_client.get_waiter("function_active_v2").wait(FunctionName=function.name, Qualifier=version)
     lambda_client.create_alias(FunctionName=function.name, Name="live", FunctionVersion=version)
@@ -156,7 +156,7 @@ def test_an_account_has_so_much_and_no_more(nothing_left):
         client = server.client("lambda")
         limits = client.get_account_settings()["AccountLimit"]
         assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (2, 2)
-        first, second = (functions.create(client, NODE, functions.code(NODE, HOLDS)) for _ in range(2))
+        first, second = (functions.create(client, NODE, functions.code(NODE, HOLDS), Timeout=30) for _ in range(2))
         with held(first, 4_000), held(second, 4_000):
             assert throttled(first) == throttled(second) == UNRESERVED
             elsewhere = functions.create(

@@ -1,9 +1,11 @@
 //! The control plane on the in-memory engine: what clients are answered, and what is there after a restart.
 
 mod aliases;
+mod capacity;
 mod event_invoke;
 mod layers;
 mod policies;
+mod urls;
 mod versions;
 
 use super::*;
