@@ -402,7 +402,7 @@ impl Lease {
         slot.busy -= 1;
         if !slot.retired
             && !*draining
-            && (seat.is_none() || provisions.wants(&definition.key, environment.as_ref()))
+            && seat.as_ref().is_none_or(|seat| provisions.wants(&definition.key, environment.as_ref(), seat))
             && let Some(environment) = environment.take()
         {
             counts.idle += 1;

@@ -134,13 +134,14 @@ impl Provisions {
         self.0.values().flat_map(|provision| &provision.idle)
     }
 
-    /// Whether an environment that was in use is to be kept: it is initialised, and not one too many.
-    pub(super) fn wants(&self, key: &Key, environment: Option<&Environment>) -> bool {
+    /// Whether an environment that was in use is to be kept: it is initialised, has its place among those that are wanted
+    /// now, and is not one too many.
+    pub(super) fn wants(&self, key: &Key, environment: Option<&Environment>, seat: &Seat) -> bool {
         environment.is_some_and(Environment::is_initialised)
-            && self
-                .0
-                .get(key)
-                .is_some_and(|provision| provision.seats.load(Ordering::Relaxed) <= provision.wanted)
+            && self.0.get(key).is_some_and(|provision| {
+                Arc::ptr_eq(&provision.seats, &seat.0)
+                    && provision.seats.load(Ordering::Relaxed) <= provision.wanted
+            })
     }
 
     /// Where the idle ones of a definition are.
