@@ -9,13 +9,15 @@ use crate::unabandoned::Unabandoned;
 use crate::{Gateway, browser, urls};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
+use hearth_api::authorisation::Authorisation;
+use hearth_api::grant::Client;
 use hearth_api::{Dispatch, Grant};
 use hearth_base::{BoxFuture, RequestId, Rng};
 use hearth_iam::{Ask, Caller, Claim, Dialect, Head, Origin, PayloadDigest, Refusal, Signature, Verified};
 use hearth_wire::{
     Body, Failure, Protocol, Request, Response, Routed, Service, Value, fill_idempotency_tokens, validate,
 };
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -29,20 +31,13 @@ const BLOCKING_BYTES: usize = 256 * 1024;
 /// A request while it is being answered.
 pub(crate) struct Exchange {
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) peer: Peer,
+    pub(crate) origin: Origin,
+    pub(crate) address: Option<IpAddr>,
     pub(crate) request_id: RequestId,
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub(crate) protocol: &'static str,
     /// The request; its body is empty until it is believed.
     pub(crate) asked: Request,
-}
-
-/// Where a request comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer {
-    pub(crate) origin: Origin,
-    /// Of user code, the loopback address: an environment has none.
-    pub(crate) address: IpAddr,
 }
 
 /// How a client and a service speak.
@@ -68,9 +63,8 @@ impl Gateway {
     pub(crate) async fn exchange(
         self: Arc<Self>,
         request: http::Request<Incoming>,
-        peer: Peer,
+        (origin, address): (Origin, Option<IpAddr>),
     ) -> http::Response<OutboundBody> {
-        let origin = peer.origin;
         let begun = self.clock.now();
         let request_id = RequestId::new(&*self.rng);
         let (parts, body) = request.into_parts();
@@ -79,7 +73,7 @@ impl Gateway {
         let asked =
             Request { method: parts.method, uri: parts.uri, headers: parts.headers, body: Bytes::new() };
         let protocol = if parts.version == http::Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" };
-        let exchange = Exchange { gateway: Arc::clone(&self), peer, request_id, protocol, asked };
+        let exchange = Exchange { gateway: Arc::clone(&self), origin, address, request_id, protocol, asked };
         let response = exchange.answer(&mut inbound).await;
         inbound.discard().await;
         let now = self.clock.now();
@@ -146,7 +140,7 @@ impl Exchange {
     }
 
     async fn answer_locally(self, inbound: &mut Inbound) -> Response {
-        let Self { gateway, peer: Peer { origin, .. }, mut asked, .. } = self;
+        let Self { gateway, origin, mut asked, .. } = self;
         let name = browser::host_name(browser::authority(&asked.uri, &asked.headers));
         if !name.is_empty() && !browser::is_known(name, &gateway.hosts) {
             return plain(StatusCode::FORBIDDEN, "This server was reached under a name that is not its own.");
@@ -178,7 +172,7 @@ impl Exchange {
         signature: Signature,
         inbound: &mut Inbound,
     ) -> Result<Response, Failure> {
-        let Self { gateway, peer: Peer { origin, .. }, request_id, asked, .. } = self;
+        let Self { gateway, origin, address, request_id, asked, .. } = self;
         let Speech { service, protocol } = speech;
         let Request { method, uri, headers, .. } = &asked;
         let claim = gateway
@@ -195,6 +189,7 @@ impl Exchange {
         let endpoint = format!("http://{}", browser::authority(uri, headers)).into();
         let trace_header =
             headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok()).map(str::to_owned);
+        let user_agent = headers.get(USER_AGENT).and_then(|header| header.to_str().ok()).map(Box::from);
         let rng = Arc::clone(&gateway.rng);
         let large = body.len() >= BLOCKING_BYTES;
         let opening = Opening { speech, claim, digest, body, asked, routed, rng };
@@ -205,13 +200,26 @@ impl Exchange {
         };
         let Opened { caller, operation: index, input } = opened;
         let operation = &service.operations[index];
-        let grant = gateway.authority.authorise(caller, Ask { service, operation, request_id, endpoint })?;
+        let ask = Ask {
+            authorisation: authorisation(&*dispatch, index),
+            input: &input,
+            dialect: speech.dialect(),
+            request_id,
+            endpoint,
+            client: Client { address, user_agent },
+        };
+        let grant = gateway.authority.authorise(caller, ask)?;
         let grant = grant.traced(trace_header.as_deref());
         let (output, permit) = handle(dispatch, permit, Call { operation: index, grant, input }).await;
         let mut response = protocol.encode(service, operation, output?, request_id);
         response.body = under_way(response.body, permit);
         Ok(response)
     }
+}
+
+/// What the table says that an operation needs leave for.
+fn authorisation(dispatch: &dyn Dispatch, operation: usize) -> &'static Authorisation {
+    &dispatch.authorisation()[operation]
 }
 
 fn bound(claim: &Claim, speech: Speech, routed: Option<&Routed>) -> Bound {

@@ -1,14 +1,13 @@
 //! Connections: accepting them, serving HTTP/1.1 and HTTP/2 on each, and draining them at the end.
 
 use crate::Gateway;
-use crate::exchange::Peer;
 use hearth_iam::Origin;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +39,8 @@ impl Gateway {
                 Ok((stream, peer, place)) => {
                     let (gateway, draining) = (Arc::clone(&self), draining.clone());
                     connections.spawn(async move {
-                        let peer = Peer { origin: Origin::of(peer.ip()), address: peer.ip() };
-                        gateway.connection(stream, peer, Some(draining)).await;
+                        let whence = (Origin::of(peer.ip()), Some(peer.ip()));
+                        gateway.connection(stream, whence, Some(draining)).await;
                         drop(place);
                     });
                 }
@@ -71,12 +70,15 @@ impl Gateway {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer { origin, address: Ipv4Addr::LOCALHOST.into() };
-        self.connection(stream, peer, None).await;
+        self.connection(stream, (origin, None), None).await;
     }
 
-    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer, draining: Option<watch::Receiver<bool>>)
-    where
+    async fn connection<S>(
+        self: Arc<Self>,
+        stream: S,
+        whence: (Origin, Option<IpAddr>),
+        draining: Option<watch::Receiver<bool>>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let builder = self.builder();
@@ -85,7 +87,7 @@ impl Gateway {
         let service = service_fn(|request| {
             heard.store(true, Ordering::Relaxed);
             let gateway = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(gateway.exchange(request, peer).await) }
+            async move { Ok::<_, Infallible>(gateway.exchange(request, whence).await) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let (mut silence, mut draining) = (pin!(silence), pin!(drained(draining)));
@@ -94,7 +96,7 @@ impl Gateway {
             tokio::select! {
                 served = connection.as_mut() => {
                     if let Err(error) = served {
-                        tracing::debug!(error, origin = ?peer.origin, "a connection ended early");
+                        tracing::debug!(error, origin = ?whence.0, "a connection ended early");
                     }
                     return;
                 }

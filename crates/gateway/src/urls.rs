@@ -11,12 +11,13 @@ use crate::inbound::{Inbound, InboundError, Reading};
 use crate::limits::Bound;
 use crate::unabandoned::Unabandoned;
 use bytes::Bytes;
-use hearth_base::{AccountId, BoxFuture, RequestId};
-use hearth_iam::{Caller, Dialect, Head, PayloadDigest, Refusal, Signature};
+use hearth_api::grant::Client;
+use hearth_base::{BoxFuture, RequestId};
+use hearth_iam::{Access, Caller, Dialect, Head, PayloadDigest, Refusal, Signature};
 use hearth_wire::{Body, Request, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// The path below which URLs are served to clients that cannot resolve their hosts.
@@ -27,6 +28,11 @@ const LABEL: &str = "lambda-url";
 const ID_CHARS: usize = 32;
 /// AWS: the bound and the name are those of Invoke.
 const BOUND: Bound = Bound { bytes: 6_291_456, name: "InvokeFunction" };
+
+/// What a signer needs leave for, and the condition that goes with it.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>
+const ACTION: &str = "lambda:InvokeFunctionUrl";
+const AUTH_TYPE: (&str, &str) = ("lambda:functionurlauthtype", "AWS_IAM");
 
 /// What stands behind function URLs.
 pub trait FunctionUrls: Send + Sync + 'static {
@@ -46,8 +52,8 @@ pub enum Admission {
     Everyone,
     /// Only who signs may ask.
     Signers {
-        /// The account whose principals may.
-        account: AccountId,
+        /// The ARN of the function or alias that they need leave to invoke.
+        function: String,
         /// Whether the URL is meant for the web page that a browser's request comes from.
         page_allowed: bool,
     },
@@ -79,6 +85,8 @@ pub struct Signer {
     pub access_key_id: String,
     /// Whose it is.
     pub caller: Caller,
+    /// Whose it is, by the id that nobody else has.
+    pub user_id: String,
 }
 
 /// Which URL a request is for.
@@ -131,7 +139,7 @@ pub(crate) async fn answer(exchange: Exchange, place: Place, inbound: &mut Inbou
 }
 
 async fn serve(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Result<Response, Response> {
-    let Exchange { gateway, peer, request_id, protocol, mut asked, .. } = exchange;
+    let Exchange { gateway, origin, address, request_id, protocol, mut asked } = exchange;
     let Some(urls) = &gateway.urls else {
         return Err(message(StatusCode::NOT_FOUND, "Not Found"));
     };
@@ -142,7 +150,7 @@ async fn serve(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Resul
     let signing = match urls.admit(&place.id, &asked) {
         Admission::Answered(response) => return Ok(*response),
         Admission::Everyone => None,
-        Admission::Signers { account, page_allowed } => {
+        Admission::Signers { function, page_allowed } => {
             // Everybody knows the development key: a page could sign with it and have its visitor's browser ask.
             let refused = browser::refusal(&asked.uri, &asked.headers, &gateway.hosts).is_some();
             if refused && !page_allowed {
@@ -157,9 +165,9 @@ async fn serve(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Resul
                 return Err(message(StatusCode::FORBIDDEN, words));
             }
             let access_key_id = signature.scope.access_key_id.clone();
-            let claim = gateway.authority.claim(&head, signature, peer.origin);
+            let claim = gateway.authority.claim(&head, signature, origin);
             let claim = claim.map_err(|refusal| refused_signature(&refusal))?;
-            Some((claim, access_key_id, account))
+            Some((claim, access_key_id, function))
         }
     };
     let permit = Arc::clone(&gateway.requests)
@@ -173,17 +181,21 @@ async fn serve(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Resul
             asked.body = body;
             None
         }
-        Some((claim, access_key_id, account)) => {
+        Some((claim, access_key_id, function)) => {
             let verified = claim.verify(digest, body).map_err(|refusal| refused_signature(&refusal))?;
             asked.body = verified.body;
-            if verified.caller.principal.account() != Some(account) {
-                return Err(forbidden());
-            }
-            Some(Signer { access_key_id, caller: verified.caller })
+            let caller = verified.caller;
+            let agent = asked.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+            let client = Client { address, user_agent: agent.map(Box::from) };
+            let access = Access { keys: &[AUTH_TYPE], ..Access::new(ACTION, &function) };
+            gateway.authority.allow(&caller, &client, &access).map_err(|_| forbidden())?;
+            let user_id = gateway.authority.user_id(&caller.principal);
+            Some(Signer { access_key_id, caller, user_id })
         }
     };
     let Place { id, path } = place;
-    let source_ip = peer.address;
+    // Code in an environment comes from this machine.
+    let source_ip = address.unwrap_or(Ipv4Addr::LOCALHOST.into());
     let request = UrlRequest { id, request: asked, path, request_id, protocol, source_ip, signer };
     let answering = urls.answer(request);
     let work: BoxFuture<'static, _> = Box::pin(async move { (answering.await, permit) });

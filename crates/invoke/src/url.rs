@@ -58,7 +58,7 @@ impl Service {
             UrlAuth::None if found.is_public => Admission::Everyone,
             UrlAuth::None => answered(message(StatusCode::FORBIDDEN, "Forbidden")),
             UrlAuth::AwsIam => Admission::Signers {
-                account: found.target.key.account,
+                function: found.target.arn(),
                 page_allowed: cors.is_some_and(|cors| cors::allows(cors, &head.headers)),
             },
         }

@@ -17,7 +17,10 @@ impl FunctionUrls for Told {
         let page_allowed = head.headers.get("origin").is_some_and(|origin| origin == "https://good.test");
         match id {
             OPEN => Admission::Everyone,
-            SIGNED => Admission::Signers { account: AccountId::DEVELOPMENT, page_allowed },
+            SIGNED => Admission::Signers {
+                function: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
+                page_allowed,
+            },
             _ => Admission::Answered(Box::new(message(StatusCode::NOT_FOUND, "Not Found"))),
         }
     }
@@ -26,7 +29,8 @@ impl FunctionUrls for Told {
         let UrlRequest { id, request, path, protocol, source_ip, signer, .. } = asked;
         let signer = signer.map_or("nobody".to_owned(), |signer| signer.access_key_id);
         let (method, body) = (request.method, request.body.len());
-        let text = format!("{method} {path} of {id} by {signer} from {source_ip} over {protocol}, {body} bytes");
+        let text =
+            format!("{method} {path} of {id} by {signer} from {source_ip} over {protocol}, {body} bytes");
         let response = Response {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
@@ -59,8 +63,7 @@ async fn an_open_url_takes_whatever_comes_by_host_or_path() {
         .header("origin", "https://page.test")
         .header("sec-fetch-site", "cross-site");
     assert_eq!(stage.ask(&page.body("")).await.body, told("/x", 0), "pages are for its CORS to refuse");
-    let elsewhere =
-        ask("POST", &format!("/_hearth/url/{OPEN}/")).header("host", "evil.example.org").body("");
+    let elsewhere = ask("POST", &format!("/_hearth/url/{OPEN}/")).header("host", "evil.example.org").body("");
     assert_eq!(stage.ask(&elsewhere).await.status, 403, "under a name that is not ours");
 }
 
@@ -87,10 +90,7 @@ async fn a_url_for_signers_believes_only_them() {
     let good = stage.ask(&request().sign("test", "lambda")).await;
     assert_eq!(
         (good.status, good.body.as_str()),
-        (
-            200,
-            "POST /a of 11111111111111111111111111111111 by test from 127.0.0.1 over HTTP/1.1, 3 bytes"
-        )
+        (200, "POST /a of 11111111111111111111111111111111 by test from 127.0.0.1 over HTTP/1.1, 3 bytes")
     );
     let forbidden = "{\"Message\":\"Forbidden\"}";
     let tampered = request().sign("test", "lambda").body("xyz");

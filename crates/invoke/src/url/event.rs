@@ -4,7 +4,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hearth_api::Principal;
 use hearth_base::Timestamp;
 use hearth_gateway::{Signer, UrlRequest};
 use http::HeaderMap;
@@ -71,11 +70,11 @@ struct Authorizer<'a> {
 struct Iam<'a> {
     access_key: &'a str,
     account_id: String,
-    caller_id: String,
+    caller_id: &'a str,
     cognito_identity: Option<()>,
     principal_org_id: Option<()>,
     user_arn: String,
-    user_id: String,
+    user_id: &'a str,
 }
 
 /// The event as JSON.
@@ -129,19 +128,15 @@ fn account_of(signer: &Signer) -> String {
 
 fn authorizer(signer: &Signer) -> Authorizer<'_> {
     let caller = &signer.caller;
-    let id = match &caller.principal {
-        Principal::AssumedRole { role, session, .. } => format!("{role}:{session}"),
-        _ => caller.account.to_string(),
-    };
     Authorizer {
         iam: Iam {
             access_key: &signer.access_key_id,
             account_id: caller.account.to_string(),
-            caller_id: id.clone(),
+            caller_id: &signer.user_id,
             cognito_identity: None,
             principal_org_id: None,
             user_arn: caller.principal.arn(caller.region.partition()),
-            user_id: id,
+            user_id: &signer.user_id,
         },
     }
 }
@@ -244,6 +239,7 @@ fn is_text(content_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hearth_api::Principal;
     use hearth_base::{AccountId, RequestId, SeededRng};
     use hearth_iam::Caller;
     use hearth_wire::Request;
@@ -364,8 +360,9 @@ mod tests {
         let account = AccountId::DEVELOPMENT;
         let principal = Principal::AssumedRole { account, role: "r".into(), session: "s".into() };
         let region = "us-east-1".parse().unwrap();
-        let caller = Caller { principal, account, region };
-        let signer = Some(Signer { access_key_id: "ASIA1".to_owned(), caller });
+        let caller = Caller { principal, account, region, session: None };
+        let user_id = "AROA1:s".to_owned();
+        let signer = Some(Signer { access_key_id: "ASIA1".to_owned(), caller, user_id });
         let event = read(&UrlRequest { signer, ..asked("/", &[("authorization", "AWS4…")], b"") });
         assert_eq!(event["headers"].get("authorization"), None);
         let context = &event["requestContext"];
@@ -373,8 +370,8 @@ mod tests {
         assert_eq!(
             context["authorizer"]["iam"],
             json!({
-                "accessKey": "ASIA1", "accountId": "000000000000", "callerId": "r:s", "cognitoIdentity": null,
-                "principalOrgId": null, "userArn": "arn:aws:sts::000000000000:assumed-role/r/s", "userId": "r:s",
+                "accessKey": "ASIA1", "accountId": "000000000000", "callerId": "AROA1:s", "cognitoIdentity": null,
+                "principalOrgId": null, "userArn": "arn:aws:sts::000000000000:assumed-role/r/s", "userId": "AROA1:s",
             })
         );
     }

@@ -10,7 +10,10 @@ async fn reserve(service: &Service, name: &str, count: i64) -> Result<i64, Failu
         function_name: Some(name.to_owned()),
         reserved_concurrent_executions: Some(count),
     };
-    service.put_function_concurrency(grant(), input).await.map(|it| it.reserved_concurrent_executions.unwrap())
+    service
+        .put_function_concurrency(grant(), input)
+        .await
+        .map(|it| it.reserved_concurrent_executions.unwrap())
 }
 
 async fn provision(
@@ -129,7 +132,8 @@ async fn what_is_provisioned_follows_versions_aliases_and_restarts() {
     house.retired.1.lock().unwrap().clear();
     let service = house.open().await;
     assert_eq!(house.wanted(), versions(&[("1", 8)]), "they are made again by the next server");
-    let input = api::DeleteAliasRequest { function_name: Some("f".to_owned()), name: Some("live".to_owned()) };
+    let input =
+        api::DeleteAliasRequest { function_name: Some("f".to_owned()), name: Some("live".to_owned()) };
     service.delete_alias(grant(), input).await.unwrap();
     assert_eq!(house.wanted(), versions(&[]));
     assert_eq!(unreserved(&service).await, 1_000);
@@ -140,10 +144,8 @@ async fn a_configuration_goes_with_its_version() {
     let house = House::new();
     let service = two_versions(&house).await;
     provision(&service, "1", 3).await.unwrap();
-    let input = api::DeleteFunctionRequest {
-        function_name: Some("f".to_owned()),
-        qualifier: Some("1".to_owned()),
-    };
+    let input =
+        api::DeleteFunctionRequest { function_name: Some("f".to_owned()), qualifier: Some("1".to_owned()) };
     service.delete_function(grant(), input).await.unwrap();
     assert_eq!((house.wanted(), unreserved(&service).await), (versions(&[]), 1_000));
 }

@@ -35,7 +35,8 @@ async fn an_id_names_its_url_through_restarts_and_for_the_life_of_what_it_invoke
     service.delete_function_url_config(grant(), input).await.unwrap();
     assert!(functions.url(&own).is_none() && functions.url(&live).is_some());
     assert_eq!(id(&create(&service, None).await), own);
-    let input = api::DeleteAliasRequest { function_name: Some("f".to_owned()), name: Some("live".to_owned()) };
+    let input =
+        api::DeleteAliasRequest { function_name: Some("f".to_owned()), name: Some("live".to_owned()) };
     service.delete_alias(grant(), input).await.unwrap();
     assert!(functions.url(&live).is_none());
     let input = api::DeleteFunctionRequest { function_name: Some("f".to_owned()), qualifier: None };
@@ -87,8 +88,7 @@ async fn a_url_is_public_when_a_statement_says_so_of_the_same_qualifier() {
         number += 1;
         assert!(!functions.url(&live).unwrap().is_public, "after statement {number}");
     }
-    let enough =
-        api::AddPermissionRequest { function_url_auth_type: none, ..statement("f", Some("live")) };
+    let enough = api::AddPermissionRequest { function_url_auth_type: none, ..statement("f", Some("live")) };
     service.add_permission(grant(), enough).await.unwrap();
     assert!(functions.url(&live).unwrap().is_public);
 }
