@@ -12,7 +12,7 @@ use crate::bootstrap::Bootstraps;
 use crate::cage::{Cage, CageError, Plan, extension_names};
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
-use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
 use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
 use crate::platform::{Event, Phase, Status};
@@ -346,7 +346,8 @@ impl Environment {
         let (id, timeout) = (invocation.request_id, self.definition.timeout);
         let options = &self.surroundings.options;
         let left = timeout.saturating_sub(began.elapsed());
-        let trace_header = invocation.trace_header.clone().unwrap_or_else(|| self.trace_header());
+        let trace_header =
+            invocation.trace_header.clone().unwrap_or_else(|| new_trace(options.clock.now(), &*options.rng));
         let deadline_millis = options.clock.now().after(left).millis();
         // As late as can be: nothing of the function runs before its event is there.
         cage.rest.wake();
@@ -460,13 +461,6 @@ impl Environment {
         let now = self.cage.as_ref().and_then(Cage::memory_peak_bytes).unwrap_or(0);
         let bytes = now.max(self.memory_peak_bytes);
         u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.definition.memory_mb)
-    }
-
-    fn trace_header(&self) -> String {
-        let options = &self.surroundings.options;
-        let seconds = options.clock.now().seconds();
-        let (root, parent) = (id::random_hex(&*options.rng, 12), id::random_hex(&*options.rng, 8));
-        format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
     }
 
     /// Ends the processes and keeps `/tmp`. Extensions hear why.
