@@ -189,6 +189,9 @@ impl Lanes {
         let former = lane.place;
         let place = lane.place(now, share);
         if former == place {
+            if place == Place::Nowhere && lane.is_empty() {
+                self.lanes.remove(function);
+            }
             return;
         }
         lane.place = place;
@@ -204,10 +207,10 @@ impl Lanes {
                 self.later.insert((time, function.clone()));
             }
             Place::Ready => self.ready.push_back(function.clone()),
-            Place::Nowhere if lane.is_empty() => {
-                self.lanes.remove(function);
-            }
             Place::Nowhere => {}
+        }
+        if place == Place::Nowhere && self.lanes.get(function).is_some_and(Lane::is_empty) {
+            self.lanes.remove(function);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The turn of one event: it is run, and then it is over, tried again later, or given up and told of.
 
 use super::Inner;
-use super::event::{self, Event};
+use super::event::Event;
 use super::lanes::Turn;
 use super::record::{Concluded, Condition};
 use crate::lineage;
@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hearth_api::delivery::{self, Delivery, Extras, Sender, is_worth_another_try};
 use hearth_base::{RequestId, Timestamp};
 use hearth_environment::{Completion, Invocation, Outcome, new_trace};
-use hearth_lambda::{EventInvoke, FunctionKey, Invocable, Target};
-use hearth_store::{Expect, Key, Keyspace};
+use hearth_lambda::{EventInvoke, FunctionKey, Invocable, RecursiveLoop, Target};
+use hearth_store::{Key, Keyspace};
 use hearth_wire::Failure;
 use std::time::Duration;
 
@@ -60,11 +60,14 @@ pub async fn take(inner: &Inner, function: &FunctionKey, key: &Key) -> Turn {
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX / 2);
 
 impl Taken<'_> {
-    async fn run(self) -> Turn {
-        let Self { inner, function, event, .. } = &self;
+    async fn run(&self) -> Turn {
+        let Self { inner, function, event, .. } = self;
         let now = inner.clock.now();
         let target = self.target();
-        let settings = inner.runner.functions().event_invoke(&target);
+        let settings = match inner.runner.functions().event_invoke(&target) {
+            Ok(settings) => settings,
+            Err(failure) => return self.drop_event(&failure).await,
+        };
         let age_max = Duration::from_secs(settings.event_age_s.into());
         let age = now.since(event.header.accepted);
         if age >= age_max {
@@ -73,13 +76,12 @@ impl Taken<'_> {
         let latest = event.header.accepted.after(age_max);
         let invocable = match inner.runner.functions().invocable(&target) {
             Ok(invocable) => invocable,
-            Err(failure) if failure.status == 404 => return self.drop_event(&failure).await,
             Err(failure) => return self.defer(&failure, latest),
         };
         let trace = event.header.trace_header.clone();
         let trace = trace.unwrap_or_else(|| new_trace(now, &*inner.rng));
         let (trace, turns) = lineage::count(&trace, &function.arn());
-        if turns > lineage::TURNS_MAX && !invocable.recursion_allowed {
+        if turns > lineage::TURNS_MAX && settings.recursive_loop == RecursiveLoop::Terminate {
             inner.runner.metrics().of(function).recursion_dropped();
             return self.conclude(&settings, self.end(Condition::RecursiveInvocation, None)).await;
         }
@@ -134,7 +136,7 @@ impl Taken<'_> {
     }
 
     /// The function ran, well or not.
-    async fn ran(self, settings: &EventInvoke, completion: Completion, version: String) -> Turn {
+    async fn ran(&self, settings: &EventInvoke, completion: Completion, version: String) -> Turn {
         let outcome = completion.outcome;
         let failed = matches!(outcome, Outcome::Failed { .. });
         if !failed {
@@ -153,11 +155,12 @@ impl Taken<'_> {
     }
 
     /// Puts the event back under the time of its next attempt.
-    async fn try_again(mut self, wait: Duration) -> Turn {
+    async fn try_again(&self, wait: Duration) -> Turn {
         let due = self.inner.clock.now().after(wait);
-        self.event.header.failures += 1;
+        let mut event = self.event.clone();
+        event.header.failures += 1;
         let next = self.inner.key(self.function, due);
-        let batch = self.inner.batch().delete(self.key.clone()).put(next.clone(), self.event.write());
+        let batch = self.inner.batch().delete(self.key.clone()).put(next.clone(), event.write());
         match self.inner.store.commit(batch).await {
             Ok(_) => {
                 self.inner.lanes().arrive(self.function, next, self.inner.clock.now());
@@ -176,14 +179,14 @@ impl Taken<'_> {
     }
 
     /// The function is gone: there is nobody to tell.
-    async fn drop_event(self, failure: &Failure) -> Turn {
+    async fn drop_event(&self, failure: &Failure) -> Turn {
         tracing::info!(function = %self.function.arn(), %failure, "an event of a function that is gone is dropped");
         self.inner.runner.metrics().of(self.function).event_dropped();
         self.remove().await
     }
 
     /// Tells of the end of an event, and only then removes it.
-    async fn conclude(self, settings: &EventInvoke, end: End) -> Turn {
+    async fn conclude(&self, settings: &EventInvoke, end: End) -> Turn {
         let counters = self.inner.runner.metrics().of(self.function);
         let function_arn = self.qualified_arn(&end);
         let concluded = Concluded {
@@ -196,7 +199,7 @@ impl Taken<'_> {
         let succeeded = end.condition == Condition::Success;
         let destination = if succeeded { &settings.on_success } else { &settings.on_failure };
         if let Some(target) = destination {
-            let told = self.tell(target, &concluded).await;
+            let told = self.tell((target, settings), &concluded).await;
             if let Err(failure) = told {
                 tracing::warn!(%target, %failure, "a record was not delivered to the destination");
                 counters.destination_failed();
@@ -207,7 +210,7 @@ impl Taken<'_> {
             if let Some(target) = &settings.dead_letter {
                 let body = self.event.payload.clone();
                 let extras = Extras { attributes: concluded.dead_letter_attributes(), ..Extras::default() };
-                if let Err(failure) = self.deliver(target, body, extras).await {
+                if let Err(failure) = self.deliver((target, settings), body, extras).await {
                     tracing::warn!(%target, %failure, "an event was not delivered to the dead-letter queue");
                     counters.dead_letter_failed();
                 }
@@ -216,7 +219,11 @@ impl Taken<'_> {
         self.remove().await
     }
 
-    async fn tell(&self, target: &str, concluded: &Concluded<'_>) -> Result<(), Failure> {
+    async fn tell(
+        &self,
+        (target, settings): (&str, &EventInvoke),
+        concluded: &Concluded<'_>,
+    ) -> Result<(), Failure> {
         let outcome = if concluded.condition == Condition::Success { "Success" } else { "Failure" };
         let event = delivery::Event {
             source: "lambda".to_owned(),
@@ -224,13 +231,18 @@ impl Taken<'_> {
             resources: vec![target.to_owned(), concluded.function_arn.to_owned()],
         };
         let extras = Extras { event: Some(event), ..Extras::default() };
-        self.deliver(target, concluded.record(self.inner.clock.now()), extras).await
+        self.deliver((target, settings), concluded.record(self.inner.clock.now()), extras).await
     }
 
     /// Delivers in the name of the function's role, again when that may help.
-    async fn deliver(&self, target: &str, body: Bytes, extras: Extras) -> Result<(), Failure> {
+    async fn deliver(
+        &self,
+        (target, settings): (&str, &EventInvoke),
+        body: Bytes,
+        extras: Extras,
+    ) -> Result<(), Failure> {
         let sender = Sender::Role {
-            arn: self.inner.runner.functions().role(self.function),
+            arn: settings.role.clone(),
             session: self.function.name.as_str().into(),
         };
         let delivery = Delivery {
@@ -261,7 +273,7 @@ impl Taken<'_> {
         format!("{}:{}", self.function.arn(), asked.or(version).unwrap_or("$LATEST"))
     }
 
-    async fn remove(self) -> Turn {
+    async fn remove(&self) -> Turn {
         let batch = self.inner.batch().delete(self.key.clone());
         match self.inner.store.commit(batch).await {
             Ok(_) => Turn::Over,
