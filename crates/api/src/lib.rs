@@ -17,5 +17,5 @@ mod tests;
 pub use delivery::{Deliver, Delivery};
 pub use dispatch::Dispatch;
 pub use generated::*;
-pub use grant::{Grant, Principal};
+pub use grant::{Grant, Principal, Session};
 pub use slots::Document;

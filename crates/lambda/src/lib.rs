@@ -16,6 +16,7 @@ mod package;
 mod permission;
 mod registry;
 mod render;
+mod resource_policies;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 use crate::failures::invalid_parameter;
 use hearth_api::lambda::{AddPermissionRequest, FunctionUrlAuthType, errors};
 use hearth_base::{AccountId, Arn};
+use hearth_iam::policy::Document;
 use hearth_wire::Failure;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -144,7 +145,10 @@ impl Policy {
             )));
         }
         self.statements.push(statement);
-        let bytes = self.json(arn).len();
+        let json = self.json(arn);
+        // What the authoriser could not read would allow nothing, and nobody would be told.
+        Document::resource(&json).map_err(|_| invalid_principal())?;
+        let bytes = json.len();
         if bytes > POLICY_BYTES_MAX {
             return Err(errors::policy_length_exceeded(format!(
                 "The final policy size ({bytes}) is bigger than the limit ({POLICY_BYTES_MAX})."

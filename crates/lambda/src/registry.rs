@@ -6,6 +6,7 @@
 use crate::failures::{function_not_found, internal, update_in_progress};
 use crate::model::{Build, Function, LastUpdate, State, Version};
 use crate::naming::{FunctionKey, Target};
+use crate::resource_policies::{Documents, documents};
 use hearth_base::Qualifier;
 use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
@@ -27,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) record: Record<Function>,
     /// What each version that can be invoked runs; during an update, `$LATEST` still has what it had before.
     pub(crate) serving: HashMap<Qualifier, Arc<Definition>>,
+    /// Its resource policies, read.
+    pub(crate) policies: Arc<Documents>,
 }
 
 /// A version that a request named.
@@ -90,7 +93,8 @@ impl Registry {
             for (_, record) in page.records {
                 let serving = serving(&record.value, &code_dir, None);
                 served.extend(serving.values().map(Arc::downgrade));
-                entries.insert(key_of(&record.value), Arc::new(Entry { record, serving }));
+                let policies = documents(&record.value, None);
+                entries.insert(key_of(&record.value), Arc::new(Entry { record, serving, policies }));
             }
             token = page.next;
             if token.is_none() {
@@ -210,8 +214,10 @@ impl Registry {
 
     fn install(&self, key: FunctionKey, record: Record<Function>) -> Arc<Entry> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let serving = serving(&record.value, &self.code_dir, entries.get(&key).map(Arc::as_ref));
-        let entry = Arc::new(Entry { record, serving });
+        let before = entries.get(&key).map(Arc::as_ref);
+        let serving = serving(&record.value, &self.code_dir, before);
+        let policies = documents(&record.value, before);
+        let entry = Arc::new(Entry { record, serving, policies });
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         served.retain(|definition| definition.strong_count() > 0);
         let known: Vec<Weak<Definition>> = entry.serving.values().map(Arc::downgrade).collect();

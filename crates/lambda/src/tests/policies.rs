@@ -129,3 +129,40 @@ async fn what_belonged_to_an_alias_goes_with_it() {
         service.delete_alias(grant(), input).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_authoriser_finds_the_policy_of_an_arn_in_memory() {
+    let house = House::new();
+    let service = two_versions(&house).await;
+    service.create_alias(grant(), create_request("live", "1")).await.unwrap();
+    for qualifier in [None, Some("live")] {
+        service.add_permission(grant(), add_request("s", qualifier)).await.unwrap();
+    }
+    let service = house.open().await;
+    let functions = service.functions();
+    let sids = |arn: &str| {
+        let document = functions.resource_policy(arn)?;
+        Some(document.statements().iter().map(|each| each.sid().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    for (arn, expected) in [
+        (ARN.to_owned(), Some(vec!["s".to_owned()])),
+        (format!("{ARN}:live"), Some(vec!["s".to_owned()])),
+        (format!("{ARN}:1"), None),
+        (format!("{ARN}:dead"), None),
+        (ARN.replace("us-east-1", "eu-west-1"), None),
+        ("f".to_owned(), None),
+        ("arn:aws:s3:::b".to_owned(), None),
+    ] {
+        assert_eq!(sids(&arn), expected, "{arn}");
+    }
+    // A change of anything else keeps what was read; a change of the policy replaces it.
+    let before = functions.resource_policy(ARN).unwrap();
+    service.update_function_code(grant(), code_update("f", "three")).await.unwrap();
+    assert!(Arc::ptr_eq(&before, &functions.resource_policy(ARN).unwrap()));
+    service.add_permission(grant(), add_request("t", None)).await.unwrap();
+    assert_eq!(sids(ARN).unwrap(), ["s", "t"]);
+    for id in ["s", "t"] {
+        service.remove_permission(grant(), remove_request(id, None)).await.unwrap();
+    }
+    assert_eq!(sids(ARN), None);
+}
