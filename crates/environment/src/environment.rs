@@ -52,6 +52,8 @@ pub(crate) struct Surroundings {
     pub(crate) deaths: Arc<Notify>,
     /// A permit for each start that goes on now.
     pub(crate) starts: Arc<Semaphore>,
+    /// Permits that `starts` has when nothing starts.
+    pub(crate) starts_max: usize,
     pub(crate) tasks: Handle,
 }
 

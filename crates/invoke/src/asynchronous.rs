@@ -183,6 +183,7 @@ async fn work(inner: Arc<Inner>) {
 
 fn begin_turns(inner: &Arc<Inner>) {
     let now = inner.clock.now();
+    inner.lanes().allow_growth(!inner.runner.is_starting());
     loop {
         // The lock is not held while a task is spawned.
         let Some(step) = inner.lanes().next(now) else { return };

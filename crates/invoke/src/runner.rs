@@ -47,6 +47,11 @@ impl Runner {
         &self.metrics
     }
 
+    /// Whether environments are being started.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.environments.is_starting()
+    }
+
     /// Runs an invocation to its end.
     pub(crate) async fn run(&self, prepared: Prepared) -> Result<Completion, Admission> {
         let Prepared { function, definition, invocation, .. } = prepared;

@@ -16,7 +16,8 @@ const WINDOW: usize = 256;
 const WINDOW_LOW: usize = WINDOW / 4;
 /// Invocations of one function at once when its events begin to come.
 const START: usize = 10;
-/// What every second of waiting for a place adds to that, also when none of them ends.
+/// What every second of waiting for a place adds to that, as long as the machine is not at work on starting environments: more
+/// of them would only make each start later.
 const GROWTH: usize = 10;
 const GROWTH_INTERVAL: Duration = Duration::from_secs(1);
 /// Throttles and faults of the system are waited out for this long at first, then twice as long each time.
@@ -56,6 +57,7 @@ pub struct Lanes {
     later: BTreeSet<(Timestamp, FunctionKey)>,
     running: usize,
     running_max: usize,
+    may_grow: bool,
 }
 
 #[derive(Debug)]
@@ -96,7 +98,13 @@ impl Lanes {
             later: BTreeSet::new(),
             running: 0,
             running_max,
+            may_grow: true,
         }
+    }
+
+    /// Whether the machine has room for more environments at this time.
+    pub fn allow_growth(&mut self, allow: bool) {
+        self.may_grow = allow;
     }
 
     /// A function has stored events that have not been looked at.
@@ -184,10 +192,10 @@ impl Lanes {
 
     /// Puts a lane where it belongs now, and forgets it when it is empty.
     fn place(&mut self, function: &FunctionKey, now: Timestamp) {
-        let share = self.share();
+        let (share, may_grow) = (self.share(), self.may_grow);
         let Some(lane) = self.lanes.get_mut(function) else { return };
         let former = lane.place;
-        let place = lane.place(now, share);
+        let place = lane.place((now, share), may_grow);
         if former == place {
             if place == Place::Nowhere && lane.is_empty() {
                 self.lanes.remove(function);
@@ -274,7 +282,7 @@ impl Lane {
         self.more && !self.reading && self.window.len() < WINDOW_LOW
     }
 
-    fn place(&mut self, now: Timestamp, share: usize) -> Place {
+    fn place(&mut self, (now, share): (Timestamp, usize), may_grow: bool) -> Place {
         let paused_until = self.paused_until.filter(|until| *until > now);
         let not_before = |time: Timestamp| paused_until.map_or(time, |until| until.max(time));
         if self.wants_to_read() {
@@ -293,11 +301,14 @@ impl Lane {
         if due > now || self.limit >= share {
             return Place::Nowhere;
         }
-        let since = *self.held_since.get_or_insert(now);
+        let mut since = *self.held_since.get_or_insert(now);
         if now.since(since) >= GROWTH_INTERVAL {
+            since = now;
             self.held_since = Some(now);
-            self.limit += GROWTH;
-            return Place::Ready;
+            if may_grow {
+                self.limit += GROWTH;
+                return Place::Ready;
+            }
         }
         Place::Later(since.after(GROWTH_INTERVAL))
     }
@@ -321,7 +332,6 @@ impl Lane {
         self.running.remove(&key);
         match turn {
             Turn::Over => {
-                self.limit += 1;
                 self.backoff = Duration::ZERO;
                 self.paused_until = None;
             }

@@ -53,7 +53,7 @@ fn a_function_never_has_all_places() {
 }
 
 #[test]
-fn more_run_at_once_as_time_goes_by_and_as_they_end() {
+fn more_run_at_once_as_time_goes_by_if_the_machine_can() {
     let mut lanes = Lanes::new(10_000);
     (0..200).for_each(|id| lanes.arrive(&function("f"), key("f", 1, id), at_ms(1)));
     let first = run(&mut lanes, 1);
@@ -62,7 +62,11 @@ fn more_run_at_once_as_time_goes_by_and_as_they_end() {
     assert_eq!(run(&mut lanes, 1_001).len(), GROWTH);
     let (function, key) = first[0].clone();
     lanes.finish(&function, key, (Turn::Over, at_ms(1_002)));
-    assert_eq!(run(&mut lanes, 1_002).len(), 2, "one in its place and one more");
+    assert_eq!(run(&mut lanes, 1_002).len(), 1, "one in its place");
+    lanes.allow_growth(false);
+    assert_eq!(run(&mut lanes, 5_000), []);
+    lanes.allow_growth(true);
+    assert_eq!(run(&mut lanes, 6_000).len(), GROWTH);
 }
 
 #[test]
