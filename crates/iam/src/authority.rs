@@ -42,6 +42,8 @@ pub struct Caller {
     pub account: AccountId,
     /// The region of the signature's scope.
     pub region: Region,
+    /// What its session carries; none when its credentials are long-term ones.
+    pub session: Option<Arc<hearth_api::Session>>,
 }
 
 /// What a caller asks for.
@@ -95,8 +97,9 @@ impl Authority {
         })?;
         let account = found.principal.account().ok_or(Refusal::UnknownKey)?;
         let key = self.keys.get(&found.secret, scope);
+        self.credentials.note_use(scope);
         let mut claim = Claim {
-            caller: Caller { principal: found.principal, account, region },
+            caller: Caller { principal: found.principal, account, region, session: found.session },
             before_payload: request_before_payload(head, &signature),
             payload: Payload::of(head, &signature)?,
             key,
@@ -152,7 +155,7 @@ impl Authority {
     /// # Errors
     /// AWS's AccessDenied, naming the principal and the action.
     pub fn authorise(&self, caller: Caller, ask: Ask) -> Result<Grant, Failure> {
-        let Caller { principal, account, region } = caller;
+        let Caller { principal, account, region, session } = caller;
         let allowed = match &principal {
             Principal::Root(of)
             | Principal::User { account: of, .. }
@@ -164,7 +167,7 @@ impl Authority {
             return Err(access_denied(&principal, &region, &ask));
         }
         let Ask { request_id, endpoint, .. } = ask;
-        Ok(Grant::issue(GrantParts { principal, account, region, request_id, endpoint }))
+        Ok(Grant::issue(GrantParts { principal, account, region, request_id, endpoint }).in_session(session))
     }
 
     /// Leave for a service, such as `lambda.amazonaws.com`, to make one call in its own name.
