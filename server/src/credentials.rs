@@ -89,8 +89,12 @@ impl fmt::Display for RootKeyError {
                 "there is a root key already, {id}; its secret cannot be shown again. `hearth credentials rotate` makes \
                  another in its place"
             ),
-            Self::Missing => f.write_str("there is no root key yet: make one with `hearth credentials create`"),
-            Self::Ephemeral => f.write_str("a server with --ephemeral keeps nothing, and so no root key: name a --data-dir"),
+            Self::Missing => {
+                f.write_str("there is no root key yet: make one with `hearth credentials create`")
+            }
+            Self::Ephemeral => {
+                f.write_str("a server with --ephemeral keeps nothing, and so no root key: name a --data-dir")
+            }
         }
     }
 }
@@ -133,9 +137,11 @@ impl Stored {
     fn write(&self, data_dir: &Path) -> Result<(), RootKeyError> {
         let path = data_dir.join(FILE);
         let aside = path.with_extension("new");
-        let text = serde_json::to_vec_pretty(self).map_err(|error| RootKeyError::Damaged(path.clone(), error))?;
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|error| RootKeyError::Damaged(path.clone(), error))?;
         let written = (|| {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&aside, &path)?;
@@ -146,25 +152,21 @@ impl Stored {
 }
 
 /// What `hearth credentials` is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Act {
-    /// Tell which key there is.
-    Show,
-    /// Make the first key.
+    /// Make the root key of the data directory, and show its secret this once
     Create,
-    /// Make another key in the place of the one there is.
+    /// Make another root key in the place of the one there is, which ends with it
     Rotate,
 }
 
-/// Does it, and gives what is to be told.
+/// Does it, or without an act looks which key there is, and gives what is to be told.
 ///
 /// # Errors
 /// When a server is running on the data directory, or there is a key or none where there should be none or one.
-pub fn run(configuration: &Configuration, act: Act) -> Result<String, Box<dyn Error>> {
+pub fn run(configuration: &Configuration, act: Option<Act>) -> Result<String, Box<dyn Error>> {
     let data_dir = configuration.data_dir.as_deref().ok_or(RootKeyError::Ephemeral)?;
-    if act == Act::Show {
-        return Ok(show(Stored::read(data_dir)?.as_ref(), data_dir));
-    }
+    let Some(act) = act else { return Ok(show(Stored::read(data_dir)?.as_ref(), data_dir)) };
     // A running server has read its key already: it must be stopped, so that the new key is the one in force.
     let directory = DataDirectory::open(data_dir)?;
     let secret = Secret::of(directory.path(), rng().as_ref())?;
@@ -172,7 +174,7 @@ pub fn run(configuration: &Configuration, act: Act) -> Result<String, Box<dyn Er
         (Act::Create, Some(stored)) => return Err(RootKeyError::Exists(stored.access_key_id).into()),
         (Act::Rotate, None) => return Err(RootKeyError::Missing.into()),
         (Act::Rotate, Some(former)) => Stored::new(former.account),
-        (_, None) | (Act::Show, _) => Stored::new(configuration.account),
+        (Act::Create, None) => Stored::new(configuration.account),
     };
     stored.write(data_dir)?;
     let key = stored.key(&secret);

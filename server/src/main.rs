@@ -50,8 +50,8 @@ enum Command {
     ///
     /// With a root key the server may listen beyond this machine, and the development key test/test opens nothing.
     Credentials {
-        #[command(subcommand)]
-        command: Option<CredentialsCommand>,
+        /// Without it, show which key there is
+        act: Option<credentials::Act>,
         #[command(flatten)]
         settings: Box<Settings>,
     },
@@ -62,14 +62,6 @@ enum Command {
         #[command(flatten)]
         settings: Box<Settings>,
     },
-}
-
-#[derive(Subcommand)]
-enum CredentialsCommand {
-    /// Make the root key of the data directory, and show its secret this once
-    Create,
-    /// Make another root key in the place of the one there is, which ends with it
-    Rotate,
 }
 
 #[derive(Subcommand)]
@@ -118,12 +110,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
             print!("{text}");
             Ok(if strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
-        Command::Credentials { command, settings } => {
-            let act = match command {
-                None => credentials::Act::Show,
-                Some(CredentialsCommand::Create) => credentials::Act::Create,
-                Some(CredentialsCommand::Rotate) => credentials::Act::Rotate,
-            };
+        Command::Credentials { act, settings } => {
             print!("{}", credentials::run(&decide(*settings)?, act)?);
             Ok(ExitCode::SUCCESS)
         }

@@ -27,7 +27,8 @@ const NAME_BYTES_MAX: usize = 255;
 /// What session policies and tags may come to, in bytes, so that a token fits into a header.
 const PACKED_BYTES_MAX: usize = 4_096;
 /// In the place of a managed session policy that is gone: it allows nothing that there is.
-const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:None","Resource":"*"}}"#;
+const NOTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:None","Resource":"*"}}"#;
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,16 +297,21 @@ impl Credentials {
         let of = match user {
             None => Of::Root,
             Some(name) => {
-                let id = self.directory.read(|state| {
-                    state.users.get(account, name).map(|held| held.value.head.id.clone())
-                })?;
+                let id = self
+                    .directory
+                    .read(|state| state.users.get(account, name).map(|held| held.value.head.id.clone()))?;
                 Of::User { name: name.to_owned(), id }
             }
         };
         Some(self.issue((account, of), duration, Extras::default()))
     }
 
-    fn issue(&self, (account, of): (AccountId, Of), duration: Duration, extras: Extras) -> SessionCredentials {
+    fn issue(
+        &self,
+        (account, of): (AccountId, Of),
+        duration: Duration,
+        extras: Extras,
+    ) -> SessionCredentials {
         let Extras { policy, managed, tags, transitive, source_identity } = extras;
         let issued = self.clock.now();
         let expiration = issued.after(duration);
@@ -385,9 +391,8 @@ impl Credentials {
         if access_key_id == self.root.access_key_id {
             return Some(self.account);
         }
-        let user = self.directory.read(|state| {
-            state.user_of_key(access_key_id).map(|held| held.value.head.account)
-        });
+        let user =
+            self.directory.read(|state| state.user_of_key(access_key_id).map(|held| held.value.head.account));
         user.or_else(|| account_in(access_key_id.strip_prefix("ASIA")?))
     }
 
@@ -450,7 +455,11 @@ impl Credentials {
 }
 
 fn user_principal(head: &crate::directory::model::Head) -> Principal {
-    Principal::User { account: head.account, name: head.name.as_str().into(), path: head.path.as_str().into() }
+    Principal::User {
+        account: head.account,
+        name: head.name.as_str().into(),
+        path: head.path.as_str().into(),
+    }
 }
 
 /// 30 bytes of an HMAC: 40 characters, as AWS's secrets are.

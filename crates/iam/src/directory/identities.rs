@@ -40,7 +40,10 @@ pub(super) fn parsed_or_nothing(name: &str, text: &str) -> Attached {
         tracing::error!(%malformed, policy = name, "a stored policy does not read; it denies everything now");
         Document::parse(DENY_ALL)
     });
-    Attached { id: name.into(), document: Arc::new(document.expect("the policy that denies everything reads")) }
+    Attached {
+        id: name.into(),
+        document: Arc::new(document.expect("the policy that denies everything reads")),
+    }
 }
 
 impl State {
@@ -100,9 +103,8 @@ impl Identities for Directory {
             Some(remembered(held, state.generation, || {
                 let user = &held.value;
                 let groups = user.groups.iter().filter_map(|id| state.group_of_id(id));
-                let of_groups = groups.flat_map(|group| {
-                    state.all_of(account, (&group.parsed, &group.value.permissions))
-                });
+                let of_groups =
+                    groups.flat_map(|group| state.all_of(account, (&group.parsed, &group.value.permissions)));
                 state.together(held, (&user.permissions, of_groups.collect(), &user.tags.0))
             }))
         })

@@ -75,7 +75,11 @@ mod tests {
     #[test]
     fn the_policies_are_well_formed_and_those_that_functions_need_are_there() {
         for policy in all() {
-            assert!(policy.created > Timestamp::default() && policy.updated >= policy.created, "{}", policy.name);
+            assert!(
+                policy.created > Timestamp::default() && policy.updated >= policy.created,
+                "{}",
+                policy.name
+            );
             assert!(policy.id.starts_with("ANPA") && policy.id.len() == 21, "{}", policy.name);
         }
         let basic = find("AWSLambdaBasicExecutionRole").unwrap();

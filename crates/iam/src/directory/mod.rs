@@ -116,7 +116,9 @@ impl State {
     /// The account that has this alias.
     pub fn account_of_alias(&self, alias: &str) -> Option<AccountId> {
         let mut accounts = self.accounts.values();
-        accounts.find(|(account, _)| account.alias.as_deref() == Some(alias)).map(|(account, _)| account.account)
+        accounts
+            .find(|(account, _)| account.alias.as_deref() == Some(alias))
+            .map(|(account, _)| account.account)
     }
 
     /// How many users, groups and roles have each managed policy, and how many have it as their boundary.
@@ -392,7 +394,9 @@ impl Directory {
 /// What went wrong stays in the server's log.
 fn unavailable(error: &dyn fmt::Display) -> Failure {
     tracing::error!(%error, "IAM storage failed");
-    errors::service_failure("The request processing has failed because of an unknown error, exception or failure.")
+    errors::service_failure(
+        "The request processing has failed because of an unknown error, exception or failure.",
+    )
 }
 
 async fn load<T: Shelved>(table: &Table<T>, state: &mut State) -> Result<(), RecordError> {

@@ -26,7 +26,9 @@ pub async fn create_account_alias(
         .directory()
         .change(|state, edit| {
             if state.account_of_alias(&alias).is_some() {
-                return Err(errors::entity_already_exists(format!("The account alias {alias} already exists.")));
+                return Err(errors::entity_already_exists(format!(
+                    "The account alias {alias} already exists."
+                )));
             }
             edit.alias(state, account, Some(alias));
             Ok(())
@@ -140,15 +142,21 @@ pub async fn get_account_authorization_details(
         let mut all: Vec<(String, Detail)> = Vec::new();
         if wanted(EntityType::User) {
             let users = state.users.of(account);
-            all.extend(users.map(|held| named("user", &held.value.head.name, Detail::User(user(&action, state, &held.value)))));
+            all.extend(users.map(|held| {
+                named("user", &held.value.head.name, Detail::User(user(&action, state, &held.value)))
+            }));
         }
         if wanted(EntityType::Group) {
             let groups = state.groups.of(account);
-            all.extend(groups.map(|held| named("group", &held.value.head.name, Detail::Group(group(&action, state, &held.value)))));
+            all.extend(groups.map(|held| {
+                named("group", &held.value.head.name, Detail::Group(group(&action, state, &held.value)))
+            }));
         }
         if wanted(EntityType::Role) {
             let roles = state.roles.of(account);
-            all.extend(roles.map(|held| named("role", &held.value.head.name, Detail::Role(role(&action, state, &held.value)))));
+            all.extend(roles.map(|held| {
+                named("role", &held.value.head.name, Detail::Role(role(&action, state, &held.value)))
+            }));
         }
         let usage = state.usage(account);
         if wanted(EntityType::LocalManagedPolicy) {
@@ -157,7 +165,10 @@ pub async fn get_account_authorization_details(
         }
         if wanted(EntityType::AwsManagedPolicy) {
             // AWS: of its own policies it shows those that are in use.
-            let aws = managed::all().iter().filter(|policy| usage.contains_key(&policy.reference())).map(Found::Aws);
+            let aws = managed::all()
+                .iter()
+                .filter(|policy| usage.contains_key(&policy.reference()))
+                .map(Found::Aws);
             all.extend(aws.map(|found| policy(&action, state, (&found, &usage))));
         }
         let page = paging.cut(all.into_iter());

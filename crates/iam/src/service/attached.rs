@@ -95,7 +95,8 @@ fn list<T: Holder + Shelved>(
         let held = action.scope.find::<T>(state, name)?;
         let attached = attached_of(&action.scope, state, held.value.permissions());
         let within = attached.into_iter().filter(|policy| {
-            let path = policy.policy_arn.as_deref().and_then(|arn| arn.split_once(":policy")).unwrap_or_default().1;
+            let path =
+                policy.policy_arn.as_deref().and_then(|arn| arn.split_once(":policy")).unwrap_or_default().1;
             path.starts_with(&prefix)
         });
         Ok(paging.cut(within.map(|policy| (policy.policy_name.clone().unwrap_or_default(), policy))))
@@ -124,7 +125,10 @@ async fn delete_boundary<T: Holder + Shelved>(action: Action<'_>, name: &str) ->
         .update::<T>(name, |entity| {
             let removed = entity.permissions_mut().boundary.take();
             removed.map(drop).ok_or_else(|| {
-                errors::no_such_entity(format!("The {} {name} does not have a permissions boundary.", T::WORD))
+                errors::no_such_entity(format!(
+                    "The {} {name} does not have a permissions boundary.",
+                    T::WORD
+                ))
             })
         })
         .await

@@ -61,7 +61,10 @@ pub async fn get_group(action: Action<'_>, input: GetGroupRequest) -> Result<Get
 }
 
 /// ListGroups.
-pub async fn list_groups(action: Action<'_>, input: ListGroupsRequest) -> Result<ListGroupsResponse, Failure> {
+pub async fn list_groups(
+    action: Action<'_>,
+    input: ListGroupsRequest,
+) -> Result<ListGroupsResponse, Failure> {
     let paging = Paging::of(input.marker, input.max_items)?;
     let prefix = input.path_prefix.unwrap_or_default();
     Ok(action.directory().read(|state| {
@@ -158,7 +161,8 @@ pub async fn remove_user_from_group(
             let id = &action.scope.find::<Group>(state, &group)?.value.head.id;
             let held = action.scope.find::<User>(state, &user)?;
             if !held.value.groups.contains(id) {
-                let message = format!("The user with name {user} cannot be found in the group with name {group}.");
+                let message =
+                    format!("The user with name {user} cannot be found in the group with name {group}.");
                 return Err(errors::no_such_entity(message));
             }
             let mut user = held.value.clone();

@@ -41,7 +41,12 @@ async fn put<T: Holder + Shelved>(action: Action<'_>, put: Put) -> Result<(), Fa
 fn get<T: Holder + Shelved>(action: &Action<'_>, name: &str, policy: &str) -> Result<String, Failure> {
     action.directory().read(|state| {
         let held = action.scope.find::<T>(state, name)?;
-        held.value.permissions().inline.get(policy).map(|text| encoded(text)).ok_or_else(|| no_such_policy::<T>(policy))
+        held.value
+            .permissions()
+            .inline
+            .get(policy)
+            .map(|text| encoded(text))
+            .ok_or_else(|| no_such_policy::<T>(policy))
     })
 }
 

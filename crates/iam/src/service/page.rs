@@ -39,7 +39,9 @@ impl Paging {
                 Some(String::from_utf8(bytes).map_err(|_| invalid())?)
             }
         };
-        let limit = items_max.and_then(|max| usize::try_from(max).ok()).map_or(ITEMS_DEFAULT, |max| max.clamp(1, 1_000));
+        let limit = items_max
+            .and_then(|max| usize::try_from(max).ok())
+            .map_or(ITEMS_DEFAULT, |max| max.clamp(1, 1_000));
         Ok(Self { after, limit })
     }
 
@@ -52,7 +54,11 @@ impl Paging {
         let truncated = rest.len() > self.limit;
         rest.truncate(self.limit);
         let last = rest.last().filter(|_| truncated).map(|(name, _)| URL_SAFE_NO_PAD.encode(name));
-        Page { items: rest.into_iter().map(|(_, item)| item).collect(), truncated: Some(truncated), marker: last }
+        Page {
+            items: rest.into_iter().map(|(_, item)| item).collect(),
+            truncated: Some(truncated),
+            marker: last,
+        }
     }
 }
 

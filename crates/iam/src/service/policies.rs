@@ -4,8 +4,8 @@ use super::Action;
 use super::document::{self, Kind};
 use super::page::Paging;
 use super::rules::{
-    POLICIES_MAX, POLICY_CHARACTERS_MAX, add_tags, all_tags, characters, check_quota, exceeded, required, shown_tags,
-    tags,
+    POLICIES_MAX, POLICY_CHARACTERS_MAX, add_tags, all_tags, characters, check_quota, exceeded, required,
+    shown_tags, tags,
 };
 use super::scope::Scope;
 use crate::directory::managed::{self, Managed};
@@ -186,7 +186,8 @@ pub async fn list_policies(
             listed_policy(&action.scope, state, (&found, usage))
         });
         // The ARN tells an own policy from AWS's of the same name.
-        let page = paging.cut(policies.filter(wanted).map(|policy| (policy.arn.clone().unwrap_or_default(), policy)));
+        let page = paging
+            .cut(policies.filter(wanted).map(|policy| (policy.arn.clone().unwrap_or_default(), policy)));
         ListPoliciesResponse { policies: Some(page.items), is_truncated: page.truncated, marker: page.marker }
     }))
 }
@@ -246,7 +247,11 @@ pub async fn list_policy_tags(
             Found::Aws(_) => Vec::new(),
         };
         let page = paging.cut(tags.into_iter().map(|tag| (tag.key.clone().unwrap_or_default(), tag)));
-        Ok(ListPolicyTagsResponse { tags: Some(page.items), is_truncated: page.truncated, marker: page.marker })
+        Ok(ListPolicyTagsResponse {
+            tags: Some(page.items),
+            is_truncated: page.truncated,
+            marker: page.marker,
+        })
     })
 }
 

@@ -5,8 +5,8 @@ use super::attached::boundary_of;
 use super::document::{self, Kind};
 use super::page::Paging;
 use super::rules::{
-    ROLES_MAX, TRUST_CHARACTERS_MAX, add_tags, all_tags, characters, check_quota, encoded, exceeded, required,
-    shown_tags, tags,
+    ROLES_MAX, TRUST_CHARACTERS_MAX, add_tags, all_tags, characters, check_quota, encoded, exceeded,
+    required, shown_tags, tags,
 };
 use super::scope::{Scope, already_exists};
 use crate::directory::State;
@@ -50,7 +50,10 @@ fn check_trust(text: &str) -> Result<(), Failure> {
 }
 
 /// CreateRole.
-pub async fn create_role(action: Action<'_>, input: CreateRoleRequest) -> Result<CreateRoleResponse, Failure> {
+pub async fn create_role(
+    action: Action<'_>,
+    input: CreateRoleRequest,
+) -> Result<CreateRoleResponse, Failure> {
     let name = required(input.role_name, "RoleName")?;
     let trust = required(input.assume_role_policy_document, "AssumeRolePolicyDocument")?;
     check_trust(&trust)?;
@@ -99,7 +102,8 @@ pub async fn list_roles(action: Action<'_>, input: ListRolesRequest) -> Result<L
     let paging = Paging::of(input.marker, input.max_items)?;
     let prefix = input.path_prefix.unwrap_or_default();
     Ok(action.directory().read(|state| {
-        let roles = state.roles.of(action.scope.account).filter(|held| held.value.head.path.starts_with(&prefix));
+        let roles =
+            state.roles.of(action.scope.account).filter(|held| held.value.head.path.starts_with(&prefix));
         let page = paging
             .cut(roles.map(|held| (held.value.head.name.clone(), listed_role(&action.scope, &held.value))));
         ListRolesResponse { roles: Some(page.items), is_truncated: page.truncated, marker: page.marker }
@@ -107,7 +111,10 @@ pub async fn list_roles(action: Action<'_>, input: ListRolesRequest) -> Result<L
 }
 
 /// UpdateRole: AWS sets what is not named back to its default.
-pub async fn update_role(action: Action<'_>, input: UpdateRoleRequest) -> Result<UpdateRoleResponse, Failure> {
+pub async fn update_role(
+    action: Action<'_>,
+    input: UpdateRoleRequest,
+) -> Result<UpdateRoleResponse, Failure> {
     let name = required(input.role_name, "RoleName")?;
     action
         .update::<Role>(&name, |role| {

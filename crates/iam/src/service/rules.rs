@@ -65,8 +65,7 @@ pub fn characters(text: &str) -> usize {
 
 /// A document in an answer: RFC 3986's unreserved characters as they are, all else as `%XX`.
 pub fn encoded(text: &str) -> String {
-    const RESERVED: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
@@ -106,6 +105,7 @@ pub fn shown_tags(tags: &Tags) -> Option<Vec<iam::Tag>> {
 
 /// Tags for an answer that lists them.
 pub fn all_tags(tags: &Tags) -> Vec<iam::Tag> {
-    let tag = |(key, value): &(String, String)| iam::Tag { key: Some(key.clone()), value: Some(value.clone()) };
+    let tag =
+        |(key, value): &(String, String)| iam::Tag { key: Some(key.clone()), value: Some(value.clone()) };
     tags.0.iter().map(tag).collect()
 }

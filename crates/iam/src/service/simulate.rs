@@ -37,7 +37,8 @@ struct Simulation {
 /// Reads the documents of a list of a request.
 fn read(list: Option<Vec<String>>, name: &str) -> Result<Vec<Attached>, Failure> {
     let documents = list.unwrap_or_default().into_iter().enumerate().map(|(place, text)| {
-        let document = Document::identity(&text).map_err(|malformed| errors::invalid_input(malformed.to_string()))?;
+        let document =
+            Document::identity(&text).map_err(|malformed| errors::invalid_input(malformed.to_string()))?;
         Ok(Attached { id: format!("{name}.{}", place + 1).into(), document: Arc::new(document) })
     });
     documents.collect()
@@ -45,7 +46,8 @@ fn read(list: Option<Vec<String>>, name: &str) -> Result<Vec<Attached>, Failure>
 
 fn read_resource(text: Option<String>) -> Result<Option<Attached>, Failure> {
     let Some(text) = text else { return Ok(None) };
-    let document = Document::resource(&text).map_err(|malformed| errors::invalid_input(malformed.to_string()))?;
+    let document =
+        Document::resource(&text).map_err(|malformed| errors::invalid_input(malformed.to_string()))?;
     Ok(Some(Attached { id: "ResourcePolicy".into(), document: Arc::new(document) }))
 }
 
@@ -63,11 +65,18 @@ fn boundary(list: Option<Vec<String>>) -> Result<Option<Vec<Attached>>, Failure>
 }
 
 fn refuse(given: bool, member: &str) -> Result<(), Failure> {
-    if given { Err(errors::invalid_input(format!("{member} is not supported by this server"))) } else { Ok(()) }
+    if given {
+        Err(errors::invalid_input(format!("{member} is not supported by this server")))
+    } else {
+        Ok(())
+    }
 }
 
 /// The user or role of an ARN, and how policies name it.
-fn principal(directory: &Directory, arn: &str) -> Result<Option<(Requester, Arc<IdentityPolicies>)>, Failure> {
+fn principal(
+    directory: &Directory,
+    arn: &str,
+) -> Result<Option<(Requester, Arc<IdentityPolicies>)>, Failure> {
     let parsed: Arn = arn.parse().map_err(|_| errors::invalid_input(format!("ARN {arn} is not valid.")))?;
     let account: AccountId =
         parsed.account.parse().map_err(|_| errors::invalid_input(format!("ARN {arn} is not valid.")))?;
@@ -94,7 +103,10 @@ fn principal(directory: &Directory, arn: &str) -> Result<Option<(Requester, Arc<
 }
 
 /// The policies of a user, a group or a role.
-fn source(action: &Action<'_>, arn: &str) -> Result<(Option<Requester>, Vec<Attached>, Option<Attached>), Failure> {
+fn source(
+    action: &Action<'_>,
+    arn: &str,
+) -> Result<(Option<Requester>, Vec<Attached>, Option<Attached>), Failure> {
     if let Some((requester, found)) = principal(action.directory(), arn)? {
         return Ok((Some(requester), found.policies.clone(), found.boundary.clone()));
     }
@@ -102,9 +114,9 @@ fn source(action: &Action<'_>, arn: &str) -> Result<(Option<Requester>, Vec<Atta
     let name = parsed.resource.rsplit('/').next().unwrap_or_default();
     let own = parsed.account == action.scope.account.as_str() && parsed.resource.starts_with("group/");
     let group = own.then(|| action.directory().group_policies(action.scope.account, name)).flatten();
-    group.map(|policies| (None, policies, None)).ok_or_else(|| {
-        errors::no_such_entity(format!("The entity with ARN {arn} cannot be found."))
-    })
+    group
+        .map(|policies| (None, policies, None))
+        .ok_or_else(|| errors::no_such_entity(format!("The entity with ARN {arn} cannot be found.")))
 }
 
 /// SimulateCustomPolicy.
@@ -145,7 +157,10 @@ pub async fn simulate_principal_policy(
     };
     let mut kinds: BTreeMap<Arc<str>, PolicySourceType> = BTreeMap::new();
     for policy in &policies {
-        kinds.insert(Arc::clone(&policy.id), action.directory().kind_of(action.scope.account, &policy.id).unwrap_or(kind));
+        kinds.insert(
+            Arc::clone(&policy.id),
+            action.directory().kind_of(action.scope.account, &policy.id).unwrap_or(kind),
+        );
     }
     policies.extend(read(input.policy_input_list, "PolicyInputList")?);
     let own_boundary = own_boundary.map(|boundary| vec![boundary]);
@@ -164,7 +179,11 @@ pub async fn simulate_principal_policy(
 }
 
 /// Who is taken to ask: the one of `CallerArn`, or else the one whose policies they are.
-fn requester(action: &Action<'_>, caller: Option<String>, of_source: Option<Requester>) -> Result<Requester, Failure> {
+fn requester(
+    action: &Action<'_>,
+    caller: Option<String>,
+    of_source: Option<Requester>,
+) -> Result<Requester, Failure> {
     let account = action.scope.account;
     let Some(arn) = caller else {
         return Ok(of_source.unwrap_or_else(|| Requester::User {
@@ -177,13 +196,15 @@ fn requester(action: &Action<'_>, caller: Option<String>, of_source: Option<Requ
     if !parsed.resource.starts_with("user/") {
         return Err(errors::invalid_input("CallerArn must be the ARN of a user."));
     }
-    let account = parsed.account.parse().map_err(|_| errors::invalid_input(format!("ARN {arn} is not valid.")))?;
+    let account =
+        parsed.account.parse().map_err(|_| errors::invalid_input(format!("ARN {arn} is not valid.")))?;
     Ok(Requester::User { account, arn, id: String::new() })
 }
 
 fn owner(text: Option<String>) -> Result<Option<AccountId>, Failure> {
     let Some(text) = text else { return Ok(None) };
-    let number = text.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_suffix(":root")).unwrap_or(&text);
+    let number =
+        text.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_suffix(":root")).unwrap_or(&text);
     number.parse().map(Some).map_err(|_| errors::invalid_input(format!("ResourceOwner {text} is not valid.")))
 }
 
@@ -215,7 +236,9 @@ fn decision(simulation: &Simulation, action: &str, resource: &str) -> Evaluation
         boundary: simulation.boundary.as_ref().and_then(|boundary| boundary.first()),
         session: None,
         resource: simulation.resource.as_ref(),
-        cross_account: simulation.resource.is_some() && owner.is_some() && owner != simulation.requester.account(),
+        cross_account: simulation.resource.is_some()
+            && owner.is_some()
+            && owner != simulation.requester.account(),
         trust_needed: false,
     };
     let Explanation { decision, matched, missing } = explain(&question, &applicable);
@@ -225,9 +248,8 @@ fn decision(simulation: &Simulation, action: &str, resource: &str) -> Evaluation
         Err(_) => PolicyEvaluationDecisionType::ImplicitDeny,
     };
     let boundary = simulation.boundary.as_ref().map(|_| {
-        let of_boundary = |effect| {
-            matched.iter().any(|it: &Matched| it.source == Source::Boundary && it.effect == effect)
-        };
+        let of_boundary =
+            |effect| matched.iter().any(|it: &Matched| it.source == Source::Boundary && it.effect == effect);
         PermissionsBoundaryDecisionDetail {
             allowed_by_permissions_boundary: Some(
                 of_boundary(crate::policy::Effect::Allow) && !of_boundary(crate::policy::Effect::Deny),

@@ -34,7 +34,10 @@ pub fn listed_user(scope: &Scope, user: &User) -> iam::User {
 }
 
 /// CreateUser.
-pub async fn create_user(action: Action<'_>, input: CreateUserRequest) -> Result<CreateUserResponse, Failure> {
+pub async fn create_user(
+    action: Action<'_>,
+    input: CreateUserRequest,
+) -> Result<CreateUserResponse, Failure> {
     let name = required(input.user_name, "UserName")?;
     let mut user_tags = Tags::default();
     add_tags(&mut user_tags, tags(input.tags)?)?;
@@ -80,7 +83,8 @@ pub async fn list_users(action: Action<'_>, input: ListUsersRequest) -> Result<L
     let paging = Paging::of(input.marker, input.max_items)?;
     let prefix = input.path_prefix.unwrap_or_default();
     Ok(action.directory().read(|state| {
-        let users = state.users.of(action.scope.account).filter(|held| held.value.head.path.starts_with(&prefix));
+        let users =
+            state.users.of(action.scope.account).filter(|held| held.value.head.path.starts_with(&prefix));
         let page = paging
             .cut(users.map(|held| (held.value.head.name.clone(), listed_user(&action.scope, &held.value))));
         ListUsersResponse { users: Some(page.items), is_truncated: page.truncated, marker: page.marker }

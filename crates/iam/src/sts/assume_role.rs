@@ -146,9 +146,11 @@ fn extras(
                  length less than or equal to {POLICY_CHARACTERS_MAX}"
             )));
         }
-        Document::identity(text).map_err(|malformed| errors::malformed_policy_document(malformed.to_string()))?;
+        Document::identity(text)
+            .map_err(|malformed| errors::malformed_policy_document(malformed.to_string()))?;
     }
-    let managed = managed_policies(directory, wanted.account, input.policy_arns.as_deref().unwrap_or_default())?;
+    let managed =
+        managed_policies(directory, wanted.account, input.policy_arns.as_deref().unwrap_or_default())?;
     let mut tags = session_tags(input.tags.as_deref().unwrap_or_default())?;
     let mut transitive = input.transitive_tag_keys.clone().unwrap_or_default();
     inherit(grant, &mut tags, &mut transitive)?;
@@ -199,10 +201,14 @@ fn session_tags(tags: &[Tag]) -> Result<Vec<(String, String)>, Failure> {
     for tag in tags {
         let (key, value) = (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
         if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-            return Err(validation("Tag keys with the prefix aws: are reserved for AWS use and cannot be set."));
+            return Err(validation(
+                "Tag keys with the prefix aws: are reserved for AWS use and cannot be set.",
+            ));
         }
         if read.iter().any(|(known, _)| same(known, &key)) {
-            return Err(validation("Duplicate tag keys found. Please note that Tag keys are case insensitive."));
+            return Err(validation(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            ));
         }
         read.push((key, value));
     }
@@ -216,7 +222,9 @@ fn inherit(
     transitive: &mut Vec<String>,
 ) -> Result<(), Failure> {
     if let Some(key) = transitive.iter().find(|key| !tags.iter().any(|(known, _)| same(known, key))) {
-        return Err(validation(format!("The specified transitive tag key {key} is not among the session's tags.")));
+        return Err(validation(format!(
+            "The specified transitive tag key {key} is not among the session's tags."
+        )));
     }
     if let Some(session) = grant.session() {
         for key in &session.transitive_tag_keys {
@@ -246,10 +254,11 @@ fn authorise(
     let own = sts.directory.policies(grant.principal());
     let requester = requester(grant, own.as_deref()).ok_or_else(denied)?;
     let session_policies = session_policies(grant);
-    let trust = wanted.policies.trust.as_ref().map(|document| Attached {
-        id: "trust".into(),
-        document: Arc::clone(document),
-    });
+    let trust = wanted
+        .policies
+        .trust
+        .as_ref()
+        .map(|document| Attached { id: "trust".into(), document: Arc::clone(document) });
     let context = context((sts.clock.now(), grant), own.as_deref(), (input, extras));
     let question = Question { action, resource: &wanted.arn, requester: &requester, context: &context };
     let applicable = Applicable {
@@ -283,7 +292,11 @@ fn requester(grant: &Grant, own: Option<&IdentityPolicies>) -> Option<Requester>
         Principal::User { account, .. } => Some(Requester::User { account: *account, arn, id }),
         Principal::AssumedRole { account, role, .. } => Some(Requester::Session {
             account: *account,
-            role_arn: if arn.is_empty() { format!("arn:{partition}:iam::{account}:role/{role}") } else { arn },
+            role_arn: if arn.is_empty() {
+                format!("arn:{partition}:iam::{account}:role/{role}")
+            } else {
+                arn
+            },
             role_id: id,
             session_arn: grant.principal().arn(partition),
         }),

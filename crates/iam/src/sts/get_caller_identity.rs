@@ -24,7 +24,9 @@ pub fn run(
             let id = known.unwrap_or_else(|| unknown_id("AROA", *account, role));
             format!("{id}:{session}")
         }
-        Principal::Service(name) => return Err(access_denied(format!("{name} has no identity in an account"))),
+        Principal::Service(name) => {
+            return Err(access_denied(format!("{name} has no identity in an account")));
+        }
     };
     Ok(GetCallerIdentityResponse {
         user_id: Some(user_id),
