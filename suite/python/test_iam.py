@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore import xform_name
 from hearth import Server
 from test_functions import refused
 
@@ -424,6 +425,7 @@ def test_policies_are_simulated(server):
     missing = "arn:aws:iam::606060606060:user/nobody"
     assert refused(iam.simulate_principal_policy, PolicySourceArn=missing, ActionNames=["s3:GetObject"])[0] == "NoSuchEntity"
     assert refused(iam.simulate_custom_policy, PolicyInputList=["{"], ActionNames=["s3:GetObject"])[0] == "InvalidInput"
+    assert refused(iam.get_context_keys_for_custom_policy, PolicyInputList=["{"])[0] == "InvalidInput"
 
 
 @pytest.mark.parametrize(
@@ -457,6 +459,96 @@ def test_trust_policies_are_checked(iam):
     for wrong in ("{", text(ALLOW), text({"Version": "2012-10-17", "Statement": []})):
         code, _, status = refused(iam.create_role, RoleName="wrong", AssumeRolePolicyDocument=wrong)
         assert (code, status) == ("MalformedPolicyDocument", 400)
+
+
+U, G, R = {"UserName": "nobody"}, {"GroupName": "nobody"}, {"RoleName": "nobody"}
+P = {"PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/nothing"}
+INLINE, DOCUMENT = {"PolicyName": "nothing"}, {"PolicyDocument": text(ALLOW)}
+TAGS, KEYS, VERSION = {"Tags": [{"Key": "a", "Value": "b"}]}, {"TagKeys": ["a"]}, {"VersionId": "v1"}
+KEY = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}
+SOURCE = {"PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}
+ABSENT = {
+    "GetUser": U,
+    "UpdateUser": U | {"NewPath": "/x/"},
+    "DeleteUser": U,
+    "TagUser": U | TAGS,
+    "UntagUser": U | KEYS,
+    "ListUserTags": U,
+    "ListGroupsForUser": U,
+    "PutUserPolicy": U | INLINE | DOCUMENT,
+    "GetUserPolicy": U | INLINE,
+    "DeleteUserPolicy": U | INLINE,
+    "ListUserPolicies": U,
+    "AttachUserPolicy": U | {"PolicyArn": BASIC},
+    "DetachUserPolicy": U | {"PolicyArn": BASIC},
+    "ListAttachedUserPolicies": U,
+    "PutUserPermissionsBoundary": U | {"PermissionsBoundary": BASIC},
+    "DeleteUserPermissionsBoundary": U,
+    "CreateAccessKey": U,
+    "ListAccessKeys": U,
+    "UpdateAccessKey": U | KEY | {"Status": "Inactive"},
+    "DeleteAccessKey": U | KEY,
+    "GetAccessKeyLastUsed": KEY,
+    "GetGroup": G,
+    "UpdateGroup": G | {"NewPath": "/x/"},
+    "DeleteGroup": G,
+    "AddUserToGroup": G | U,
+    "RemoveUserFromGroup": G | U,
+    "PutGroupPolicy": G | INLINE | DOCUMENT,
+    "GetGroupPolicy": G | INLINE,
+    "DeleteGroupPolicy": G | INLINE,
+    "ListGroupPolicies": G,
+    "AttachGroupPolicy": G | {"PolicyArn": BASIC},
+    "DetachGroupPolicy": G | {"PolicyArn": BASIC},
+    "ListAttachedGroupPolicies": G,
+    "GetRole": R,
+    "UpdateRole": R,
+    "UpdateRoleDescription": R | {"Description": "d"},
+    "UpdateAssumeRolePolicy": R | {"PolicyDocument": text(TRUST)},
+    "DeleteRole": R,
+    "TagRole": R | TAGS,
+    "UntagRole": R | KEYS,
+    "ListRoleTags": R,
+    "PutRolePolicy": R | INLINE | DOCUMENT,
+    "GetRolePolicy": R | INLINE,
+    "DeleteRolePolicy": R | INLINE,
+    "ListRolePolicies": R,
+    "AttachRolePolicy": R | {"PolicyArn": BASIC},
+    "DetachRolePolicy": R | {"PolicyArn": BASIC},
+    "ListAttachedRolePolicies": R,
+    "PutRolePermissionsBoundary": R | {"PermissionsBoundary": BASIC},
+    "DeleteRolePermissionsBoundary": R,
+    "ListInstanceProfilesForRole": R,
+    "GetPolicy": P,
+    "DeletePolicy": P,
+    "CreatePolicyVersion": P | DOCUMENT,
+    "GetPolicyVersion": P | VERSION,
+    "ListPolicyVersions": P,
+    "DeletePolicyVersion": P | VERSION,
+    "SetDefaultPolicyVersion": P | VERSION,
+    "TagPolicy": P | TAGS,
+    "UntagPolicy": P | KEYS,
+    "ListPolicyTags": P,
+    "ListEntitiesForPolicy": P,
+    "DeleteAccountAlias": {"AccountAlias": "nothing"},
+    "SimulatePrincipalPolicy": SOURCE | {"ActionNames": ["s3:GetObject"]},
+    "GetContextKeysForPrincipalPolicy": SOURCE,
+}
+
+
+@pytest.mark.parametrize("operation", ABSENT)
+def test_what_names_nothing_there_is_no_such_entity(iam, operation):
+    code, _, status = refused(getattr(iam, xform_name(operation)), **ABSENT[operation])
+    assert (code, status) == ("NoSuchEntity", 404)
+
+
+LISTS = ["ListUsers", "ListGroups", "ListRoles", "ListPolicies", "GetAccountAuthorizationDetails"]
+
+
+@pytest.mark.parametrize("operation", LISTS)
+def test_a_marker_that_was_never_given_out_is_refused(iam, operation):
+    answer = refused(getattr(iam, xform_name(operation)), Marker="never!")
+    assert answer == ("ValidationError", "Invalid Marker.", 400)
 
 
 def test_what_is_not_there_is_refused_by_name(iam):
