@@ -127,7 +127,7 @@ impl Running {
             clock: clock(),
             rng: rng(),
             local: local::routes(self),
-            hosts: Vec::new(),
+            hosts: self.foundation.configuration.hosts.clone(),
             limits: Limits { grace: self.foundation.configuration.grace, ..Limits::default() },
         });
         self.foundation.endpoint.open(&gateway);

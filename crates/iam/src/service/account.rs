@@ -3,7 +3,7 @@
 use super::Action;
 use super::attached::{attached_of, boundary_of};
 use super::page::Paging;
-use super::policies::Found;
+use super::policies::{Found, marked, shown_policy};
 use super::rules::{
     ATTACHED_MAX, GROUPS_MAX, GROUPS_OF_USER_MAX, KEYS_MAX, POLICIES_MAX, POLICY_CHARACTERS_MAX, ROLES_MAX,
     TRUST_CHARACTERS_MAX, USERS_MAX, VERSIONS_MAX, encoded, required, shown_tags,
@@ -255,8 +255,8 @@ fn policy(
     (found, usage): (&Found<'_>, &HashMap<PolicyRef, Usage>),
 ) -> (String, Detail) {
     let usage = usage.get(&found.reference()).copied().unwrap_or_default();
-    let shown: iam::Policy = super::policies::shown_policy(&action.scope, state, (found, usage));
-    let name = format!("policy/{}", shown.arn.as_deref().unwrap_or_default());
+    let shown: iam::Policy = shown_policy(&action.scope, state, (found, usage));
+    let name = format!("policy/{}", marked(&shown));
     let detail = ManagedPolicyDetail {
         policy_name: shown.policy_name,
         policy_id: shown.policy_id,

@@ -99,7 +99,12 @@ fn list<T: Holder + Shelved>(
                 policy.policy_arn.as_deref().and_then(|arn| arn.split_once(":policy")).unwrap_or_default().1;
             path.starts_with(&prefix)
         });
-        Ok(paging.cut(within.map(|policy| (policy.policy_name.clone().unwrap_or_default(), policy))))
+        Ok(paging.cut(within.map(|policy| {
+            // Whose it is tells an own policy from AWS's of the same name.
+            let arn = policy.policy_arn.as_deref().unwrap_or_default();
+            let owner = if arn.contains(":aws:policy/") { "aws" } else { "own" };
+            (format!("{} {owner}", policy.policy_name.as_deref().unwrap_or_default()), policy)
+        })))
     })
 }
 

@@ -62,6 +62,12 @@ impl Paging {
     }
 }
 
+/// Items that stay in the order they have, for lists too short to change much between two pages. The names of others
+/// must fit into a marker, which AWS's model bounds to 320 characters.
+pub fn in_order<T>(items: Vec<T>) -> impl Iterator<Item = (String, T)> {
+    items.into_iter().enumerate().map(|(place, item)| (format!("{place:05}"), item))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::Action;
 use super::document::{self, Kind};
-use super::page::Paging;
+use super::page::{Paging, in_order};
 use super::rules::{
     POLICIES_MAX, POLICY_CHARACTERS_MAX, add_tags, all_tags, characters, check_quota, exceeded, required,
     shown_tags, tags,
@@ -185,11 +185,16 @@ pub async fn list_policies(
             let usage = usage.get(&found.reference()).copied().unwrap_or_default();
             listed_policy(&action.scope, state, (&found, usage))
         });
-        // The ARN tells an own policy from AWS's of the same name.
-        let page = paging
-            .cut(policies.filter(wanted).map(|policy| (policy.arn.clone().unwrap_or_default(), policy)));
+        let page = paging.cut(policies.filter(wanted).map(|policy| (marked(&policy), policy)));
         ListPoliciesResponse { policies: Some(page.items), is_truncated: page.truncated, marker: page.marker }
     }))
+}
+
+/// A name that tells an own policy from AWS's of the same name.
+pub fn marked(policy: &iam::Policy) -> String {
+    let owner =
+        if policy.arn.as_deref().is_some_and(|arn| arn.contains(":aws:policy/")) { "aws" } else { "own" };
+    format!("{} {owner}", policy.policy_name.as_deref().unwrap_or_default())
 }
 
 /// DeletePolicy: nobody may have it, and its other versions must be gone.
@@ -246,7 +251,7 @@ pub async fn list_policy_tags(
             Found::Own(held) => all_tags(&held.value.tags),
             Found::Aws(_) => Vec::new(),
         };
-        let page = paging.cut(tags.into_iter().map(|tag| (tag.key.clone().unwrap_or_default(), tag)));
+        let page = paging.cut(in_order(tags));
         Ok(ListPolicyTagsResponse {
             tags: Some(page.items),
             is_truncated: page.truncated,

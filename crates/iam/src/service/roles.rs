@@ -3,7 +3,7 @@
 use super::Action;
 use super::attached::boundary_of;
 use super::document::{self, Kind};
-use super::page::Paging;
+use super::page::{Paging, in_order};
 use super::rules::{
     ROLES_MAX, TRUST_CHARACTERS_MAX, add_tags, all_tags, characters, check_quota, encoded, exceeded,
     required, shown_tags, tags,
@@ -211,8 +211,7 @@ pub async fn list_role_tags(
     let paging = Paging::of(input.marker, input.max_items)?;
     action.directory().read(|state| {
         let held = action.scope.find::<Role>(state, &name)?;
-        let tags = all_tags(&held.value.tags).into_iter();
-        let page = paging.cut(tags.map(|tag| (tag.key.clone().unwrap_or_default(), tag)));
+        let page = paging.cut(in_order(all_tags(&held.value.tags)));
         Ok(ListRoleTagsResponse { tags: Some(page.items), is_truncated: page.truncated, marker: page.marker })
     })
 }

@@ -3,7 +3,7 @@
 use super::Action;
 use super::attached::boundary_of;
 use super::groups::shown_group;
-use super::page::Paging;
+use super::page::{Paging, in_order};
 use super::rules::{USERS_MAX, add_tags, all_tags, check_quota, required, shown_tags, tags};
 use super::scope::{Scope, already_exists};
 use crate::directory::State;
@@ -190,8 +190,7 @@ pub async fn list_user_tags(
     let paging = Paging::of(input.marker, input.max_items)?;
     action.directory().read(|state| {
         let held = action.scope.find::<User>(state, &name)?;
-        let tags = all_tags(&held.value.tags).into_iter();
-        let page = paging.cut(tags.map(|tag| (tag.key.clone().unwrap_or_default(), tag)));
+        let page = paging.cut(in_order(all_tags(&held.value.tags)));
         Ok(ListUserTagsResponse { tags: Some(page.items), is_truncated: page.truncated, marker: page.marker })
     })
 }

@@ -1,7 +1,7 @@
 //! Versions of managed policies: CreatePolicyVersion, GetPolicyVersion, SetDefaultPolicyVersion and the rest.
 
 use super::Action;
-use super::page::Paging;
+use super::page::{Paging, in_order};
 use super::policies::{Found, check_document};
 use super::rules::{VERSIONS_MAX, encoded, required};
 use crate::directory::model::{Policy, PolicyVersion};
@@ -106,9 +106,7 @@ pub async fn list_policy_versions(
     let paging = Paging::of(input.marker, input.max_items)?;
     action.directory().read(|state| {
         let versions = versions_of(&action.policy(state, &arn)?, false);
-        // Names that sort from the latest to the first.
-        let named = versions.into_iter().enumerate().map(|(place, version)| (format!("{place:04}"), version));
-        let page = paging.cut(named);
+        let page = paging.cut(in_order(versions));
         Ok(ListPolicyVersionsResponse {
             versions: Some(page.items),
             is_truncated: page.truncated,
