@@ -1340,6 +1340,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::RestJson1],
         query_compatible: false,
         validation_code: "ValidationException",
+        path_member: "",
         operations: &[
             Operation {
                 name: "AddLayerVersionPermission",
