@@ -2350,6 +2350,27 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "AddPermission",
+            requirements: &[Requirement {
+                action: "lambda:AddPermission",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[9]]),
+                keys: &[
+                    Key { name: "lambda:functionurlauthtype", source: Source::Member(&[5]) },
+                    Key { name: "lambda:principal", source: Source::Member(&[3]) },
+                ],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateAlias",
+            requirements: &[Requirement {
+                action: "lambda:CreateAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "CreateFunction",
             requirements: &[
                 Requirement {
@@ -2376,9 +2397,36 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             ],
         },
         Authorisation {
+            operation: "DeleteAlias",
+            requirements: &[Requirement {
+                action: "lambda:DeleteAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "DeleteFunction",
             requirements: &[Requirement {
                 action: "lambda:DeleteFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionEventInvokeConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
@@ -2417,6 +2465,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetAlias",
+            requirements: &[Requirement {
+                action: "lambda:GetAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "GetFunction",
             requirements: &[Requirement {
                 action: "lambda:GetFunction",
@@ -2426,10 +2483,37 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "GetFunctionConfiguration",
             requirements: &[Requirement {
                 action: "lambda:GetFunctionConfiguration",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionRecursionConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionRecursionConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -2490,6 +2574,24 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetPolicy",
+            requirements: &[Requirement {
+                action: "lambda:GetPolicy",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetRuntimeManagementConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetRuntimeManagementConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "Invoke",
             requirements: &[Requirement {
                 action: "lambda:InvokeFunction",
@@ -2503,6 +2605,24 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:InvokeFunction",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[3]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAliases",
+            requirements: &[Requirement {
+                action: "lambda:ListAliases",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListFunctionEventInvokeConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctionEventInvokeConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -2544,6 +2664,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "ListVersionsByFunction",
+            requirements: &[Requirement {
+                action: "lambda:ListVersionsByFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "PublishLayerVersion",
             requirements: &[Requirement {
                 action: "lambda:PublishLayerVersion",
@@ -2560,6 +2689,51 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Part::Member(&[0]),
                     ],
                 ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PublishVersion",
+            requirements: &[Requirement {
+                action: "lambda:PublishVersion",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[1]]),
+                keys: &[Key { name: "lambda:codesigningconfigarn", source: Source::Member(&[0]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionRecursionConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionRecursionConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutRuntimeManagementConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutRuntimeManagementConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -2588,6 +2762,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "RemovePermission",
+            requirements: &[Requirement {
+                action: "lambda:RemovePermission",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[2]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "TagResource",
             requirements: &[Requirement {
                 action: "lambda:TagResource",
@@ -2602,6 +2785,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 action: "lambda:UntagResource",
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateAlias",
+            requirements: &[Requirement {
+                action: "lambda:UpdateAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
                 when: None,
             }],
         },
@@ -2637,6 +2829,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     when: Some(&[1]),
                 },
             ],
+        },
+        Authorisation {
+            operation: "UpdateFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
         },
     ]
 };
