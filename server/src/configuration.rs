@@ -2,6 +2,7 @@
 //!
 //! It refuses settings it does not know, in the file as on the command line.
 
+use crate::credentials::has_root_key;
 use hearth_base::{AccountId, Region};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -120,7 +121,8 @@ impl fmt::Display for ConfigurationError {
             Self::NotLoopback(address) => write!(
                 f,
                 "will not listen on {address}: the only credentials so far are the development key test/test, which \
-                 everyone knows. Listen on a loopback address such as 127.0.0.1:{}",
+                 everyone knows. Make a root key with `hearth credentials create`, or listen on a loopback address such as \
+                 127.0.0.1:{}",
                 address.port()
             ),
             Self::NoEnvironments => f.write_str("--environments-max must be at least 1"),
@@ -176,7 +178,8 @@ impl Settings {
             (false, None) => Some(default_data_dir().ok_or(ConfigurationError::NoDataDirectory)?),
         };
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4566)));
-        if !listen.ip().is_loopback() {
+        // Everybody knows the development key: other machines are let in once there is another.
+        if !listen.ip().is_loopback() && !data_dir.as_deref().is_some_and(has_root_key) {
             return Err(ConfigurationError::NotLoopback(listen));
         }
         let environments_max = self.environments_max.unwrap_or(1_000);

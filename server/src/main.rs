@@ -3,6 +3,7 @@
 //! It reads what is wanted and hands over; what a command does is in the module named after it.
 
 mod configuration;
+mod credentials;
 mod doctor;
 mod home;
 mod install;
@@ -45,6 +46,15 @@ enum Command {
         #[command(flatten)]
         settings: Box<Settings>,
     },
+    /// Show which root key there is, make one, or rotate it; the server must be stopped for the latter two
+    ///
+    /// With a root key the server may listen beyond this machine, and the development key test/test opens nothing.
+    Credentials {
+        #[command(subcommand)]
+        command: Option<CredentialsCommand>,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
     /// Show the language runtimes found on this machine, or install the AWS SDKs that AWS bundles with them
     Runtimes {
         #[command(subcommand)]
@@ -52,6 +62,14 @@ enum Command {
         #[command(flatten)]
         settings: Box<Settings>,
     },
+}
+
+#[derive(Subcommand)]
+enum CredentialsCommand {
+    /// Make the root key of the data directory, and show its secret this once
+    Create,
+    /// Make another root key in the place of the one there is, which ends with it
+    Rotate,
 }
 
 #[derive(Subcommand)]
@@ -99,6 +117,15 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let (text, sound) = doctor::report(&hearth_sandbox::probe(), &runtimes);
             print!("{text}");
             Ok(if strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Command::Credentials { command, settings } => {
+            let act = match command {
+                None => credentials::Act::Show,
+                Some(CredentialsCommand::Create) => credentials::Act::Create,
+                Some(CredentialsCommand::Rotate) => credentials::Act::Rotate,
+            };
+            print!("{}", credentials::run(&decide(*settings)?, act)?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Runtimes { command: None, settings } => {
             print!("{}", doctor::runtime_table(&wiring::runtimes(&decide(*settings)?)?));

@@ -1,14 +1,15 @@
 //! Where everything is put together: the only place that knows which service stands behind which trait.
 
 use crate::configuration::Configuration;
+use crate::credentials::Root;
 use crate::secret::Secret;
-use hearth_api::{Dispatch, lambda as lambda_api, logs as logs_api, sts as sts_api};
+use hearth_api::{Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sts as sts_api};
 use hearth_base::{BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
-    CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
+    CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{AccessKey, Authority, Origin, Session};
+use hearth_iam::{Authority, Directory, Extras, Iam, IamOptions, Origin, Session, Sources, Sts, StsOptions};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -36,6 +37,8 @@ pub struct Foundation {
     pub endpoint: Arc<InnerEndpoint>,
     /// Who callers are.
     pub authority: Arc<Authority>,
+    /// The users and roles, of whichever store was opened last.
+    pub directory: Arc<Directory>,
 }
 
 /// The services of a server, running.
@@ -56,21 +59,24 @@ impl Foundation {
         places: Places,
     ) -> Result<Self, Box<dyn Error>> {
         let runtimes = Arc::new(runtimes(&configuration)?);
+        let directory = Arc::new(Directory::default());
         let credentials = hearth_iam::Credentials::new(hearth_iam::credentials::Options {
-            account: configuration.account,
-            root: AccessKey::development(),
+            account: places.root.account.unwrap_or(configuration.account),
+            root: places.root.key,
             sealing_key: places.secret.key("session tokens"),
             clock: clock(),
             rng: rng(),
-        });
+        })
+        .over(Arc::clone(&directory));
         let authority = Arc::new(Authority::new(Arc::new(credentials), clock()));
         let endpoint = Arc::new(InnerEndpoint::default());
-        let Places { secret, sdk_dir } = places;
-        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority })
+        let Places { secret, sdk_dir, .. } = places;
+        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority, directory })
     }
 
     /// Opens every service over a store, with their files below `directory`.
     pub async fn assemble(&self, store: Store, directory: &Path) -> Result<Assembly, Box<dyn Error>> {
+        self.directory.open(store.clone()).await?;
         let logs = hearth_logs::Service::open(hearth_logs::Options {
             store: store.clone(),
             clock: clock(),
@@ -102,18 +108,38 @@ impl Foundation {
             code_dir: directory.join("code"),
             runtimes: Arc::clone(&self.runtimes),
             data_plane: Arc::new(environments.clone()),
+            authority: Arc::clone(&self.authority),
             clock: clock(),
             rng: rng(),
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
+        self.authority.set_sources(Sources::new().with_resources("lambda", Arc::new(lambda.functions())));
         let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
             Arc::new(logs_api::Dispatcher::new(logs)),
-            Arc::new(sts_api::Dispatcher::new(Arc::new(hearth_iam::Sts))),
+            Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
+            Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
         Ok(Assembly { services, lambda, environments, logs_work })
+    }
+
+    fn iam(&self) -> Iam {
+        Iam::new(IamOptions {
+            directory: Arc::clone(&self.directory),
+            credentials: Arc::clone(self.authority.credentials()),
+            clock: clock(),
+            rng: rng(),
+        })
+    }
+
+    fn sts(&self) -> Sts {
+        Sts::new(StsOptions {
+            directory: Arc::clone(&self.directory),
+            credentials: Arc::clone(self.authority.credentials()),
+            clock: clock(),
+        })
     }
 }
 
@@ -129,6 +155,8 @@ impl Assembly {
 pub struct Places {
     /// The data directory's secret.
     pub secret: Secret,
+    /// The root key.
+    pub root: Root,
     /// Where the AWS SDKs for functions are installed.
     pub sdk_dir: PathBuf,
 }
@@ -169,10 +197,13 @@ impl CredentialSource for RoleCredentials {
             name: &definition.key.name,
             duration: SESSION,
         };
+        let Key { account, region, name, .. } = &definition.key;
+        let function = hearth_base::function::function_arn(region, *account, name);
+        let extras = Extras { source_function: Some(function), ..Extras::default() };
         let issued = self
             .authority
             .credentials()
-            .issue_session(&session)
+            .issue_role_session(&session, extras)
             .expect("the names of roles and functions were checked when the function was made");
         Credentials {
             access_key_id: issued.access_key_id,

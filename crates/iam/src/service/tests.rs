@@ -1,0 +1,1 @@
+//! IAM over a memory store.
