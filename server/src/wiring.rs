@@ -8,10 +8,10 @@ use hearth_api::{
 };
 use hearth_base::{BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
-    CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
+    CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{Authority, Directory, Iam, IamOptions, Origin, Session, Sts, StsOptions};
+use hearth_iam::{Authority, Directory, Extras, Iam, IamOptions, Origin, Session, Sources, Sts, StsOptions};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -119,11 +119,13 @@ impl Foundation {
             code_dir: directory.join("code"),
             runtimes: Arc::clone(&self.runtimes),
             data_plane: Arc::new(environments.clone()),
+            authority: Arc::clone(&self.authority),
             clock: clock(),
             rng: rng(),
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
+        self.authority.set_sources(Sources::new().with_resources("lambda", Arc::new(lambda.functions())));
         let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
@@ -208,10 +210,13 @@ impl CredentialSource for RoleCredentials {
             name: &definition.key.name,
             duration: SESSION,
         };
+        let Key { account, region, name, .. } = &definition.key;
+        let function = hearth_base::function::function_arn(region, *account, name);
+        let extras = Extras { source_function: Some(function), ..Extras::default() };
         let issued = self
             .authority
             .credentials()
-            .issue_session(&session)
+            .issue_role_session(&session, extras)
             .expect("the names of roles and functions were checked when the function was made");
         Credentials {
             access_key_id: issued.access_key_id,

@@ -160,6 +160,8 @@ pub struct Extras {
     pub transitive: Vec<String>,
     /// Who first asked, as it said.
     pub source_identity: Option<String>,
+    /// The ARN of the function for whose environments it is made.
+    pub source_function: Option<String>,
 }
 
 impl Extras {
@@ -312,11 +314,21 @@ impl Credentials {
         duration: Duration,
         extras: Extras,
     ) -> SessionCredentials {
-        let Extras { policy, managed, tags, transitive, source_identity } = extras;
+        let Extras { policy, managed, tags, transitive, source_identity, source_function } = extras;
         let issued = self.clock.now();
         let expiration = issued.after(duration);
-        let said =
-            Said { account, of, issued, expiration, policy, managed, tags, transitive, source_identity };
+        let said = Said {
+            account,
+            of,
+            issued,
+            expiration,
+            policy,
+            managed,
+            tags,
+            transitive,
+            source_identity,
+            source_function,
+        };
         let id = id_bytes(account, &*self.rng);
         let sealed = token::write(id, &said);
         SessionCredentials {
@@ -435,7 +447,9 @@ impl Credentials {
 
     /// What a session carries, with its managed policies as they are now.
     fn carried(&self, said: Said) -> hearth_api::Session {
-        let Said { account, issued, policy, managed, tags, transitive, source_identity, .. } = said;
+        let Said {
+            account, issued, policy, managed, tags, transitive, source_identity, source_function, ..
+        } = said;
         let text = |reference: &PolicyRef| match reference {
             PolicyRef::Aws(name) => managed::find(name).map(|policy| Arc::from(policy.text.as_str())),
             PolicyRef::Own(name) => self
@@ -450,6 +464,7 @@ impl Credentials {
             tags,
             transitive_tag_keys: transitive,
             source_identity,
+            source_function: source_function.map(Arc::from),
         }
     }
 }

@@ -8,12 +8,32 @@ use crate::model::Function;
 use crate::naming::FunctionKey;
 use crate::registry::Entry;
 use hearth_base::{FunctionReference, Qualifier};
+use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The documents of one function, by what they are on.
 pub(crate) type Documents = HashMap<Qualifier, Arc<Document>>;
+
+impl ResourcePolicies for Functions {
+    fn policy(&self, resource_arn: &str) -> Option<Arc<Document>> {
+        self.resource_policy(resource_arn)
+    }
+
+    /// A function's tags are those of its versions and aliases too.
+    fn tags(&self, resource_arn: &str) -> Vec<(String, String)> {
+        let entry = key_in(resource_arn).and_then(|(key, _)| self.inner.registry.get(&key));
+        entry.map(|entry| entry.function().tags.clone().into_iter().collect()).unwrap_or_default()
+    }
+}
+
+/// The function that an ARN names, and which of its versions or aliases.
+fn key_in(arn: &str) -> Option<(FunctionKey, Qualifier)> {
+    let reference = FunctionReference::parse(arn).ok()?;
+    let key = FunctionKey { account: reference.account?, region: reference.region?, name: reference.name };
+    Some((key, reference.qualifier.unwrap_or(Qualifier::Latest)))
+}
 
 impl Functions {
     /// The policy on the function, version, alias or layer version with this ARN, if there is one. Reads memory only.
@@ -25,11 +45,8 @@ impl Functions {
     }
 
     fn function_policy(&self, arn: &str) -> Option<Arc<Document>> {
-        let reference = FunctionReference::parse(arn).ok()?;
-        let key =
-            FunctionKey { account: reference.account?, region: reference.region?, name: reference.name };
-        let entry = self.inner.registry.get(&key)?;
-        entry.policies.get(&reference.qualifier.unwrap_or(Qualifier::Latest)).cloned()
+        let (key, qualifier) = key_in(arn)?;
+        self.inner.registry.get(&key)?.policies.get(&qualifier).cloned()
     }
 
     /// Layers are looked at when functions are made and not when they are invoked: nothing is kept of their documents.

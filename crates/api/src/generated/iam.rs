@@ -422,6 +422,10 @@ impl crate::Dispatch for Dispatcher {
         &SERVICE
     }
 
+    fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {
+        AUTHORISATION
+    }
+
     fn call(
         &self,
         operation: usize,
@@ -2316,6 +2320,879 @@ pub static SERVICE: hearth_wire::Service = {
             Unimplemented { name: "UploadSigningCertificate", method: "POST", uri: "/" },
         ],
     }
+};
+
+/// What each operation needs leave for, in their order.
+pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
+    use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
+
+    &[
+        Authorisation {
+            operation: "AddUserToGroup",
+            requirements: &[Requirement {
+                action: "iam:AddUserToGroup",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "AttachGroupPolicy",
+            requirements: &[Requirement {
+                action: "iam:AttachGroupPolicy",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "AttachRolePolicy",
+            requirements: &[Requirement {
+                action: "iam:AttachRolePolicy",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "AttachUserPolicy",
+            requirements: &[Requirement {
+                action: "iam:AttachUserPolicy",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateAccessKey",
+            requirements: &[Requirement {
+                action: "iam:CreateAccessKey",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateAccountAlias",
+            requirements: &[Requirement {
+                action: "iam:CreateAccountAlias",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateGroup",
+            requirements: &[Requirement {
+                action: "iam:CreateGroup",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":group"),
+                        Part::Member(&[0]),
+                        Part::Member(&[1]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":group/"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreatePolicy",
+            requirements: &[Requirement {
+                action: "iam:CreatePolicy",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":policy"),
+                        Part::Member(&[1]),
+                        Part::Member(&[0]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":policy/"),
+                        Part::Member(&[0]),
+                    ],
+                ]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[4]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreatePolicyVersion",
+            requirements: &[Requirement {
+                action: "iam:CreatePolicyVersion",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateRole",
+            requirements: &[Requirement {
+                action: "iam:CreateRole",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":role"),
+                        Part::Member(&[0]),
+                        Part::Member(&[1]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":role/"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[
+                    Key { name: "aws:requesttag", source: Source::Tags(&[6]) },
+                    Key { name: "iam:permissionsboundary", source: Source::Member(&[5]) },
+                ],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateUser",
+            requirements: &[Requirement {
+                action: "iam:CreateUser",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":user"),
+                        Part::Member(&[0]),
+                        Part::Member(&[1]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":user/"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[
+                    Key { name: "aws:requesttag", source: Source::Tags(&[3]) },
+                    Key { name: "iam:permissionsboundary", source: Source::Member(&[2]) },
+                ],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteAccessKey",
+            requirements: &[Requirement {
+                action: "iam:DeleteAccessKey",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteAccountAlias",
+            requirements: &[Requirement {
+                action: "iam:DeleteAccountAlias",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteGroup",
+            requirements: &[Requirement {
+                action: "iam:DeleteGroup",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteGroupPolicy",
+            requirements: &[Requirement {
+                action: "iam:DeleteGroupPolicy",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeletePolicy",
+            requirements: &[Requirement {
+                action: "iam:DeletePolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeletePolicyVersion",
+            requirements: &[Requirement {
+                action: "iam:DeletePolicyVersion",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteRole",
+            requirements: &[Requirement {
+                action: "iam:DeleteRole",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteRolePermissionsBoundary",
+            requirements: &[Requirement {
+                action: "iam:DeleteRolePermissionsBoundary",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteRolePolicy",
+            requirements: &[Requirement {
+                action: "iam:DeleteRolePolicy",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteUser",
+            requirements: &[Requirement {
+                action: "iam:DeleteUser",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteUserPermissionsBoundary",
+            requirements: &[Requirement {
+                action: "iam:DeleteUserPermissionsBoundary",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteUserPolicy",
+            requirements: &[Requirement {
+                action: "iam:DeleteUserPolicy",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DetachGroupPolicy",
+            requirements: &[Requirement {
+                action: "iam:DetachGroupPolicy",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DetachRolePolicy",
+            requirements: &[Requirement {
+                action: "iam:DetachRolePolicy",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DetachUserPolicy",
+            requirements: &[Requirement {
+                action: "iam:DetachUserPolicy",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAccessKeyLastUsed",
+            requirements: &[Requirement {
+                action: "iam:GetAccessKeyLastUsed",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAccountAuthorizationDetails",
+            requirements: &[Requirement {
+                action: "iam:GetAccountAuthorizationDetails",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAccountSummary",
+            requirements: &[Requirement {
+                action: "iam:GetAccountSummary",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetContextKeysForCustomPolicy",
+            requirements: &[Requirement {
+                action: "iam:GetContextKeysForCustomPolicy",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetContextKeysForPrincipalPolicy",
+            requirements: &[Requirement {
+                action: "iam:GetContextKeysForPrincipalPolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetGroup",
+            requirements: &[Requirement {
+                action: "iam:GetGroup",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetGroupPolicy",
+            requirements: &[Requirement {
+                action: "iam:GetGroupPolicy",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetPolicy",
+            requirements: &[Requirement {
+                action: "iam:GetPolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetPolicyVersion",
+            requirements: &[Requirement {
+                action: "iam:GetPolicyVersion",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetRole",
+            requirements: &[Requirement {
+                action: "iam:GetRole",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetRolePolicy",
+            requirements: &[Requirement {
+                action: "iam:GetRolePolicy",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetUser",
+            requirements: &[Requirement {
+                action: "iam:GetUser",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetUserPolicy",
+            requirements: &[Requirement {
+                action: "iam:GetUserPolicy",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAccessKeys",
+            requirements: &[Requirement {
+                action: "iam:ListAccessKeys",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAccountAliases",
+            requirements: &[Requirement {
+                action: "iam:ListAccountAliases",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAttachedGroupPolicies",
+            requirements: &[Requirement {
+                action: "iam:ListAttachedGroupPolicies",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAttachedRolePolicies",
+            requirements: &[Requirement {
+                action: "iam:ListAttachedRolePolicies",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAttachedUserPolicies",
+            requirements: &[Requirement {
+                action: "iam:ListAttachedUserPolicies",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListEntitiesForPolicy",
+            requirements: &[Requirement {
+                action: "iam:ListEntitiesForPolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListGroupPolicies",
+            requirements: &[Requirement {
+                action: "iam:ListGroupPolicies",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListGroups",
+            requirements: &[Requirement {
+                action: "iam:ListGroups",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":group"),
+                        Part::Member(&[0]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":group/"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListGroupsForUser",
+            requirements: &[Requirement {
+                action: "iam:ListGroupsForUser",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListInstanceProfiles",
+            requirements: &[Requirement {
+                action: "iam:ListInstanceProfiles",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":instance-profile"),
+                        Part::Member(&[0]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":instance-profile/"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListInstanceProfilesForRole",
+            requirements: &[Requirement {
+                action: "iam:ListInstanceProfilesForRole",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListPolicies",
+            requirements: &[Requirement {
+                action: "iam:ListPolicies",
+                resource: Resource::Made(&[
+                    &[Part::Text("policy path "), Part::Member(&[2])],
+                    &[Part::Text("policy path /")],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListPolicyTags",
+            requirements: &[Requirement {
+                action: "iam:ListPolicyTags",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListPolicyVersions",
+            requirements: &[Requirement {
+                action: "iam:ListPolicyVersions",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListRolePolicies",
+            requirements: &[Requirement {
+                action: "iam:ListRolePolicies",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListRoleTags",
+            requirements: &[Requirement {
+                action: "iam:ListRoleTags",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListRoles",
+            requirements: &[Requirement {
+                action: "iam:ListRoles",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":role"),
+                        Part::Member(&[0]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":role/"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListUserPolicies",
+            requirements: &[Requirement {
+                action: "iam:ListUserPolicies",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListUserTags",
+            requirements: &[Requirement {
+                action: "iam:ListUserTags",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListUsers",
+            requirements: &[Requirement {
+                action: "iam:ListUsers",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":user"),
+                        Part::Member(&[0]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":iam::"),
+                        Part::Account,
+                        Part::Text(":user/"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutGroupPolicy",
+            requirements: &[Requirement {
+                action: "iam:PutGroupPolicy",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutRolePermissionsBoundary",
+            requirements: &[Requirement {
+                action: "iam:PutRolePermissionsBoundary",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[Key { name: "iam:permissionsboundary", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutRolePolicy",
+            requirements: &[Requirement {
+                action: "iam:PutRolePolicy",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutUserPermissionsBoundary",
+            requirements: &[Requirement {
+                action: "iam:PutUserPermissionsBoundary",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[Key { name: "iam:permissionsboundary", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutUserPolicy",
+            requirements: &[Requirement {
+                action: "iam:PutUserPolicy",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "RemoveUserFromGroup",
+            requirements: &[Requirement {
+                action: "iam:RemoveUserFromGroup",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "SetDefaultPolicyVersion",
+            requirements: &[Requirement {
+                action: "iam:SetDefaultPolicyVersion",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "SimulateCustomPolicy",
+            requirements: &[Requirement {
+                action: "iam:SimulateCustomPolicy",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "SimulatePrincipalPolicy",
+            requirements: &[Requirement {
+                action: "iam:SimulatePrincipalPolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagPolicy",
+            requirements: &[Requirement {
+                action: "iam:TagPolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagRole",
+            requirements: &[Requirement {
+                action: "iam:TagRole",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagUser",
+            requirements: &[Requirement {
+                action: "iam:TagUser",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagPolicy",
+            requirements: &[Requirement {
+                action: "iam:UntagPolicy",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagRole",
+            requirements: &[Requirement {
+                action: "iam:UntagRole",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagUser",
+            requirements: &[Requirement {
+                action: "iam:UntagUser",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateAccessKey",
+            requirements: &[Requirement {
+                action: "iam:UpdateAccessKey",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateAssumeRolePolicy",
+            requirements: &[Requirement {
+                action: "iam:UpdateAssumeRolePolicy",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateGroup",
+            requirements: &[Requirement {
+                action: "iam:UpdateGroup",
+                resource: Resource::Resolved(Resolver::Group, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateRole",
+            requirements: &[Requirement {
+                action: "iam:UpdateRole",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateRoleDescription",
+            requirements: &[Requirement {
+                action: "iam:UpdateRoleDescription",
+                resource: Resource::Resolved(Resolver::Role, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateUser",
+            requirements: &[Requirement {
+                action: "iam:UpdateUser",
+                resource: Resource::Resolved(Resolver::User, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+    ]
 };
 
 /// The shapes, under the model's names.

@@ -71,6 +71,9 @@ pub struct Said {
     /// Who first asked, as it said.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
+    /// The ARN of the function for whose environments it was made.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub source_function: Option<String>,
 }
 
 /// A token that is genuine.

@@ -118,6 +118,13 @@ impl Identities for Directory {
             }))
         })
     }
+
+    fn group(&self, account: AccountId, name: &str) -> Option<Arc<str>> {
+        self.read(|state| {
+            let head = &state.groups.get(account, name)?.value.head;
+            Some(format!("arn:aws:iam::{account}:group{}{}", head.path, head.name).into())
+        })
+    }
 }
 
 impl Directory {

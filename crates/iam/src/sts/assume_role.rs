@@ -162,7 +162,7 @@ fn extras(
         (Some(known), _) => Some(known),
         (None, asked) => asked,
     };
-    Ok(Extras { policy, managed, tags, transitive, source_identity })
+    Ok(Extras { policy, managed, tags, transitive, source_identity, source_function: None })
 }
 
 fn managed_policies(
@@ -332,6 +332,8 @@ fn context(
     set("aws:principalaccount", grant.principal().account().map(|account| account.to_string()));
     set("aws:principaltype", Some(kind.to_owned()));
     set("aws:requestedregion", Some(grant.region().to_string()));
+    set("aws:sourceip", grant.client().address.map(|address| address.to_canonical().to_string()));
+    set("aws:useragent", grant.client().user_agent.as_deref().map(str::to_owned));
     if let Principal::User { name, .. } = grant.principal() {
         set("aws:username", Some(name.to_string()));
     }
