@@ -17,36 +17,27 @@ use std::sync::Arc;
 pub(crate) type Documents = HashMap<Qualifier, Arc<Document>>;
 
 impl ResourcePolicies for Functions {
+    /// The policy on a function, a version, an alias or a layer version.
     fn policy(&self, resource_arn: &str) -> Option<Arc<Document>> {
-        self.resource_policy(resource_arn)
+        if let Some(key) = LayerVersionKey::parse(resource_arn) {
+            return self.layer_policy(&key);
+        }
+        let (entry, qualifier) = self.named(resource_arn)?;
+        entry.policies.get(&qualifier.unwrap_or(Qualifier::Latest)).cloned()
     }
 
-    /// A function's tags are those of its versions and aliases too.
+    /// The tags of a function, which its versions and aliases share.
     fn tags(&self, resource_arn: &str) -> Vec<(String, String)> {
-        let entry = key_in(resource_arn).and_then(|(key, _)| self.inner.registry.get(&key));
-        entry.map(|entry| entry.function().tags.clone().into_iter().collect()).unwrap_or_default()
+        let Some((entry, _)) = self.named(resource_arn) else { return Vec::new() };
+        entry.function().tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
-}
-
-/// The function that an ARN names, and which of its versions or aliases.
-fn key_in(arn: &str) -> Option<(FunctionKey, Qualifier)> {
-    let reference = FunctionReference::parse(arn).ok()?;
-    let key = FunctionKey { account: reference.account?, region: reference.region?, name: reference.name };
-    Some((key, reference.qualifier.unwrap_or(Qualifier::Latest)))
 }
 
 impl Functions {
-    /// The policy on the function, version, alias or layer version with this ARN, if there is one. Reads memory only.
-    pub fn resource_policy(&self, arn: &str) -> Option<Arc<Document>> {
-        match LayerVersionKey::parse(arn) {
-            Some(key) => self.layer_policy(&key),
-            None => self.function_policy(arn),
-        }
-    }
-
-    fn function_policy(&self, arn: &str) -> Option<Arc<Document>> {
-        let (key, qualifier) = key_in(arn)?;
-        self.inner.registry.get(&key)?.policies.get(&qualifier).cloned()
+    fn named(&self, arn: &str) -> Option<(Arc<Entry>, Option<Qualifier>)> {
+        let FunctionReference { account, region, name, qualifier } = FunctionReference::parse(arn).ok()?;
+        let key = FunctionKey { account: account?, region: region?, name };
+        Some((self.inner.registry.get(&key)?, qualifier))
     }
 
     /// Layers are looked at when functions are made and not when they are invoked: nothing is kept of their documents.
