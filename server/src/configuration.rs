@@ -2,6 +2,7 @@
 //!
 //! It refuses settings it does not know, in the file as on the command line.
 
+use crate::credentials::has_root_key;
 use hearth_base::{AccountId, Region};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,8 @@ pub enum ClockKind {
 pub struct Configuration {
     /// Where the AWS endpoint listens.
     pub listen: SocketAddr,
+    /// Names of this machine that browsers and downloads may reach the server under, beside its addresses.
+    pub hosts: Vec<String>,
     /// Where everything durable lives; none for `--ephemeral`, which makes a directory of its own and removes it.
     pub data_dir: Option<PathBuf>,
     /// Where the AWS SDKs for functions are, when not in the data directory.
@@ -67,6 +70,10 @@ pub struct Settings {
     /// Address and port of the AWS endpoint [default: 127.0.0.1:4566]
     #[arg(long, env = "HEARTH_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// A name under which others reach this server, for links to packages and for browsers; may be given several times
+    #[arg(long = "host", env = "HEARTH_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// Where functions, logs and the database live [default: $XDG_DATA_HOME/hearth or ~/.local/share/hearth]
     #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -140,7 +147,8 @@ impl fmt::Display for ConfigurationError {
             Self::NotLoopback(address) => write!(
                 f,
                 "will not listen on {address}: the only credentials so far are the development key test/test, which \
-                 everyone knows. Listen on a loopback address such as 127.0.0.1:{}",
+                 everyone knows. Make a root key with `hearth credentials create`, or listen on a loopback address such as \
+                 127.0.0.1:{}",
                 address.port()
             ),
             Self::NoEnvironments => f.write_str("--environments-max must be at least 1"),
@@ -170,8 +178,11 @@ impl Settings {
         let storage_chosen = self.data_dir.is_some() || self.ephemeral.is_some();
         let mut runtimes = fallback.runtimes;
         runtimes.extend(self.runtimes);
+        let mut hosts = fallback.hosts;
+        hosts.extend(self.hosts);
         Settings {
             listen: self.listen.or(fallback.listen),
+            hosts,
             data_dir: if storage_chosen { self.data_dir } else { fallback.data_dir },
             ephemeral: if storage_chosen { self.ephemeral } else { fallback.ephemeral },
             sdk_dir: self.sdk_dir.or(fallback.sdk_dir),
@@ -198,7 +209,8 @@ impl Settings {
             (false, None) => Some(default_data_dir().ok_or(ConfigurationError::NoDataDirectory)?),
         };
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4566)));
-        if !listen.ip().is_loopback() {
+        // Everybody knows the development key: other machines are let in once there is another.
+        if !listen.ip().is_loopback() && !data_dir.as_deref().is_some_and(has_root_key) {
             return Err(ConfigurationError::NotLoopback(listen));
         }
         let environments_max = self.environments_max.unwrap_or(1_000);
@@ -207,6 +219,7 @@ impl Settings {
         }
         Ok(Configuration {
             listen,
+            hosts: self.hosts,
             data_dir,
             sdk_dir: self.sdk_dir,
             account: self.account.unwrap_or(AccountId::DEVELOPMENT),
@@ -297,6 +310,9 @@ mod tests {
     fn what_is_unsafe_or_unknown_is_refused() {
         let open = settings("listen = '0.0.0.0:4566'\nephemeral = true").decide();
         assert!(matches!(open, Err(ConfigurationError::NotLoopback(_))));
+        let keyless = tempfile::tempdir().unwrap();
+        let place = format!("listen = '0.0.0.0:4566'\ndata_dir = '{}'", keyless.path().display());
+        assert!(matches!(settings(&place).decide(), Err(ConfigurationError::NotLoopback(_))));
         assert!(toml::from_str::<Settings>("listne = 'x'").is_err());
         assert!(parse_runtime("python3.12=python").is_err());
     }

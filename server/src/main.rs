@@ -3,6 +3,7 @@
 //! It reads what is wanted and hands over; what a command does is in the module named after it.
 
 mod configuration;
+mod credentials;
 mod doctor;
 mod home;
 mod install;
@@ -42,6 +43,15 @@ enum Command {
         /// Fail when not everything that isolates functions is enforced
         #[arg(long)]
         strict: bool,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Show which root key there is, make one, or rotate it; the server must be stopped for the latter two
+    ///
+    /// With a root key the server may listen beyond this machine, and the development key test/test opens nothing.
+    Credentials {
+        /// Without it, show which key there is
+        act: Option<credentials::Act>,
         #[command(flatten)]
         settings: Box<Settings>,
     },
@@ -99,6 +109,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let (text, sound) = doctor::report(&hearth_sandbox::probe(), &runtimes);
             print!("{text}");
             Ok(if strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Command::Credentials { act, settings } => {
+            print!("{}", credentials::run(&decide(*settings)?, act)?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Runtimes { command: None, settings } => {
             print!("{}", doctor::runtime_table(&wiring::runtimes(&decide(*settings)?)?));

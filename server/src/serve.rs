@@ -1,6 +1,7 @@
 //! `hearth serve`: from settings to a running server, and to nothing left of it.
 
 use crate::configuration::{Configuration, Isolation};
+use crate::credentials::Root;
 use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
@@ -92,8 +93,11 @@ impl Running {
         home: Home,
         spawner: Spawner,
     ) -> Result<Arc<Self>, Box<dyn Error>> {
+        let secret = home.secret()?;
+        let root = if home.is_ephemeral() { Root::development() } else { Root::of(home.path(), &secret)? };
         let places = Places {
-            secret: home.secret()?,
+            secret,
+            root,
             sdk_dir: sdk_dir(configuration.sdk_dir.as_deref(), configuration.data_dir.as_deref()),
         };
         let foundation = Foundation::new(configuration, spawner, places)?;
@@ -129,7 +133,7 @@ impl Running {
             clock: clock(),
             rng: rng(),
             local: local::routes(self),
-            hosts: Vec::new(),
+            hosts: self.foundation.configuration.hosts.clone(),
             limits: Limits { grace: self.foundation.configuration.grace, ..Limits::default() },
         });
         self.foundation.endpoint.open(&gateway);

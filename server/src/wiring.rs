@@ -1,14 +1,17 @@
 //! Where everything is put together: the only place that knows which service stands behind which trait.
 
 use crate::configuration::{ClockKind, Configuration};
+use crate::credentials::Root;
 use crate::secret::Secret;
-use hearth_api::{Dispatch, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api};
+use hearth_api::{
+    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api,
+};
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
-    CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
+    CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{AccessKey, Authority, Origin, Session};
+use hearth_iam::{Authority, Directory, Extras, Iam, IamOptions, Origin, Session, Sources, Sts, StsOptions};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -40,6 +43,8 @@ pub struct Foundation {
     pub metrics: hearth_invoke::Metrics,
     /// The clock of the services, when it can be put forward.
     pub advancing: Option<AdvancingClock>,
+    /// The users and roles, of whichever store was opened last.
+    pub directory: Arc<Directory>,
 }
 
 /// The services of a server, running.
@@ -63,19 +68,31 @@ impl Foundation {
         places: Places,
     ) -> Result<Self, Box<dyn Error>> {
         let runtimes = Arc::new(runtimes(&configuration)?);
+        let directory = Arc::new(Directory::default());
         let credentials = hearth_iam::Credentials::new(hearth_iam::credentials::Options {
-            account: configuration.account,
-            root: AccessKey::development(),
+            account: places.root.account.unwrap_or(configuration.account),
+            root: places.root.key,
             sealing_key: places.secret.key("session tokens"),
             clock: clock(),
             rng: rng(),
-        });
+        })
+        .over(Arc::clone(&directory));
         let authority = Arc::new(Authority::new(Arc::new(credentials), clock()));
         let endpoint = Arc::new(InnerEndpoint::default());
-        let Places { secret, sdk_dir } = places;
+        let Places { secret, sdk_dir, .. } = places;
         let advancing = (configuration.clock == ClockKind::Virtual).then(AdvancingClock::new);
-        let metrics = hearth_invoke::Metrics::default();
-        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority, metrics, advancing })
+        Ok(Self {
+            configuration,
+            spawner,
+            runtimes,
+            secret,
+            sdk_dir,
+            endpoint,
+            authority,
+            metrics: hearth_invoke::Metrics::default(),
+            advancing,
+            directory,
+        })
     }
 
     /// The time that services go by. Signatures and credentials go by the machine's clock, as those who made them do.
@@ -88,6 +105,7 @@ impl Foundation {
 
     /// Opens every service over a store, with their files below `directory`.
     pub async fn assemble(&self, store: Store, directory: &Path) -> Result<Assembly, Box<dyn Error>> {
+        self.directory.open(store.clone()).await?;
         let logs = hearth_logs::Service::open(hearth_logs::Options {
             store: store.clone(),
             clock: self.service_clock(),
@@ -127,11 +145,13 @@ impl Foundation {
             code_dir: directory.join("code"),
             runtimes: Arc::clone(&self.runtimes),
             data_plane: Arc::new(environments.clone()),
+            authority: Arc::clone(&self.authority),
             clock: self.service_clock(),
             rng: rng(),
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
+        self.authority.set_sources(Sources::new().with_resources("lambda", Arc::new(lambda.functions())));
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
@@ -149,9 +169,27 @@ impl Foundation {
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
-            Arc::new(sts_api::Dispatcher::new(Arc::new(hearth_iam::Sts))),
+            Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
+            Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
         Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work })
+    }
+
+    fn iam(&self) -> Iam {
+        Iam::new(IamOptions {
+            directory: Arc::clone(&self.directory),
+            credentials: Arc::clone(self.authority.credentials()),
+            clock: clock(),
+            rng: rng(),
+        })
+    }
+
+    fn sts(&self) -> Sts {
+        Sts::new(StsOptions {
+            directory: Arc::clone(&self.directory),
+            credentials: Arc::clone(self.authority.credentials()),
+            clock: clock(),
+        })
     }
 }
 
@@ -169,6 +207,8 @@ impl Assembly {
 pub struct Places {
     /// The data directory's secret.
     pub secret: Secret,
+    /// The root key.
+    pub root: Root,
     /// Where the AWS SDKs for functions are installed.
     pub sdk_dir: PathBuf,
 }
@@ -209,10 +249,13 @@ impl CredentialSource for RoleCredentials {
             name: &definition.key.name,
             duration: SESSION,
         };
+        let Key { account, region, name, .. } = &definition.key;
+        let function = hearth_base::function::function_arn(region, *account, name);
+        let extras = Extras { source_function: Some(function), ..Extras::default() };
         let issued = self
             .authority
             .credentials()
-            .issue_session(&session)
+            .issue_role_session(&session, extras)
             .expect("the names of roles and functions were checked when the function was made");
         Credentials {
             access_key_id: issued.access_key_id,
