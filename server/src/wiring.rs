@@ -39,12 +39,12 @@ pub struct Foundation {
     pub endpoint: Arc<InnerEndpoint>,
     /// Who callers are.
     pub authority: Arc<Authority>,
+    /// The users and roles, of whichever store was opened last.
+    pub directory: Arc<Directory>,
     /// What is counted, since the server started.
     pub metrics: hearth_invoke::Metrics,
     /// The clock of the services, when it can be put forward.
     pub advancing: Option<AdvancingClock>,
-    /// The users and roles, of whichever store was opened last.
-    pub directory: Arc<Directory>,
 }
 
 /// The services of a server, running.
@@ -81,6 +81,7 @@ impl Foundation {
         let endpoint = Arc::new(InnerEndpoint::default());
         let Places { secret, sdk_dir, .. } = places;
         let advancing = (configuration.clock == ClockKind::Virtual).then(AdvancingClock::new);
+        let metrics = hearth_invoke::Metrics::default();
         Ok(Self {
             configuration,
             spawner,
@@ -89,9 +90,9 @@ impl Foundation {
             sdk_dir,
             endpoint,
             authority,
-            metrics: hearth_invoke::Metrics::default(),
-            advancing,
             directory,
+            metrics,
+            advancing,
         })
     }
 
@@ -179,7 +180,7 @@ impl Foundation {
         Iam::new(IamOptions {
             directory: Arc::clone(&self.directory),
             credentials: Arc::clone(self.authority.credentials()),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
         })
     }
