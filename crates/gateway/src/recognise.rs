@@ -26,6 +26,7 @@ pub(crate) static NO_SERVICE: Service = Service {
     ],
     query_compatible: false,
     validation_code: "ValidationException",
+    path_member: "",
     operations: &[],
     unimplemented: &[],
 };

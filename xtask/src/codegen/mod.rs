@@ -11,6 +11,7 @@ mod graph;
 mod model;
 mod name;
 mod operations;
+mod overlay;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -114,8 +115,9 @@ fn generate(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     let models = botocore::Models::fetch(&root.join("target/codegen"), &operations.botocore)?;
     let mut files = BTreeMap::new();
     for (key, entry) in &operations.service {
-        let model = Model::parse(&models.read(&entry.model)?)
+        let mut model = Model::parse(&models.read(&entry.model)?)
             .map_err(|source| Error::Parse(format!("the model {}", entry.model), Box::new(source)))?;
+        overlay::lay(entry, &mut model).map_err(|message| Error::Service(key.clone(), message))?;
         let text = service_file(key, entry, (&model, &authorisations), &operations.botocore.version)
             .map_err(|message| Error::Service(key.clone(), message))?;
         files.insert(format!("{}.rs", name::module(key)), rustfmt(root, &text)?);

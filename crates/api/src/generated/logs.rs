@@ -422,6 +422,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::AwsJson1_1],
         query_compatible: false,
         validation_code: "InvalidParameterException",
+        path_member: "",
         operations: &[
             Operation {
                 name: "CreateLogGroup",

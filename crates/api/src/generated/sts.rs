@@ -65,6 +65,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::AwsQuery],
         query_compatible: false,
         validation_code: "ValidationError",
+        path_member: "",
         operations: &[Operation {
             name: "GetCallerIdentity",
             input: &shapes::GetCallerIdentityRequest,
