@@ -177,7 +177,9 @@ impl Registry {
             Err(ChangeError::Record(RecordError::Missing { .. })) => {
                 Err(function_not_found(&key.arn(), None))
             }
-            Err(ChangeError::Record(RecordError::Commit(CommitError::TooLarge { .. }))) => Err(too_large(key)),
+            Err(ChangeError::Record(RecordError::Commit(CommitError::TooLarge { .. }))) => {
+                Err(too_large(key))
+            }
             Err(ChangeError::Record(error)) => Err(internal("store a changed function", &error)),
         }
     }

@@ -193,11 +193,8 @@ impl Registry {
         let found = self.find(name).ok_or_else(no_such_queue)?;
         let mut record = (*found.record).clone();
         change(&mut record)?;
-        let revision = self
-            .table
-            .replace(&name.parts(), &record, found.revision)
-            .await
-            .map_err(Unchanged::from)?;
+        let revision =
+            self.table.replace(&name.parts(), &record, found.revision).await.map_err(Unchanged::from)?;
         self.set(Found { record: Arc::new(record), revision, ..found });
         Ok(())
     }

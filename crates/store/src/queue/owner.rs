@@ -401,7 +401,9 @@ impl Owner {
         let mut damaged = None;
         self.scan_all(Range::prefix(&self.keys.claimed), |key, value| {
             match row::id_of(key).zip(row::decode_claim(value)) {
-                Some((id, (group, state))) => drop(memory.window.insert(id, Known { state, group, value: None }, now)),
+                Some((id, (group, state))) => {
+                    drop(memory.window.insert(id, Known { state, group, value: None }, now))
+                }
                 None => damaged = Some(key.clone()),
             }
         })
@@ -495,7 +497,9 @@ impl Owner {
         let bucket = now / BUCKET_MS;
         for bucket in [bucket, bucket.saturating_sub(1)] {
             let key = self.keys.token(bucket, token);
-            let Some(found) = self.shared.store.get(self.shared.shard.keyspace, &key).await? else { continue };
+            let Some(found) = self.shared.store.get(self.shared.shard.keyspace, &key).await? else {
+                continue;
+            };
             let (at, id, label) = row::decode_token(found.value).ok_or(QueueError::Damaged { key })?;
             if u128::from(now.saturating_sub(at)) < ONCE.as_millis() {
                 return Ok(Some(Enqueued { id, label }));
@@ -555,12 +559,15 @@ impl Owner {
     /// Claims one entry, or passes it by because its time is over or it was claimed too often.
     async fn take(&self, id: EntryId, claim: &Claim, plan: &mut Plan) -> Result<Taken, QueueError> {
         let now = self.now_millis();
-        let Some(known) = self.with(|memory| memory.window.get(id).cloned()) else { return Ok(Taken::TooYoung) };
+        let Some(known) = self.with(|memory| memory.window.get(id).cloned()) else {
+            return Ok(Taken::TooYoung);
+        };
         if id < EntryId::at(row::millis(claim.since)) {
             self.discard(id, &known, plan);
             return Ok(Taken::Passed);
         }
-        let available = id.millis().saturating_add(u64::try_from(claim.delay.as_millis()).unwrap_or(u64::MAX));
+        let available =
+            id.millis().saturating_add(u64::try_from(claim.delay.as_millis()).unwrap_or(u64::MAX));
         if self.discipline == Discipline::Grouped && available > now {
             self.with(|memory| {
                 memory.head_waits = Some(memory.head_waits.map_or(available, |waits| waits.min(available)));
@@ -758,7 +765,9 @@ impl Owner {
             let state = State { due, place, ..State::default() };
             rows.push((id, Known { state, group, value: Some(value) }));
         }
-        self.with(|memory| if unread { memory.read_delayed(rows, now) } else { memory.read(rows, scan.more, now) });
+        self.with(
+            |memory| if unread { memory.read_delayed(rows, now) } else { memory.read(rows, scan.more, now) },
+        );
         Ok(())
     }
 
