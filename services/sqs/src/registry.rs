@@ -193,12 +193,32 @@ impl Registry {
         let found = self.find(name).ok_or_else(no_such_queue)?;
         let mut record = (*found.record).clone();
         change(&mut record)?;
-        let revision = self
-            .table
-            .replace(&name.parts(), &record, found.revision)
-            .await
-            .map_err(Unchanged::from)?;
-        self.set(Found { record: Arc::new(record), revision, ..found });
+        match self.table.replace(&name.parts(), &record, found.revision).await {
+            Ok(revision) => {
+                self.set(Found { record: Arc::new(record), revision, ..found });
+                Ok(())
+            }
+            Err(error) => {
+                self.read_again(name).await.map_err(Unchanged::from)?;
+                Err(Unchanged::from(error).into())
+            }
+        }
+    }
+
+    /// Takes a record as the store has it: after a change of which it is unknown whether it was made.
+    async fn read_again(&self, name: &QueueName) -> Result<(), RecordError> {
+        let stored = self.table.get(&name.parts()).await?.filter(|stored| stored.value.deleted.is_none());
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(stored) = stored else {
+            live.remove(name);
+            return Ok(());
+        };
+        let former = live.get(name).map(|found| found.queue.clone());
+        let queue = former
+            .filter(|queue| queue.id() == stored.value.storage)
+            .unwrap_or_else(|| open_queue(&self.queues, &stored.value));
+        let (record, revision) = (Arc::new(stored.value), stored.revision);
+        live.insert(name.clone(), Found { name: name.clone(), record, queue, revision });
         Ok(())
     }
 
@@ -217,18 +237,9 @@ impl Registry {
         let batch = Batch::new(self.table.shard().clone())
             .expect(key.clone(), Expect::Revision(found.revision))
             .put(key, value);
-        found.queue.close(batch).await.map_err(Unchanged::Queue)?;
-        let stored = self.table.get(&name.parts()).await.map_err(Unchanged::from)?;
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        match stored.filter(|stored| stored.value.deleted.is_none()) {
-            Some(stored) => {
-                let queue = open_queue(&self.queues, &stored.value);
-                let (record, revision) = (Arc::new(stored.value), stored.revision);
-                live.insert(name.clone(), Found { name: name.clone(), record, queue, revision });
-            }
-            None => drop(live.remove(name)),
-        }
-        Ok(())
+        let closed = found.queue.close(batch).await;
+        self.read_again(name).await.map_err(Unchanged::from)?;
+        Ok(closed.map_err(Unchanged::Queue)?)
     }
 
     /// Forgets the records of queues deleted before a time.

@@ -192,6 +192,17 @@ pub enum Settled {
     TooLong,
 }
 
+/// What became of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transferred {
+    /// How many entries went.
+    pub moved: usize,
+    /// Whether one went nowhere.
+    pub stuck: bool,
+    /// Whether there may be more to move.
+    pub more: bool,
+}
+
 /// How many entries there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -336,9 +347,8 @@ impl Queue {
         self.ask(|reply| Op::Remove(receipts, reply)).await
     }
 
-    /// Moves up to `max` available entries to where `route` says; stops at the first that goes nowhere. Says how many
-    /// went, and whether one went nowhere.
-    pub async fn transfer(&self, max: usize, route: Route) -> Result<(usize, bool), QueueError> {
+    /// Moves up to `max` available entries to where `route` says; stops at the first that goes nowhere.
+    pub async fn transfer(&self, max: usize, route: Route) -> Result<Transferred, QueueError> {
         self.ask(|reply| Op::Transfer(max, route, reply)).await
     }
 

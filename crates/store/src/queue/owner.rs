@@ -52,7 +52,7 @@ pub enum Op {
     Claim(Box<Claim>, Reply<Vec<super::Claimed>>),
     Extend(Vec<Extension>, Reply<Vec<Settled>>),
     Remove(Vec<Receipt>, Reply<Vec<Settled>>),
-    Transfer(usize, Route, Reply<(usize, bool)>),
+    Transfer(usize, Route, Reply<super::Transferred>),
     Expire(Timestamp, Reply<bool>),
     Count(Duration, Reply<Counts>),
     Close(Batch, Reply<()>),
@@ -149,7 +149,7 @@ impl Plan {
         self.deletes.push(key);
     }
 
-    fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.puts.len() + self.deletes.len() > BATCH_KEYS_MAX || self.bytes > BATCH_BYTES_MAX
     }
 
@@ -516,7 +516,7 @@ impl Owner {
         }
         let mut taken: Vec<super::Claimed> = Vec::new();
         let mut passed = 0;
-        while taken.len() < claim.max && passed < PASSED_MAX {
+        while taken.len() < claim.max && passed < PASSED_MAX && !plan.is_full() {
             let wanted = claim.max - taken.len();
             self.supply(wanted).await?;
             let seen = taken.len();
@@ -527,7 +527,7 @@ impl Owner {
             });
             let (mut progress, mut too_young) = (false, false);
             for id in next {
-                if taken.len() == claim.max || taken.iter().any(|claimed| claimed.receipt.id == id) {
+                if taken.len() == claim.max || plan.is_full() || taken.iter().any(|claimed| claimed.receipt.id == id) {
                     continue;
                 }
                 match self.take(id, claim, plan).await? {

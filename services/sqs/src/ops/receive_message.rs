@@ -12,6 +12,7 @@ use hearth_base::Timestamp;
 use hearth_store::queue::{Claimed, QueueError};
 use hearth_wire::Failure;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub async fn run(
@@ -67,11 +68,14 @@ async fn receive(
 ) -> Result<Vec<Claimed>, Failure> {
     let storage = found.record.storage;
     let begun = inner.clock.now();
+    // When what is claimed comes back: an attempt made again finds by it that nothing has been changed.
+    let until = AtomicI64::new(0);
     let make = || {
         let now = inner.clock.now();
         let again = attempt.as_ref().map(|attempt| inner.attempts.of(storage, attempt, now));
         let mut claim = claim(&inner.registry, found, receiving, now);
         claim.again = again.unwrap_or_default();
+        until.store(claim.until.millis(), Ordering::Relaxed);
         claim
     };
     let claimed = match found.queue.claim_within(deadline, make).await {
@@ -83,8 +87,8 @@ async fn receive(
         other => other.map_err(of_queue)?,
     };
     if let Some(attempt) = attempt {
-        let now = inner.clock.now();
-        inner.attempts.note((storage, attempt), &claimed, (now, now.after(receiving.visibility)));
+        let until = Timestamp::from_millis(until.into_inner());
+        inner.attempts.note((storage, attempt), &claimed, (inner.clock.now(), until));
     }
     Ok(claimed)
 }
