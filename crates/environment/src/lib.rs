@@ -7,6 +7,7 @@
 mod bootstrap;
 mod cage;
 pub mod definition;
+mod dotnet;
 mod environment;
 mod extensions_api;
 mod failure;
@@ -22,10 +23,11 @@ pub mod runtime;
 mod runtime_api;
 pub mod runtimes;
 pub mod sdk;
+mod telemetry;
 mod variables;
 
 pub use bootstrap::BootstrapError;
-pub use definition::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
+pub use definition::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
 pub use pool::{Counts, Environments};
