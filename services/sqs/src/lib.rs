@@ -28,11 +28,13 @@ use claim::Attempts;
 use hearth_api::Grant;
 use hearth_api::sqs::*;
 use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_iam::policy::Document;
 use hearth_store::Store;
 use hearth_store::queue::{QueueOptions, Queues};
 use hearth_store::{Keyspace, Shard};
 use hearth_wire::Failure;
 use model::MoveTask;
+use naming::QueueName;
 use registry::{Registry, RegistryError};
 use std::sync::Arc;
 use task::Moves;
@@ -91,6 +93,17 @@ impl Service {
             work: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The policy of the queue with this ARN, if there is one. Reads memory only.
+    pub fn resource_policy(&self, arn: &str) -> Option<Arc<Document>> {
+        self.inner.registry.find(&QueueName::of_arn(arn)?)?.policy
+    }
+
+    /// The tags of the queue with this ARN. Reads memory only.
+    pub fn resource_tags(&self, arn: &str) -> Vec<(String, String)> {
+        let found = QueueName::of_arn(arn).and_then(|name| self.inner.registry.find(&name));
+        found.map(|found| found.record.tags.clone().into_iter().collect()).unwrap_or_default()
     }
 
     /// Starts the background work, on the runtime of the caller.

@@ -6,6 +6,7 @@ use crate::failures::{denied, no_such_queue, of_queue, storage};
 use crate::model::QueueRecord;
 use crate::naming::QueueName;
 use hearth_api::Grant;
+use hearth_iam::policy::Document;
 use hearth_store::queue::{Discipline, EntryId, Queue, QueueError, Queues};
 use hearth_store::records::RecordError;
 use hearth_store::{Batch, Expect, Listing, Revision, Table};
@@ -20,7 +21,27 @@ pub struct Found {
     pub name: QueueName,
     pub record: Arc<QueueRecord>,
     pub queue: Queue,
+    /// Its policy, read.
+    pub policy: Option<Arc<Document>>,
     revision: Revision,
+}
+
+impl Found {
+    fn new(name: QueueName, (record, revision): (QueueRecord, Revision), queue: Queue) -> Self {
+        let policy = record.settings.policy.as_deref().and_then(|text| document(text, &name));
+        Self { name, record: Arc::new(record), queue, policy, revision }
+    }
+}
+
+/// Reads a policy that was read before it was stored: a server of another version may have been less strict.
+fn document(text: &str, name: &QueueName) -> Option<Arc<Document>> {
+    match Document::resource(text) {
+        Ok(document) => Some(Arc::new(document)),
+        Err(error) => {
+            tracing::error!(queue = name.arn(), %error, "its policy cannot be read and allows nothing");
+            None
+        }
+    }
 }
 
 /// All queues.
@@ -96,8 +117,7 @@ impl Registry {
                 let name = QueueName { account, region, name };
                 if record.value.deleted.is_none() {
                     let queue = open_queue(&queues, &record.value);
-                    let (record, revision) = (Arc::new(record.value), record.revision);
-                    live.insert(name.clone(), Found { name, record, queue, revision });
+                    live.insert(name.clone(), Found::new(name, (record.value, record.revision), queue));
                 }
             }
             token = page.next;
@@ -179,7 +199,7 @@ impl Registry {
         };
         let revision = written.map_err(Unchanged::from)?;
         let queue = open_queue(&self.queues, &record);
-        self.set(Found { name: name.clone(), record: Arc::new(record), queue, revision });
+        self.set(Found::new(name.clone(), (record, revision), queue));
         Ok(())
     }
 
@@ -195,7 +215,7 @@ impl Registry {
         change(&mut record)?;
         match self.table.replace(&name.parts(), &record, found.revision).await {
             Ok(revision) => {
-                self.set(Found { record: Arc::new(record), revision, ..found });
+                self.set(Found::new(found.name, (record, revision), found.queue));
                 Ok(())
             }
             Err(error) => {
@@ -217,8 +237,7 @@ impl Registry {
         let queue = former
             .filter(|queue| queue.id() == stored.value.storage)
             .unwrap_or_else(|| open_queue(&self.queues, &stored.value));
-        let (record, revision) = (Arc::new(stored.value), stored.revision);
-        live.insert(name.clone(), Found { name: name.clone(), record, queue, revision });
+        live.insert(name.clone(), Found::new(name.clone(), (stored.value, stored.revision), queue));
         Ok(())
     }
 

@@ -239,6 +239,9 @@ async fn permissions_are_statements_of_the_policy() {
         "Action": "SQS:SendMessage", "Resource": arn("q"),
     }]);
     assert_eq!(policy["Statement"], statement);
+    // The authoriser reads the same from memory.
+    assert!(world.service.resource_policy(&arn("q")).is_some());
+    assert!(world.service.resource_policy(&arn("other")).is_none());
     let exists = "Value send for parameter Label is invalid. Reason: Already exists.";
     assert_fails(add("send", &["*"]).await, "InvalidParameterValue", exists);
     assert_eq!(add("x", &["Fly"]).await.unwrap_err().code, "InvalidParameterValue");
@@ -246,4 +249,5 @@ async fn permissions_are_statements_of_the_policy() {
     assert!(remove("other").await.is_err());
     remove("send").await.unwrap();
     assert!(!world.attributes("q").await.contains_key("Policy"));
+    assert!(world.service.resource_policy(&arn("q")).is_none());
 }
