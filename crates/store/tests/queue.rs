@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use hearth_base::{Clock, SeededRng, Timestamp, VirtualClock};
 use hearth_store::memory::{self, Memory};
-use hearth_store::queue::{Claim, Claimed, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled};
+use hearth_store::queue::{
+    Claim, Claimed, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
+};
 use hearth_store::{DataDirectory, Keyspace, Shard, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -97,14 +99,20 @@ async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
             wait: Duration::from_secs(seconds),
             total_max: Duration::from_secs(100),
         };
-        assert_eq!(queue.extend(vec![extension(20), extension(101)]).await.unwrap(), [Settled::Done, Settled::TooLong]);
+        assert_eq!(
+            queue.extend(vec![extension(20), extension(101)]).await.unwrap(),
+            [Settled::Done, Settled::TooLong]
+        );
         ground.advance(15);
         assert_eq!(values(&queue.claim(ground.claim(10)).await.unwrap()), ["b", "late"]);
         assert_eq!(queue.extend(vec![extension(0)]).await.unwrap(), [Settled::Done]);
         let again = queue.claim(ground.claim(10)).await.unwrap();
         assert_eq!((values(&again), again[0].claims), (vec!["a".to_owned()], 2));
         let (stale, fresh) = (first[0].receipt, again[0].receipt);
-        assert_eq!(queue.remove(vec![stale, fresh, fresh]).await.unwrap(), [Settled::Stale, Settled::Done, Settled::Gone]);
+        assert_eq!(
+            queue.remove(vec![stale, fresh, fresh]).await.unwrap(),
+            [Settled::Stale, Settled::Done, Settled::Gone]
+        );
         drop((queue, queues));
         let queue = ground.queues().queue(ID, Discipline::Standard);
         assert_eq!(counts(&queue).await, Counts { ready: 0, claimed: 2, delayed: 0 });
@@ -148,7 +156,13 @@ async fn groups_block_behind_what_is_claimed_and_tokens_enqueue_once() {
             once: Some(Bytes::from_static(b"token")).filter(|_| value == "once"),
             ..new(value)
         };
-        let entries = vec![grouped("g", "1"), grouped("g", "2"), grouped("h", "3"), grouped("h", "once"), grouped("h", "once")];
+        let entries = vec![
+            grouped("g", "1"),
+            grouped("g", "2"),
+            grouped("h", "3"),
+            grouped("h", "once"),
+            grouped("h", "once"),
+        ];
         let enqueued = queue.enqueue(entries).await.unwrap();
         assert_eq!(enqueued[3], enqueued[4]);
         let first = queue.claim(ground.claim(1)).await.unwrap();

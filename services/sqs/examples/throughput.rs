@@ -49,8 +49,7 @@ impl World {
             message_body: Some(body(number + entry)),
             ..Default::default()
         });
-        let input =
-            SendMessageBatchRequest { queue_url: self.url.clone(), entries: Some(entries.collect()) };
+        let input = SendMessageBatchRequest { queue_url: self.url.clone(), entries: Some(entries.collect()) };
         self.service.send_message_batch(self.grant(), input).await.expect("messages are taken");
     }
 

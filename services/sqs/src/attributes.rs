@@ -3,7 +3,8 @@
 
 use crate::failures::{invalid_attribute, invalid_value, unknown_attribute};
 use crate::model::{
-    DeduplicationScope, FifoThroughputLimit, QueueRecord, RedriveAllowPolicy, RedrivePermission, RedrivePolicy, Settings,
+    DeduplicationScope, FifoThroughputLimit, QueueRecord, RedriveAllowPolicy, RedrivePermission,
+    RedrivePolicy, Settings,
 };
 use crate::naming::QueueName;
 use hearth_api::sqs::errors;
@@ -134,7 +135,9 @@ fn redrive_policy(text: &str) -> Result<Option<RedrivePolicy>, Failure> {
     if policy.is_empty() {
         return Ok(None);
     }
-    if let Some(other) = policy.keys().find(|key| !["deadLetterTargetArn", "maxReceiveCount"].contains(&key.as_str())) {
+    if let Some(other) =
+        policy.keys().find(|key| !["deadLetterTargetArn", "maxReceiveCount"].contains(&key.as_str()))
+    {
         return refuse(&format!("Redrive policy contains an unknown key: {other}."));
     }
     let Some(serde_json::Value::String(arn)) = policy.get("deadLetterTargetArn") else {
@@ -168,7 +171,9 @@ fn redrive_allow_policy(text: &str) -> Result<Option<RedriveAllowPolicy>, Failur
     let by_queue = policy.redrive_permission == RedrivePermission::ByQueue;
     let sources = &policy.source_queue_arns;
     if by_queue != !sources.is_empty() || sources.len() > SOURCES_MAX {
-        return refuse("sourceQueueArns must have 1 to 10 ARNs when redrivePermission is byQueue, and none otherwise.");
+        return refuse(
+            "sourceQueueArns must have 1 to 10 ARNs when redrivePermission is byQueue, and none otherwise.",
+        );
     }
     if sources.iter().any(|arn| QueueName::of_arn(arn).is_none()) {
         return refuse("sourceQueueArns must hold ARNs of queues.");

@@ -56,7 +56,12 @@ impl Attempts {
     }
 
     /// Notes what an attempt was given.
-    pub fn note(&self, (storage, attempt): (EntryId, String), claimed: &[Claimed], (now, until): (Timestamp, Timestamp)) {
+    pub fn note(
+        &self,
+        (storage, attempt): (EntryId, String),
+        claimed: &[Claimed],
+        (now, until): (Timestamp, Timestamp),
+    ) {
         if claimed.is_empty() {
             return;
         }

@@ -82,7 +82,9 @@ impl Service {
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
         });
-        let moves = Moves::open(hearth_store::Table::<MoveTask>::new(store.clone(), shard.clone(), "sqs.move")).await?;
+        let moves =
+            Moves::open(hearth_store::Table::<MoveTask>::new(store.clone(), shard.clone(), "sqs.move"))
+                .await?;
         let registry = Registry::open(hearth_store::Table::new(store, shard, "sqs.queue"), queues).await?;
         let inner = Inner {
             registry: Arc::new(registry),

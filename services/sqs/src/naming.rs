@@ -74,7 +74,8 @@ impl QueueName {
 /// Checks the name of a queue to be made.
 pub fn check_name(name: &str, fifo: bool) -> Result<(), Failure> {
     let allowed = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let short = name.len() <= NAME_LENGTH_MAX;
     match fifo {
@@ -84,6 +85,8 @@ pub fn check_name(name: &str, fifo: bool) -> Result<(), Failure> {
              .fifo suffix and be 1 to 80 in length.",
         )),
         false if short && allowed(name) => Ok(()),
-        false => Err(invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")),
+        false => Err(invalid(
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        )),
     }
 }

@@ -140,9 +140,7 @@ fn sender(principal: &Principal) -> String {
 }
 
 fn check_characters(body: &str) -> Result<(), Failure> {
-    let allowed = |character: char| {
-        matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    };
+    let allowed = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if body.chars().all(allowed) {
         return Ok(());
     }
@@ -167,7 +165,9 @@ fn due(inner: &Inner, settings: &Settings, asked: Option<i64>) -> Result<Option<
     Ok((!settings.fifo && seconds > 0).then(|| inner.clock.now().after(Duration::from_secs(seconds))))
 }
 
-fn attributes(given: BTreeMap<String, MessageAttributeValue>) -> Result<BTreeMap<String, Attribute>, Failure> {
+fn attributes(
+    given: BTreeMap<String, MessageAttributeValue>,
+) -> Result<BTreeMap<String, Attribute>, Failure> {
     if given.len() > ATTRIBUTES_MAX {
         let count = given.len();
         return Err(invalid(format!(
@@ -210,9 +210,9 @@ fn check_attribute(name: &str, attribute: Attribute) -> Result<Attribute, Failur
         ))
     };
     match kind {
-        _ if data_type.len() > ATTRIBUTE_NAME_MAX => {
-            Err(invalid(format!("Length of message attribute type must be less than {ATTRIBUTE_NAME_MAX} bytes.")))
-        }
+        _ if data_type.len() > ATTRIBUTE_NAME_MAX => Err(invalid(format!(
+            "Length of message attribute type must be less than {ATTRIBUTE_NAME_MAX} bytes."
+        ))),
         "Binary" => {
             let binary = binary.filter(|bytes| !bytes.is_empty()).ok_or_else(empty)?;
             Ok(Attribute { data_type, text: None, binary: Some(binary) })
@@ -243,10 +243,14 @@ fn check_attribute_name(name: &str) -> Result<(), Failure> {
         )));
     }
     if !name.bytes().all(allowed) {
-        return Err(invalid(format!("Invalid non-alphanumeric character was found in the message attribute name {name}. Can only include alphanumeric characters, hyphens, underscores, or dots.")));
+        return Err(invalid(format!(
+            "Invalid non-alphanumeric character was found in the message attribute name {name}. Can only include alphanumeric characters, hyphens, underscores, or dots."
+        )));
     }
     if lower.starts_with("aws.") || lower.starts_with("amazon.") {
-        return Err(invalid("You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are reserved for internal use."));
+        return Err(invalid(
+            "You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are reserved for internal use.",
+        ));
     }
     if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
         return Err(invalid(
@@ -319,7 +323,8 @@ fn check_id(id: &str, parameter: &str) -> Result<(), Failure> {
     if !id.is_empty() && id.len() <= ID_LENGTH_MAX && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
-    let reason =
-        format!("{parameter} can only include alphanumeric and punctuation characters. 1 to {ID_LENGTH_MAX} in length.");
+    let reason = format!(
+        "{parameter} can only include alphanumeric and punctuation characters. 1 to {ID_LENGTH_MAX} in length."
+    );
     Err(invalid_value(id, parameter, &reason))
 }

@@ -41,7 +41,9 @@ impl Permission {
         }
         if actions.len() > ACTIONS_MAX {
             let count = actions.len();
-            return Err(errors::over_limit(format!("{count} Actions were found, maximum allowed is {ACTIONS_MAX}.")));
+            return Err(errors::over_limit(format!(
+                "{count} Actions were found, maximum allowed is {ACTIONS_MAX}."
+            )));
         }
         if let Some(other) = actions.iter().find(|action| !ACTIONS.contains(&action.as_str())) {
             let reason = "Please refer to the appropriate WSDL for a list of valid actions. ";
@@ -55,14 +57,17 @@ impl Permission {
         let arn = name.arn();
         let mut policy = match policy {
             Some(policy) => read(policy)?,
-            None => json!({"Version": "2012-10-17", "Id": format!("{arn}/SQSDefaultPolicy"), "Statement": []}),
+            None => {
+                json!({"Version": "2012-10-17", "Id": format!("{arn}/SQSDefaultPolicy"), "Statement": []})
+            }
         };
         let statements = statements(&mut policy);
         if statements.iter().any(|statement| statement["Sid"] == label.as_str()) {
             return Err(invalid_value(&label, "Label", "Already exists."));
         }
         let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
-        let principals = accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
+        let principals =
+            accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
         let actions = actions.iter().map(|action| format!("SQS:{action}")).collect();
         statements.push(json!({
             "Sid": label,

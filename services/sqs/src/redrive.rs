@@ -28,7 +28,11 @@ pub fn dead(registry: &Arc<Registry>, found: &Found) -> Option<Dead> {
 }
 
 /// Checks a redrive policy for a queue of this name and kind.
-pub fn check(registry: &Registry, name: &QueueName, (text, settings): (&str, &Settings)) -> Result<(), Failure> {
+pub fn check(
+    registry: &Registry,
+    name: &QueueName,
+    (text, settings): (&str, &Settings),
+) -> Result<(), Failure> {
     let Some(policy) = &settings.redrive_policy else { return Ok(()) };
     let refuse = |reason: &str| Err(invalid_value(text, "RedrivePolicy", reason));
     let target = QueueName::of_arn(&policy.dead_letter_target_arn);
@@ -47,7 +51,11 @@ pub fn check(registry: &Registry, name: &QueueName, (text, settings): (&str, &Se
             RedrivePermission::ByQueue => source_queue_arns.contains(&name.arn()),
         },
     };
-    if allowed { Ok(()) } else { refuse("The dead-letter queue's redrive allow policy does not allow this source queue.") }
+    if allowed {
+        Ok(())
+    } else {
+        refuse("The dead-letter queue's redrive allow policy does not allow this source queue.")
+    }
 }
 
 /// The queues whose dead-letter queue this is.

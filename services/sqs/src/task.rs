@@ -196,7 +196,8 @@ impl Moves {
     /// Asks a task to end. Says how many messages it has moved; none when it does not run.
     pub fn cancel(&self, source: &QueueName, id: &str) -> Option<u64> {
         let mut running = self.lock();
-        let (_, task) = running.get_mut(id).filter(|(of, task)| of == source && task.status == MoveStatus::Running)?;
+        let (_, task) =
+            running.get_mut(id).filter(|(of, task)| of == source && task.status == MoveStatus::Running)?;
         task.status = MoveStatus::Cancelling;
         Some(task.moved)
     }

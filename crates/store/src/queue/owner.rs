@@ -39,6 +39,8 @@ const KNOWN_MAX: usize = 200_000;
 const KNOWN_GROUPED_MAX: usize = 20_000;
 /// Times of delayed entries are rounded up to this, so that counting them takes bounded memory.
 const DELAY_STEP_MS: u64 = 100;
+/// Entries that were delayed for longer expire only when their time has come.
+const EXPIRED_DELAY_MS: u64 = 900_000;
 /// Entries that one request removes or moves on its way.
 const PASSED_MAX: usize = 200;
 /// Waiters woken at once.
@@ -71,7 +73,7 @@ pub struct Owner {
     apart: AtomicBool,
     /// Something may be there to be claimed.
     changed: Notify,
-    /// Something may come back earlier than was thought.
+    /// Something was done: what comes back next may come earlier than was thought.
     rescheduled: Notify,
     /// Held by the one waiter that watches the time for all.
     timekeeper: Semaphore,
@@ -318,7 +320,6 @@ impl Owner {
 
     /// Commits a plan and tells everyone.
     async fn settle(self: &Arc<Self>, plan: Plan) {
-        let before = self.next_wake();
         let outcome = match plan.broken {
             Some(error) => Err(error),
             None if plan.puts.is_empty() && plan.deletes.is_empty() => Ok(()),
@@ -350,8 +351,7 @@ impl Owner {
         for _ in 0..plan.woken.min(WOKEN_MAX) {
             self.changed.notify_one();
         }
-        let after = self.next_wake();
-        if after.is_some() && (before.is_none() || after < before) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
             self.rescheduled.notify_one();
         }
     }
@@ -401,7 +401,9 @@ impl Owner {
         let mut damaged = None;
         self.scan_all(Range::prefix(&self.keys.claimed), |key, value| {
             match row::id_of(key).zip(row::decode_claim(value)) {
-                Some((id, (group, state))) => drop(memory.window.insert(id, Known { state, group, value: None }, now)),
+                Some((id, (group, state))) => {
+                    memory.window.insert(id, Known { state, group, value: None }, now);
+                }
                 None => damaged = Some(key.clone()),
             }
         })
@@ -495,7 +497,9 @@ impl Owner {
         let bucket = now / BUCKET_MS;
         for bucket in [bucket, bucket.saturating_sub(1)] {
             let key = self.keys.token(bucket, token);
-            let Some(found) = self.shared.store.get(self.shared.shard.keyspace, &key).await? else { continue };
+            let Some(found) = self.shared.store.get(self.shared.shard.keyspace, &key).await? else {
+                continue;
+            };
             let (at, id, label) = row::decode_token(found.value).ok_or(QueueError::Damaged { key })?;
             if u128::from(now.saturating_sub(at)) < ONCE.as_millis() {
                 return Ok(Some(Enqueued { id, label }));
@@ -527,7 +531,10 @@ impl Owner {
             });
             let (mut progress, mut too_young) = (false, false);
             for id in next {
-                if taken.len() == claim.max || plan.is_full() || taken.iter().any(|claimed| claimed.receipt.id == id) {
+                if taken.len() == claim.max
+                    || plan.is_full()
+                    || taken.iter().any(|claimed| claimed.receipt.id == id)
+                {
                     continue;
                 }
                 match self.take(id, claim, plan).await? {
@@ -555,12 +562,15 @@ impl Owner {
     /// Claims one entry, or passes it by because its time is over or it was claimed too often.
     async fn take(&self, id: EntryId, claim: &Claim, plan: &mut Plan) -> Result<Taken, QueueError> {
         let now = self.now_millis();
-        let Some(known) = self.with(|memory| memory.window.get(id).cloned()) else { return Ok(Taken::TooYoung) };
+        let Some(known) = self.with(|memory| memory.window.get(id).cloned()) else {
+            return Ok(Taken::TooYoung);
+        };
         if id < EntryId::at(row::millis(claim.since)) {
             self.discard(id, &known, plan);
             return Ok(Taken::Passed);
         }
-        let available = id.millis().saturating_add(u64::try_from(claim.delay.as_millis()).unwrap_or(u64::MAX));
+        let available =
+            id.millis().saturating_add(u64::try_from(claim.delay.as_millis()).unwrap_or(u64::MAX));
         if self.discipline == Discipline::Grouped && available > now {
             self.with(|memory| {
                 memory.head_waits = Some(memory.head_waits.map_or(available, |waits| waits.min(available)));
@@ -683,30 +693,47 @@ impl Owner {
             return Ok(false);
         }
         let end = EntryId::at(since);
-        let waiting = (self.keys.entry(0, EntryId::default()), self.keys.entry(0, end));
-        // A delayed entry was enqueued before its time: what was due before has been enqueued before.
-        let delayed = (self.keys.delayed.clone(), self.keys.entry(since.max(1), EntryId::default()));
+        let waiting = Range::between(self.keys.entry(0, EntryId::default()), Some(self.keys.entry(0, end)));
+        // Delayed entries are in the order of their times. Only those are looked at that are due soon after `since`.
+        let last = self.keys.entry(since.saturating_add(EXPIRED_DELAY_MS), EntryId::default());
+        let delayed = Range::between(self.keys.delayed.clone(), Some(last));
         let mut more = false;
-        for (start, end) in [waiting, delayed] {
-            let range = Range::between(start, Some(end)).keys_only().limit(super::REMOVED_ROWS_MAX);
-            let scan = self.shared.store.scan(self.shared.shard.keyspace, range).await?;
-            more |= scan.more;
-            for (key, _) in scan.rows {
-                let Some(id) = row::id_of(&key) else { continue };
-                self.with(|memory| {
-                    memory.total = memory.total.saturating_sub(1);
-                    if memory.window.remove(id).is_none() && key.starts_with(&self.keys.delayed) {
-                        memory.forget_delayed(row::due_of(&key).unwrap_or_default());
+        for range in [waiting, delayed] {
+            let mut range = range.keys_only().limit(super::REMOVED_ROWS_MAX);
+            let mut removed = 0;
+            loop {
+                let scan = self.shared.store.scan(self.shared.shard.keyspace, range.clone()).await?;
+                let last = scan.rows.last().map(|(key, _)| key.clone());
+                for (key, _) in scan.rows {
+                    if let Some(id) = row::id_of(&key).filter(|id| *id < end) {
+                        self.forget_expired(id, &key, plan);
+                        removed += 1;
                     }
-                });
-                plan.delete(self.keys.claim(id));
-                plan.delete(key);
+                }
+                match last {
+                    Some(last) if scan.more && removed < super::REMOVED_ROWS_MAX => range = range.after(last),
+                    _ => {
+                        more |= scan.more;
+                        break;
+                    }
+                }
             }
         }
         if !more {
             self.with(|memory| memory.oldest = since);
         }
         Ok(more)
+    }
+
+    fn forget_expired(&self, id: EntryId, key: &Key, plan: &mut Plan) {
+        self.with(|memory| {
+            memory.total = memory.total.saturating_sub(1);
+            if memory.window.remove(id).is_none() && key.starts_with(&self.keys.delayed) {
+                memory.forget_delayed(row::due_of(key).unwrap_or_default());
+            }
+        });
+        plan.delete(self.keys.claim(id));
+        plan.delete(key.clone());
     }
 
     /// Reads ahead until there is enough in memory, or there is no more.
@@ -758,7 +785,9 @@ impl Owner {
             let state = State { due, place, ..State::default() };
             rows.push((id, Known { state, group, value: Some(value) }));
         }
-        self.with(|memory| if unread { memory.read_delayed(rows, now) } else { memory.read(rows, scan.more, now) });
+        self.with(
+            |memory| if unread { memory.read_delayed(rows, now) } else { memory.read(rows, scan.more, now) },
+        );
         Ok(())
     }
 

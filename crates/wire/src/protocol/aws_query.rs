@@ -60,7 +60,9 @@ fn fill_from_path(
     input: &mut Value,
 ) {
     let path = request.uri.path();
-    let (false, Value::Structure(slots)) = (service.path_member.is_empty() || path == "/", input) else { return };
+    let (false, Value::Structure(slots)) = (service.path_member.is_empty() || path == "/", input) else {
+        return;
+    };
     if let Some((place, _)) = structure_of(operation.input).member_by_name(service.path_member)
         && let Some(slot) = slots.get_mut(place).filter(|slot| slot.is_none())
     {

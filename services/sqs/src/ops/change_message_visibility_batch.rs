@@ -6,7 +6,8 @@ use crate::Inner;
 use crate::batch::{check, failed, some};
 use hearth_api::Grant;
 use hearth_api::sqs::{
-    ChangeMessageVisibilityBatchRequest, ChangeMessageVisibilityBatchResult, ChangeMessageVisibilityBatchResultEntry,
+    ChangeMessageVisibilityBatchRequest, ChangeMessageVisibilityBatchResult,
+    ChangeMessageVisibilityBatchResultEntry,
 };
 use hearth_wire::Failure;
 

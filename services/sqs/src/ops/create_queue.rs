@@ -11,7 +11,11 @@ use hearth_api::Grant;
 use hearth_api::sqs::{CreateQueueRequest, CreateQueueResult, errors};
 use hearth_wire::Failure;
 
-pub async fn run(inner: &Inner, grant: &Grant, input: CreateQueueRequest) -> Result<CreateQueueResult, Failure> {
+pub async fn run(
+    inner: &Inner,
+    grant: &Grant,
+    input: CreateQueueRequest,
+) -> Result<CreateQueueResult, Failure> {
     let name = required(input.queue_name, "QueueName")?;
     let given = input.attributes.unwrap_or_default();
     let tags = input.tags.unwrap_or_default();

@@ -8,7 +8,11 @@ use hearth_api::Grant;
 use hearth_api::sqs::{GetQueueUrlRequest, GetQueueUrlResult};
 use hearth_wire::Failure;
 
-pub async fn run(inner: &Inner, grant: &Grant, input: GetQueueUrlRequest) -> Result<GetQueueUrlResult, Failure> {
+pub async fn run(
+    inner: &Inner,
+    grant: &Grant,
+    input: GetQueueUrlRequest,
+) -> Result<GetQueueUrlResult, Failure> {
     let mut name = QueueName::of(grant, &required(input.queue_name, "QueueName")?);
     if let Some(owner) = input.queue_owner_aws_account_id.filter(|owner| !owner.is_empty()) {
         name.account = owner;

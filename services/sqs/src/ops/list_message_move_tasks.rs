@@ -21,9 +21,10 @@ pub async fn run(
     let arn = input.source_arn.ok_or_else(|| missing("SourceArn"))?;
     let source = queue_of(inner, grant, &arn)?;
     let limit = input.max_results.unwrap_or(1);
-    let limit = usize::try_from(limit).ok().filter(|limit| (1..=TASKS_MAX).contains(limit)).ok_or_else(|| {
-        invalid_value(limit, "MaxResults", &format!("Value must be between 1 and {TASKS_MAX}."))
-    })?;
+    let limit =
+        usize::try_from(limit).ok().filter(|limit| (1..=TASKS_MAX).contains(limit)).ok_or_else(|| {
+            invalid_value(limit, "MaxResults", &format!("Value must be between 1 and {TASKS_MAX}."))
+        })?;
     let tasks = inner.moves.latest(&source.name, limit).await.map_err(|error| storage(&error))?;
     Ok(ListMessageMoveTasksResult { results: some(tasks.into_iter().map(entry).collect()) })
 }

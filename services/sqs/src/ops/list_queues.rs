@@ -8,7 +8,11 @@ use hearth_api::Grant;
 use hearth_api::sqs::{ListQueuesRequest, ListQueuesResult};
 use hearth_wire::Failure;
 
-pub async fn run(inner: &Inner, grant: &Grant, input: ListQueuesRequest) -> Result<ListQueuesResult, Failure> {
+pub async fn run(
+    inner: &Inner,
+    grant: &Grant,
+    input: ListQueuesRequest,
+) -> Result<ListQueuesResult, Failure> {
     let limit = page_limit(input.max_results)?;
     let after = page_start(input.next_token)?;
     let beginning = input.queue_name_prefix.unwrap_or_default();

@@ -46,7 +46,9 @@ fn page_limit(asked: Option<i64>) -> Result<usize, Failure> {
 fn page_start(token: Option<String>) -> Result<String, Failure> {
     let Some(token) = token else { return Ok(String::new()) };
     let bytes = URL_SAFE_NO_PAD.decode(&token).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| invalid("Invalid or expired next token."))
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| invalid("Invalid or expired next token."))
 }
 
 /// The token for the page behind a name.

@@ -49,7 +49,11 @@ fn is_system_attribute(name: &str) -> bool {
     SYSTEM_ATTRIBUTES.contains(&name) || crate::attributes::NAMES.contains(&name)
 }
 
-fn within(asked: Option<i64>, plain: i64, (range, name): (RangeInclusive<i64>, &str)) -> Result<u64, Failure> {
+fn within(
+    asked: Option<i64>,
+    plain: i64,
+    (range, name): (RangeInclusive<i64>, &str),
+) -> Result<u64, Failure> {
     let value = asked.unwrap_or(plain);
     if range.contains(&value) {
         return Ok(value.unsigned_abs());

@@ -7,7 +7,11 @@ use hearth_api::Grant;
 use hearth_api::sqs::{SendMessageRequest, SendMessageResult};
 use hearth_wire::Failure;
 
-pub async fn run(inner: &Inner, grant: &Grant, input: SendMessageRequest) -> Result<SendMessageResult, Failure> {
+pub async fn run(
+    inner: &Inner,
+    grant: &Grant,
+    input: SendMessageRequest,
+) -> Result<SendMessageResult, Failure> {
     let found = inner.registry.resolve(grant, input.queue_url)?;
     let draft = Draft {
         body: input.message_body,

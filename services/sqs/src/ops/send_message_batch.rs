@@ -6,8 +6,8 @@ use crate::batch::{check, failed, some};
 use crate::outgoing::{Draft, send};
 use hearth_api::Grant;
 use hearth_api::sqs::{
-    SendMessageBatchRequest, SendMessageBatchRequestEntry, SendMessageBatchResult, SendMessageBatchResultEntry,
-    SendMessageResult, errors,
+    SendMessageBatchRequest, SendMessageBatchRequestEntry, SendMessageBatchResult,
+    SendMessageBatchResultEntry, SendMessageResult, errors,
 };
 use hearth_wire::Failure;
 

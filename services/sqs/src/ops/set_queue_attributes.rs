@@ -9,7 +9,8 @@ use hearth_wire::Failure;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: SetQueueAttributesRequest) -> Result<(), Failure> {
     let found = inner.registry.resolve(grant, input.queue_url)?;
-    let given = input.attributes.filter(|given| !given.is_empty()).ok_or_else(|| missing("Attribute.Name"))?;
+    let given =
+        input.attributes.filter(|given| !given.is_empty()).ok_or_else(|| missing("Attribute.Name"))?;
     if given.contains_key("FifoQueue") && !found.record.settings.fifo {
         return Err(unknown_attribute("FifoQueue"));
     }

@@ -22,7 +22,8 @@ pub async fn run(
 ) -> Result<StartMessageMoveTaskResult, Failure> {
     let source_arn = input.source_arn.ok_or_else(|| missing("SourceArn"))?;
     let source = queue_of(inner, grant, &source_arn)?;
-    if let Some(rate) = input.max_number_of_messages_per_second.filter(|rate| !(1..=RATE_MAX).contains(rate)) {
+    if let Some(rate) = input.max_number_of_messages_per_second.filter(|rate| !(1..=RATE_MAX).contains(rate))
+    {
         let reason = format!("Must be between 1 and {RATE_MAX}, if provided.");
         return Err(invalid_value(rate, "MaxNumberOfMessagesPerSecond", &reason));
     }
@@ -48,7 +49,9 @@ pub async fn run(
         id: hearth_base::id::uuid(&*inner.rng),
         source_arn,
         destination_arn: input.destination_arn,
-        messages_per_second_max: input.max_number_of_messages_per_second.and_then(|rate| rate.try_into().ok()),
+        messages_per_second_max: input
+            .max_number_of_messages_per_second
+            .and_then(|rate| rate.try_into().ok()),
         started: inner.clock.now(),
         status: MoveStatus::Running,
         moved: 0,
@@ -68,7 +71,9 @@ pub fn queue_of(inner: &Inner, grant: &Grant, arn: &str) -> Result<Found, Failur
     let own = name.account == grant.account().as_str() && name.region == grant.region().as_str();
     let found = inner.registry.find(&name).filter(|_| own);
     found.ok_or_else(|| {
-        errors::resource_not_found("The resource that you specified for the SourceArn parameter doesn't exist.")
+        errors::resource_not_found(
+            "The resource that you specified for the SourceArn parameter doesn't exist.",
+        )
     })
 }
 

@@ -18,7 +18,10 @@ async fn messages_received_too_often_go_to_the_dead_letter_queue() {
         world.advance(10);
     }
     assert_eq!(world.receive("q", 1).await, []);
-    assert_eq!((world.counts("q").await, world.counts("dlq").await), (["0"; 3].map(String::from), ["1", "0", "0"].map(String::from)));
+    assert_eq!(
+        (world.counts("q").await, world.counts("dlq").await),
+        (["0"; 3].map(String::from), ["1", "0", "0"].map(String::from))
+    );
     let world = world.restarted().await;
     assert_eq!(world.counts("dlq").await, ["1", "0", "0"]);
     let dead = world.receive_with("dlq", |input| input.visibility_timeout = Some(0)).await.unwrap();
@@ -74,14 +77,30 @@ async fn redrive_policies_are_checked() {
     for (policy, reason) in [
         (redrive("none", 1), "Dead letter target does not exist."),
         (redrive("dlq.fifo", 1), "Dead-letter queue must be same type of queue as the source."),
-        (redrive("closed", 1), "The dead-letter queue's redrive allow policy does not allow this source queue."),
-        (redrive("some", 1), "The dead-letter queue's redrive allow policy does not allow this source queue."),
-        (redrive("dlq", 0), "Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive."),
+        (
+            redrive("closed", 1),
+            "The dead-letter queue's redrive allow policy does not allow this source queue.",
+        ),
+        (
+            redrive("some", 1),
+            "The dead-letter queue's redrive allow policy does not allow this source queue.",
+        ),
+        (
+            redrive("dlq", 0),
+            "Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive.",
+        ),
         ("[]".to_owned(), "Redrive policy is not a valid JSON map."),
-        (r#"{"maxReceiveCount":1}"#.to_owned(), "Redrive policy does not contain mandatory attribute: deadLetterTargetArn."),
+        (
+            r#"{"maxReceiveCount":1}"#.to_owned(),
+            "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.",
+        ),
     ] {
         let message = format!("Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}");
-        assert_fails(world.create("q", &[("RedrivePolicy", &policy)]).await, "InvalidParameterValue", &message);
+        assert_fails(
+            world.create("q", &[("RedrivePolicy", &policy)]).await,
+            "InvalidParameterValue",
+            &message,
+        );
     }
     world.create("friend", &[("RedrivePolicy", &redrive("some", 5))]).await.unwrap();
     let text_count = format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":"5"}}"#, arn("dlq"));

@@ -13,7 +13,10 @@ async fn a_message_is_received_as_it_was_sent_and_comes_back_until_it_is_deleted
     world.advance(2);
     let first = world.receive("q", 10).await;
     assert_eq!(bodies(&first), ["hello"]);
-    assert_eq!((first[0].message_id.clone(), first[0].md5_of_body.clone()), (sent.message_id.clone(), sent.md5_of_message_body));
+    assert_eq!(
+        (first[0].message_id.clone(), first[0].md5_of_body.clone()),
+        (sent.message_id.clone(), sent.md5_of_message_body)
+    );
     assert_eq!(attribute(&first[0], "SentTimestamp"), NOW.to_string());
     assert_eq!(attribute(&first[0], "ApproximateFirstReceiveTimestamp"), (NOW + 2_000).to_string());
     assert_eq!(attribute(&first[0], "ApproximateReceiveCount"), "1");
@@ -70,7 +73,11 @@ async fn visibility_is_changed_within_its_bounds() {
     assert_eq!(again.len(), 1);
     let stale = world.change_visibility("q", message, 5).await.unwrap_err();
     assert_eq!(stale.code, "InvalidParameterValue");
-    assert!(stale.message.ends_with("Reason: Message does not exist or is not available for visibility timeout change."));
+    assert!(
+        stale
+            .message
+            .ends_with("Reason: Message does not exist or is not available for visibility timeout change.")
+    );
     let bad = Message { receipt_handle: text("nonsense"), ..Message::default() };
     let bad_message = "The input receipt handle \"nonsense\" is not a valid receipt handle.";
     assert_fails(world.change_visibility("q", &bad, 5).await, "ReceiptHandleIsInvalid", bad_message);
@@ -103,8 +110,12 @@ async fn delays_are_of_the_queue_or_of_the_message() {
     for message in &both {
         world.delete("q", message).await.unwrap();
     }
-    assert_eq!((world.rows("waiting").await, world.rows("delayed").await, world.rows("claimed").await), (0, 0, 0));
-    let late = "Value 901 for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.";
+    assert_eq!(
+        (world.rows("waiting").await, world.rows("delayed").await, world.rows("claimed").await),
+        (0, 0, 0)
+    );
+    let late =
+        "Value 901 for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.";
     let refused = world.send_with("q", "late", |input| input.delay_seconds = Some(901)).await;
     assert_fails(refused, "InvalidParameterValue", late);
 }
@@ -120,11 +131,17 @@ async fn messages_expire_visible_or_not() {
     world.advance(50);
     world.send("q", "young").await.unwrap();
     world.advance(11);
-    assert_eq!(bodies(&world.receive_with("q", |input| input.visibility_timeout = Some(0)).await.unwrap()), ["young"]);
+    assert_eq!(
+        bodies(&world.receive_with("q", |input| input.visibility_timeout = Some(0)).await.unwrap()),
+        ["young"]
+    );
     assert_eq!(world.counts("q").await, ["1", "0", "0"]);
     world.advance(60);
     crate::task::sweep(&world.service.inner).await.unwrap();
-    assert_eq!((world.rows("waiting").await, world.rows("delayed").await, world.rows("claimed").await), (0, 0, 0));
+    assert_eq!(
+        (world.rows("waiting").await, world.rows("delayed").await, world.rows("claimed").await),
+        (0, 0, 0)
+    );
 }
 
 #[tokio::test]
@@ -269,12 +286,18 @@ async fn messages_that_cannot_be_are_refused() {
                  Binary, Number, and String.";
     let cases = [
         (with("a", "Text", Some("1")), kinds),
-        (with("a", "", Some("1")), "The message attribute 'a' must contain non-empty message attribute type."),
+        (
+            with("a", "", Some("1")),
+            "The message attribute 'a' must contain non-empty message attribute type.",
+        ),
         (
             with("a", "String", None),
             "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'.",
         ),
-        (with("a", "Number", Some("one")), "Can't cast the value of message (user) attribute 'a' to a number."),
+        (
+            with("a", "Number", Some("one")),
+            "Can't cast the value of message (user) attribute 'a' to a number.",
+        ),
     ];
     for (attributes, message) in cases {
         let refused = world.send_with("q", "a", |input| input.message_attributes = Some(attributes)).await;
@@ -290,13 +313,21 @@ async fn messages_that_cannot_be_are_refused() {
     assert_fails(refused, invalid, "Number of message attributes [11] exceeds the allowed maximum [10].");
     let long = "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
     assert_fails(world.send("q", &"x".repeat(1_025)).await, invalid, long);
-    assert_fails(world.send("q", "").await, "MissingParameter", "The request must contain the parameter MessageBody.");
+    assert_fails(
+        world.send("q", "").await,
+        "MissingParameter",
+        "The request must contain the parameter MessageBody.",
+    );
     assert_eq!(world.send("q", "\u{1}").await.unwrap_err().code, "InvalidMessageContents");
     assert_eq!(world.send("q", "\u{fffe}").await.unwrap_err().code, "InvalidMessageContents");
     world.send("q", "\t\r\n\u{1f600}").await.unwrap();
     let kind = "The request include parameter that is not valid for this queue type.";
     let refused = world.send_with("q", "a", |input| input.message_deduplication_id = text("d")).await;
-    assert_fails(refused, invalid, &format!("Value d for parameter MessageDeduplicationId is invalid. Reason: {kind}"));
+    assert_fails(
+        refused,
+        invalid,
+        &format!("Value d for parameter MessageDeduplicationId is invalid. Reason: {kind}"),
+    );
     assert_eq!(world.counts("q").await, ["1", "0", "0"]);
     for (name, value) in [("max", 0), ("max", 11), ("wait", 21), ("visibility", 43_201), ("visibility", -1)] {
         let refused = world.receive_with("q", |input| match name {
@@ -306,7 +337,8 @@ async fn messages_that_cannot_be_are_refused() {
         });
         assert_eq!(refused.await.unwrap_err().code, invalid, "{name} {value}");
     }
-    let refused = world.receive_with("q", |input| input.attribute_names = Some(vec!["Colour".to_owned()])).await;
+    let refused =
+        world.receive_with("q", |input| input.attribute_names = Some(vec!["Colour".to_owned()])).await;
     assert_fails(refused, "InvalidAttributeName", "Unknown Attribute Colour.");
 }
 
@@ -338,7 +370,10 @@ async fn batches_are_checked_whole_and_fail_in_part() {
     let ids: Vec<_> = part.successful.unwrap().into_iter().map(|entry| entry.id.unwrap()).collect();
     assert_eq!(ids, ["good", "fine"]);
     let failed = &part.failed.unwrap()[0];
-    assert_eq!((failed.id.as_deref(), failed.code.as_deref(), failed.sender_fault), (Some("bad"), Some("InvalidMessageContents"), Some(true)));
+    assert_eq!(
+        (failed.id.as_deref(), failed.code.as_deref(), failed.sender_fault),
+        (Some("bad"), Some("InvalidMessageContents"), Some(true))
+    );
     let received = world.receive("q", 10).await;
     assert_eq!(bodies(&received), ["1", "2"]);
     let change = |n: usize, handle: Option<String>| ChangeMessageVisibilityBatchRequestEntry {
@@ -352,7 +387,10 @@ async fn batches_are_checked_whole_and_fail_in_part() {
     assert_eq!(changed.successful.unwrap()[0].id.as_deref(), Some("0"));
     assert_eq!(changed.failed.unwrap()[0].code.as_deref(), Some("ReceiptHandleIsInvalid"));
     assert_eq!(world.counts("q").await, ["1", "1", "0"]);
-    let delete = |n: usize, handle: Option<String>| DeleteMessageBatchRequestEntry { id: Some(n.to_string()), receipt_handle: handle };
+    let delete = |n: usize, handle: Option<String>| DeleteMessageBatchRequestEntry {
+        id: Some(n.to_string()),
+        receipt_handle: handle,
+    };
     let entries = vec![delete(0, text("x")), delete(1, received[1].receipt_handle.clone())];
     let input = DeleteMessageBatchRequest { queue_url: url("q"), entries: Some(entries) };
     let deleted = world.service.delete_message_batch(world.grant(), input).await.unwrap();

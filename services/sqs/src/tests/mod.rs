@@ -73,11 +73,8 @@ impl World {
     }
 
     async fn create(&self, name: &str, attributes: &[(&str, &str)]) -> Result<String, Failure> {
-        let input = CreateQueueRequest {
-            queue_name: text(name),
-            attributes: Some(map(attributes)),
-            tags: None,
-        };
+        let input =
+            CreateQueueRequest { queue_name: text(name), attributes: Some(map(attributes)), tags: None };
         Ok(self.service.create_queue(self.grant(), input).await?.queue_url.unwrap())
     }
 
@@ -144,15 +141,18 @@ impl World {
     }
 
     async fn attributes(&self, queue: &str) -> BTreeMap<String, String> {
-        let input =
-            GetQueueAttributesRequest { queue_url: url(queue), attribute_names: Some(vec!["All".to_owned()]) };
+        let input = GetQueueAttributesRequest {
+            queue_url: url(queue),
+            attribute_names: Some(vec!["All".to_owned()]),
+        };
         self.service.get_queue_attributes(self.grant(), input).await.unwrap().attributes.unwrap()
     }
 
     /// Messages that are visible, in flight and delayed.
     async fn counts(&self, queue: &str) -> [String; 3] {
         let attributes = self.attributes(queue).await;
-        ["", "NotVisible", "Delayed"].map(|kind| attributes[&format!("ApproximateNumberOfMessages{kind}")].clone())
+        ["", "NotVisible", "Delayed"]
+            .map(|kind| attributes[&format!("ApproximateNumberOfMessages{kind}")].clone())
     }
 
     async fn purge(&self, queue: &str) -> Result<(), Failure> {

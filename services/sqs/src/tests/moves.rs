@@ -16,7 +16,10 @@ async fn with_dead_letters(world: &World, count: usize) {
     assert_eq!(world.counts("dlq").await[0], count.to_string());
 }
 
-async fn start(world: &World, change: impl FnOnce(&mut StartMessageMoveTaskRequest)) -> Result<String, Failure> {
+async fn start(
+    world: &World,
+    change: impl FnOnce(&mut StartMessageMoveTaskRequest),
+) -> Result<String, Failure> {
     let mut input = StartMessageMoveTaskRequest { source_arn: Some(arn("dlq")), ..Default::default() };
     change(&mut input);
     Ok(world.service.start_message_move_task(world.grant(), input).await?.task_handle.unwrap())
@@ -42,7 +45,10 @@ async fn messages_go_back_to_where_they_came_from_as_new_ones() {
     assert_eq!(attribute(&back[0], "SentTimestamp"), world.now().to_string());
     let task = &list(&world).await[0];
     assert_eq!(task.status.as_deref(), Some("COMPLETED"));
-    assert_eq!((task.approximate_number_of_messages_moved, task.approximate_number_of_messages_to_move), (Some(3), Some(3)));
+    assert_eq!(
+        (task.approximate_number_of_messages_moved, task.approximate_number_of_messages_to_move),
+        (Some(3), Some(3))
+    );
     assert_eq!((task.task_handle.clone(), task.started_timestamp), (None, Some(world.now())));
 }
 
@@ -75,7 +81,10 @@ async fn a_rate_is_kept_and_a_task_is_cancelled_or_taken_up_again() {
     assert_eq!(cancelled.approximate_number_of_messages_moved, Some(4));
     assert_eq!(turn(&world).await, None);
     assert_eq!(list(&world).await[0].status.as_deref(), Some("CANCELLED"));
-    assert_eq!(world.service.cancel_message_move_task(world.grant(), cancel).await.unwrap_err().code, "ResourceNotFoundException");
+    assert_eq!(
+        world.service.cancel_message_move_task(world.grant(), cancel).await.unwrap_err().code,
+        "ResourceNotFoundException"
+    );
     assert_eq!(world.counts("dlq").await[0], "2");
     start(&world, |input| input.destination_arn = Some(arn("other"))).await.unwrap();
     let world = world.restarted().await;
@@ -90,15 +99,31 @@ async fn tasks_that_cannot_be_are_refused_or_fail() {
     let world = World::new().await;
     with_dead_letters(&world, 0).await;
     let not_dead = start(&world, |input| input.source_arn = Some(arn("q"))).await;
-    assert_fails(not_dead, "InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.");
-    assert_eq!(start(&world, |input| input.source_arn = Some(arn("none"))).await.unwrap_err().code, "ResourceNotFoundException");
-    assert_eq!(start(&world, |input| input.destination_arn = Some(arn("none"))).await.unwrap_err().code, "ResourceNotFoundException");
-    assert_eq!(start(&world, |input| input.max_number_of_messages_per_second = Some(501)).await.unwrap_err().code, "InvalidParameterValue");
+    assert_fails(
+        not_dead,
+        "InvalidParameterValue",
+        "Source queue must be configured as a Dead Letter Queue.",
+    );
+    assert_eq!(
+        start(&world, |input| input.source_arn = Some(arn("none"))).await.unwrap_err().code,
+        "ResourceNotFoundException"
+    );
+    assert_eq!(
+        start(&world, |input| input.destination_arn = Some(arn("none"))).await.unwrap_err().code,
+        "ResourceNotFoundException"
+    );
+    assert_eq!(
+        start(&world, |input| input.max_number_of_messages_per_second = Some(501)).await.unwrap_err().code,
+        "InvalidParameterValue"
+    );
     // One that was sent here directly came from nowhere.
     world.send("dlq", "direct").await.unwrap();
     start(&world, |_| {}).await.unwrap();
     crate::task::move_messages(&world.service.inner).await.unwrap();
     let task = &list(&world).await[0];
-    assert_eq!((task.status.as_deref(), task.failure_reason.as_deref()), (Some("FAILED"), Some("CouldNotDetermineMessageSource")));
+    assert_eq!(
+        (task.status.as_deref(), task.failure_reason.as_deref()),
+        (Some("FAILED"), Some("CouldNotDetermineMessageSource"))
+    );
     assert_eq!(world.counts("dlq").await[0], "1");
 }

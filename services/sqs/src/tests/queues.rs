@@ -56,7 +56,9 @@ async fn attributes_that_cannot_be_are_refused_and_change_nothing() {
 async fn names_are_checked_by_kind() {
     let world = World::new().await;
     let long = "q".repeat(81);
-    for (name, fifo) in [("", false), ("a b", false), ("a.fifo", false), ("a", true), (".fifo", true), (&long, false)] {
+    for (name, fifo) in
+        [("", false), ("a b", false), ("a.fifo", false), ("a", true), (".fifo", true), (&long, false)]
+    {
         let attributes: &[_] = if fifo { &[("FifoQueue", "true")] } else { &[] };
         let failure = world.create(name, attributes).await.expect_err(name);
         assert!(["InvalidParameterValue", "MissingParameter"].contains(&failure.code.as_ref()), "{name}");
@@ -84,12 +86,19 @@ async fn attributes_show_what_aws_shows() {
         ("VisibilityTimeout", "30"),
     ]);
     assert_eq!(world.attributes("q").await, shown);
-    let fifo = [("FifoQueue", "true"), ("DeduplicationScope", "messageGroup"), ("FifoThroughputLimit", "perMessageGroupId")];
+    let fifo = [
+        ("FifoQueue", "true"),
+        ("DeduplicationScope", "messageGroup"),
+        ("FifoThroughputLimit", "perMessageGroupId"),
+    ];
     world.create("f.fifo", &fifo).await.unwrap();
     world.advance(5);
     world.set("f.fifo", &[("ContentBasedDeduplication", "true")]).await.unwrap();
     let shown = world.attributes("f.fifo").await;
-    for (name, value) in fifo.into_iter().chain([("ContentBasedDeduplication", "true"), ("LastModifiedTimestamp", "1750000005")]) {
+    for (name, value) in fifo
+        .into_iter()
+        .chain([("ContentBasedDeduplication", "true"), ("LastModifiedTimestamp", "1750000005")])
+    {
         assert_eq!(shown[name], value, "{name}");
     }
     assert_fails(
@@ -97,12 +106,16 @@ async fn attributes_show_what_aws_shows() {
         "InvalidAttributeValue",
         "The perMessageGroupId value for FifoThroughputLimit is allowed only when the value for DeduplicationScope is messageGroup.",
     );
-    let some = GetQueueAttributesRequest { queue_url: url("q"), attribute_names: Some(vec!["DelaySeconds".to_owned()]) };
+    let some = GetQueueAttributesRequest {
+        queue_url: url("q"),
+        attribute_names: Some(vec!["DelaySeconds".to_owned()]),
+    };
     let some = world.service.get_queue_attributes(world.grant(), some).await.unwrap().attributes.unwrap();
     assert_eq!(some, map(&[("DelaySeconds", "0")]));
     let none = GetQueueAttributesRequest { queue_url: url("q"), attribute_names: None };
     assert_eq!(world.service.get_queue_attributes(world.grant(), none).await.unwrap().attributes, None);
-    let other = GetQueueAttributesRequest { queue_url: url("q"), attribute_names: Some(vec!["Size".to_owned()]) };
+    let other =
+        GetQueueAttributesRequest { queue_url: url("q"), attribute_names: Some(vec!["Size".to_owned()]) };
     let other = world.service.get_queue_attributes(world.grant(), other).await;
     assert_fails(other, "InvalidAttributeName", "Unknown Attribute Size.");
 }
@@ -161,7 +174,8 @@ async fn queues_are_listed_by_prefix_and_page() {
         world.create(name, &[]).await.unwrap();
     }
     let list = |prefix: &str, max, token| {
-        let input = ListQueuesRequest { queue_name_prefix: text(prefix), next_token: token, max_results: max };
+        let input =
+            ListQueuesRequest { queue_name_prefix: text(prefix), next_token: token, max_results: max };
         world.service.list_queues(world.grant(), input)
     };
     let all = list("", None, None).await.unwrap();
@@ -179,8 +193,13 @@ async fn queues_are_listed_by_prefix_and_page() {
 async fn urls_of_any_host_and_of_the_own_account_alone_are_taken() {
     let world = World::new().await;
     world.create("q", &[]).await.unwrap();
-    for url in ["https://sqs.us-east-1.amazonaws.com/000000000000/q", "/000000000000/q", "http://[::1]:1/000000000000/q"] {
-        let input = SendMessageRequest { queue_url: text(url), message_body: text("a"), ..Default::default() };
+    for url in [
+        "https://sqs.us-east-1.amazonaws.com/000000000000/q",
+        "/000000000000/q",
+        "http://[::1]:1/000000000000/q",
+    ] {
+        let input =
+            SendMessageRequest { queue_url: text(url), message_body: text("a"), ..Default::default() };
         world.service.send_message(world.grant(), input).await.expect(url);
     }
     let input = GetQueueUrlRequest { queue_name: text("q"), queue_owner_aws_account_id: None };
@@ -190,8 +209,14 @@ async fn urls_of_any_host_and_of_the_own_account_alone_are_taken() {
     let input = SendMessageRequest { queue_url: url("q"), message_body: text("a"), ..Default::default() };
     let refused = world.service.send_message(stranger, input).await;
     assert_fails(refused, "AccessDenied", &format!("Access to the resource {URL}q is denied."));
-    for (url, code) in [("q", "InvalidAddress"), ("http://h/000000000000/q/", "InvalidAddress"), ("", "MissingParameter"), ("http://h/000000000000/none", GONE.0)] {
-        let input = SendMessageRequest { queue_url: text(url), message_body: text("a"), ..Default::default() };
+    for (url, code) in [
+        ("q", "InvalidAddress"),
+        ("http://h/000000000000/q/", "InvalidAddress"),
+        ("", "MissingParameter"),
+        ("http://h/000000000000/none", GONE.0),
+    ] {
+        let input =
+            SendMessageRequest { queue_url: text(url), message_body: text("a"), ..Default::default() };
         assert_eq!(world.service.send_message(world.grant(), input).await.unwrap_err().code, code, "{url}");
     }
 }
@@ -205,7 +230,8 @@ async fn tags_are_added_replaced_removed_and_bounded() {
     };
     tag(map(&[("a", "1"), ("b", "2")])).await.unwrap();
     tag(map(&[("a", "3")])).await.unwrap();
-    let keys = UntagQueueRequest { queue_url: url("q"), tag_keys: Some(vec!["b".to_owned(), "c".to_owned()]) };
+    let keys =
+        UntagQueueRequest { queue_url: url("q"), tag_keys: Some(vec!["b".to_owned(), "c".to_owned()]) };
     world.service.untag_queue(world.grant(), keys).await.unwrap();
     let list = || world.service.list_queue_tags(world.grant(), ListQueueTagsRequest { queue_url: url("q") });
     assert_eq!(list().await.unwrap().tags.unwrap(), map(&[("a", "3")]));
