@@ -138,6 +138,10 @@ impl crate::Dispatch for Dispatcher {
         &SERVICE
     }
 
+    fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {
+        AUTHORISATION
+    }
+
     fn call(
         &self,
         operation: usize,
@@ -819,6 +823,259 @@ pub static SERVICE: hearth_wire::Service = {
         ],
         unimplemented: &[],
     }
+};
+
+/// What each operation needs leave for, in their order.
+pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
+    use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
+
+    &[
+        Authorisation {
+            operation: "AddPermission",
+            requirements: &[Requirement {
+                action: "sqs:AddPermission",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CancelMessageMoveTask",
+            requirements: &[Requirement {
+                action: "sqs:CancelMessageMoveTask",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ChangeMessageVisibility",
+            requirements: &[Requirement {
+                action: "sqs:ChangeMessageVisibility",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ChangeMessageVisibilityBatch",
+            requirements: &[Requirement {
+                action: "sqs:ChangeMessageVisibility",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateQueue",
+            requirements: &[Requirement {
+                action: "sqs:CreateQueue",
+                resource: Resource::Made(&[&[
+                    Part::Text("arn:"),
+                    Part::Partition,
+                    Part::Text(":sqs:"),
+                    Part::Region,
+                    Part::Text(":"),
+                    Part::Account,
+                    Part::Text(":"),
+                    Part::Member(&[0]),
+                ]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[2]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteMessage",
+            requirements: &[Requirement {
+                action: "sqs:DeleteMessage",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteMessageBatch",
+            requirements: &[Requirement {
+                action: "sqs:DeleteMessage",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteQueue",
+            requirements: &[Requirement {
+                action: "sqs:DeleteQueue",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetQueueAttributes",
+            requirements: &[Requirement {
+                action: "sqs:GetQueueAttributes",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetQueueUrl",
+            requirements: &[Requirement {
+                action: "sqs:GetQueueUrl",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":sqs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                        Part::Text(":"),
+                        Part::Member(&[0]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":sqs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":"),
+                        Part::Member(&[0]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListDeadLetterSourceQueues",
+            requirements: &[Requirement {
+                action: "sqs:ListDeadLetterSourceQueues",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListMessageMoveTasks",
+            requirements: &[Requirement {
+                action: "sqs:ListMessageMoveTasks",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListQueueTags",
+            requirements: &[Requirement {
+                action: "sqs:ListQueueTags",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListQueues",
+            requirements: &[Requirement {
+                action: "sqs:ListQueues",
+                resource: Resource::Made(&[&[
+                    Part::Text("arn:"),
+                    Part::Partition,
+                    Part::Text(":sqs:"),
+                    Part::Region,
+                    Part::Text(":"),
+                    Part::Account,
+                    Part::Text(":"),
+                ]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PurgeQueue",
+            requirements: &[Requirement {
+                action: "sqs:PurgeQueue",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ReceiveMessage",
+            requirements: &[Requirement {
+                action: "sqs:ReceiveMessage",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "RemovePermission",
+            requirements: &[Requirement {
+                action: "sqs:RemovePermission",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "SendMessage",
+            requirements: &[Requirement {
+                action: "sqs:SendMessage",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "SendMessageBatch",
+            requirements: &[Requirement {
+                action: "sqs:SendMessage",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "SetQueueAttributes",
+            requirements: &[Requirement {
+                action: "sqs:SetQueueAttributes",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "StartMessageMoveTask",
+            requirements: &[Requirement {
+                action: "sqs:StartMessageMoveTask",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagQueue",
+            requirements: &[Requirement {
+                action: "sqs:TagQueue",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagQueue",
+            requirements: &[Requirement {
+                action: "sqs:UntagQueue",
+                resource: Resource::Resolved(Resolver::Queue, &[&[0]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+    ]
 };
 
 /// The shapes, under the model's names.
