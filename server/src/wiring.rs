@@ -8,7 +8,7 @@ use hearth_environment::{
     CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{AccessKey, Authority, Origin, Session};
+use hearth_iam::{AccessKey, Authority, Origin, Session, Sources};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -91,7 +91,7 @@ impl Foundation {
         })
         .await?;
         let sqs_work = sqs.start();
-        let sqs: Arc<dyn sqs_api::Sqs> = Arc::new(sqs);
+        let sqs = Arc::new(sqs);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -116,6 +116,8 @@ impl Foundation {
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
+        let sources = Sources::new().with_resources("lambda", Arc::new(lambda.functions()));
+        self.authority.set_sources(sources.with_resources("sqs", sqs.clone()));
         let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),

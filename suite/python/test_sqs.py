@@ -212,12 +212,32 @@ def test_tags_policies_purges_and_lists(sqs, queue):
         sqs.create_queue(QueueName=prefix)
 
 
-def test_each_account_has_queues_of_its_own(sqs, server, queue):
+def test_another_account_needs_a_permission(sqs, server, queue):
     url = queue()
     stranger = server.client("sqs", account="111111111111")
     assert "QueueUrls" not in stranger.list_queues()
-    with pytest.raises(ClientError, match="is denied"):
+    with pytest.raises(ClientError) as raised:
         stranger.send_message(QueueUrl=url, MessageBody="a")
+    assert raised.value.response["Error"]["Code"].startswith("AccessDenied")
+    sqs.add_permission(QueueUrl=url, Label="l", AWSAccountIds=["111111111111"], Actions=["SendMessage"])
+    stranger.send_message(QueueUrl=url, MessageBody="a")
+    assert drain(sqs, url) == ["a"]
+    for refused in [
+        lambda: stranger.receive_message(QueueUrl=url),
+        lambda: stranger.purge_queue(QueueUrl=url),
+        lambda: stranger.delete_queue(QueueUrl=url),
+        # The end of a URL names the queue, for the authoriser as for the service.
+        lambda: stranger.receive_message(QueueUrl=url + "/"),
+        lambda: stranger.receive_message(QueueUrl=f"http://h/111111111111/{url.rsplit('/', 1)[1]}"),
+    ]:
+        with pytest.raises(ClientError):
+            refused()
+    # A policy may also deny what the account itself could do.
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn_of(sqs, url)}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    with pytest.raises(ClientError, match="explicit deny"):
+        sqs.send_message(QueueUrl=url, MessageBody="a")
 
 
 class Query:

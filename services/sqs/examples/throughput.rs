@@ -6,7 +6,7 @@
 use hearth_api::Grant;
 use hearth_api::sqs::*;
 use hearth_base::{AccountId, Region, RequestId, SystemClock, SystemRng};
-use hearth_iam::{AccessKey, Authority, Call, Credentials};
+use hearth_iam::{Access, AccessKey, Authority, Call, Credentials};
 use hearth_sqs::{Options, Service};
 use hearth_store::DataDirectory;
 use std::sync::Arc;
@@ -31,7 +31,9 @@ impl World {
             request_id: RequestId::new(&SystemRng),
             endpoint: Arc::from("http://127.0.0.1:4566"),
         };
-        self.authority.service_grant("lambda.amazonaws.com", call)
+        let access = Access::new("sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:q");
+        let role = ("arn:aws:iam::000000000000:role/example", "example");
+        self.authority.as_role(role, &access, call).expect("roles may do everything in their account")
     }
 
     async fn send(&self, number: usize) {

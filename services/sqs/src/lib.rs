@@ -28,6 +28,7 @@ use claim::Attempts;
 use hearth_api::Grant;
 use hearth_api::sqs::*;
 use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
 use hearth_store::Store;
 use hearth_store::queue::{QueueOptions, Queues};
@@ -97,20 +98,20 @@ impl Service {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The policy of the queue with this ARN, if there is one. Reads memory only.
-    pub fn resource_policy(&self, arn: &str) -> Option<Arc<Document>> {
-        self.inner.registry.find(&QueueName::of_arn(arn)?)?.policy
-    }
-
-    /// The tags of the queue with this ARN. Reads memory only.
-    pub fn resource_tags(&self, arn: &str) -> Vec<(String, String)> {
-        let found = QueueName::of_arn(arn).and_then(|name| self.inner.registry.find(&name));
-        found.map(|found| found.record.tags.clone().into_iter().collect()).unwrap_or_default()
-    }
-
     /// Starts the background work, on the runtime of the caller.
     pub fn start(&self) -> Handle {
         task::start(self.clone())
+    }
+}
+
+impl ResourcePolicies for Service {
+    fn policy(&self, resource_arn: &str) -> Option<Arc<Document>> {
+        self.inner.registry.find(&QueueName::of_arn(resource_arn)?)?.policy
+    }
+
+    fn tags(&self, resource_arn: &str) -> Vec<(String, String)> {
+        let found = QueueName::of_arn(resource_arn).and_then(|name| self.inner.registry.find(&name));
+        found.map(|found| found.record.tags.clone().into_iter().collect()).unwrap_or_default()
     }
 }
 

@@ -138,15 +138,21 @@ impl Registry {
         self.live.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The queue of a URL, for one who may use it.
+    /// The queue of a URL. Whether the caller may use it was decided with the grant, also when it is another account's.
     pub fn resolve(&self, grant: &Grant, url: Option<String>) -> Result<Found, Failure> {
+        self.find(&QueueName::of_url(grant, &url.unwrap_or_default())?).ok_or_else(no_such_queue)
+    }
+
+    /// The queue of a URL, for what only its own account may do with it.
+    pub fn resolve_own(&self, grant: &Grant, url: Option<String>) -> Result<Found, Failure> {
         let url = url.unwrap_or_default();
         let name = QueueName::of_url(grant, &url)?;
-        let found = self.find(&name).ok_or_else(no_such_queue)?;
+        // AWS: what is on this list is never permitted to other accounts.
+        // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-customer-managed-policy-examples.html
         if name.account != grant.account().as_str() {
             return Err(denied(&url));
         }
-        Ok(found)
+        self.find(&name).ok_or_else(no_such_queue)
     }
 
     /// The queue as it is once the change under way is done: after its messages were left behind under a request.
