@@ -63,7 +63,7 @@ impl Lambda {
     /// Connects to a server.
     pub async fn connect(server: &'static str, address: SocketAddr) -> Result<Self, Failure> {
         let connection = Connection::open(server, address).await?;
-        Ok(Self { connection, signer: Signer::new(), host: address.to_string() })
+        Ok(Self { connection, signer: Signer::new("lambda"), host: address.to_string() })
     }
 
     /// Sends the body of [`NewFunction::body`], and waits until the function can be invoked.

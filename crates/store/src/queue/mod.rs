@@ -8,8 +8,12 @@
 //! It refuses to know what values mean, to run tasks that outlive what was asked, and to look for work by the clock: the
 //! waiting of [`Queue::claim_within`] is its caller's own.
 
+mod listener;
+mod memory;
 mod moves;
+mod operation;
 mod owner;
+mod plan;
 mod row;
 mod window;
 

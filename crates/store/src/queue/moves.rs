@@ -2,14 +2,15 @@
 //!
 //! It refuses to wait for another owner, so that queues may point at each other.
 
-use super::owner::{Owner, Plan};
+use super::owner::Owner;
+use super::plan::Plan;
 use super::row::{self, EntryId, State};
 use super::window::Known;
 use super::{Moved, QueueError, Route, Transferred};
 use std::sync::Arc;
 
 /// What another owner is told once the move is durable.
-pub(super) struct Note {
+pub struct Note {
     to: Arc<Owner>,
     id: EntryId,
     known: Known,
