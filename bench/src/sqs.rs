@@ -51,8 +51,12 @@ impl Sqs {
         let url = self.queue_url.clone();
         let input = json!({"QueueUrl": url, "MaxNumberOfMessages": max, "VisibilityTimeout": 600});
         let received = self.call("ReceiveMessage", &input).await?;
-        let handles: Vec<&Value> =
-            received["Messages"].as_array().into_iter().flatten().map(|message| &message["ReceiptHandle"]).collect();
+        let handles: Vec<&Value> = received["Messages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|message| &message["ReceiptHandle"])
+            .collect();
         match handles[..] {
             [] => {}
             [handle] => {

@@ -240,6 +240,32 @@ def test_another_account_needs_a_permission(sqs, server, queue):
         sqs.send_message(QueueUrl=url, MessageBody="a")
 
 
+def test_time_is_that_of_the_server_s_clock(nothing_left, tmp_path):
+    with Server("--data-dir", tmp_path / "hearth", "--clock", "virtual") as server:
+        client = server.client("sqs")
+
+        def advance(duration):
+            body = json.dumps({"advance": duration}).encode()
+            headers = {"Content-Type": "application/json"}
+            urllib.request.urlopen(urllib.request.Request(server.endpoint + "/_hearth/clock", body, headers)).close()
+
+        url = client.create_queue(QueueName="timed", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
+        client.send_message(QueueUrl=url, MessageBody="late", DelaySeconds=900)
+        assert "Messages" not in client.receive_message(QueueUrl=url)
+        advance("PT15M")
+        assert client.receive_message(QueueUrl=url)["Messages"]
+        received = []
+        waiting = threading.Thread(
+            target=lambda: received.extend(client.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", []))
+        )
+        waiting.start()
+        advance("PT1H")
+        waiting.join(10)
+        # It waited for the message, or came when its time to wait was over.
+        received += client.receive_message(QueueUrl=url).get("Messages", [])
+        assert [message["Body"] for message in received] == ["late"]
+
+
 class Query:
     """A client of the query protocol, as old SDKs speak it."""
 

@@ -110,7 +110,11 @@ impl Owner {
         Ok(memory)
     }
 
-    pub(super) async fn scan_all(&self, range: Range, mut each: impl FnMut(&Key, Bytes)) -> Result<(), QueueError> {
+    pub(super) async fn scan_all(
+        &self,
+        range: Range,
+        mut each: impl FnMut(&Key, Bytes),
+    ) -> Result<(), QueueError> {
         let mut range = range.limit(SCAN_ROWS_MAX);
         loop {
             let scan = self.shared.store.scan(self.shared.shard.keyspace, range.clone()).await?;

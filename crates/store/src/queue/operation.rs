@@ -4,7 +4,10 @@ use super::owner::Owner;
 use super::plan::Plan;
 use super::row::{self, BUCKET_MS, EntryId, State};
 use super::window::Known;
-use super::{Claim, Claimed, Counts, Discipline, Enqueued, Extension, New, ONCE, QueueError, REMOVED_ROWS_MAX, Receipt, Settled};
+use super::{
+    Claim, Claimed, Counts, Discipline, Enqueued, Extension, New, ONCE, QueueError, REMOVED_ROWS_MAX,
+    Receipt, Settled,
+};
 use crate::{Key, Range};
 use bytes::Bytes;
 use hearth_base::Timestamp;
@@ -23,7 +26,11 @@ enum Taken {
 }
 
 impl Owner {
-    pub(super) async fn enqueue(&self, entries: Vec<New>, plan: &mut Plan) -> Result<Vec<Enqueued>, QueueError> {
+    pub(super) async fn enqueue(
+        &self,
+        entries: Vec<New>,
+        plan: &mut Plan,
+    ) -> Result<Vec<Enqueued>, QueueError> {
         let mut enqueued = Vec::with_capacity(entries.len());
         for entry in entries {
             let now = self.now_millis();
@@ -170,11 +177,7 @@ impl Owner {
     }
 
     /// Gives out the same entries once more, when nothing has happened to any of them.
-    async fn claim_again(
-        &self,
-        claim: &Claim,
-        plan: &mut Plan,
-    ) -> Result<Option<Vec<Claimed>>, QueueError> {
+    async fn claim_again(&self, claim: &Claim, plan: &mut Plan) -> Result<Option<Vec<Claimed>>, QueueError> {
         let untouched = |(receipt, due): &(Receipt, Timestamp)| {
             self.with(|memory| {
                 let window = &memory.window;

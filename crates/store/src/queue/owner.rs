@@ -9,8 +9,8 @@ use super::plan::Plan;
 use super::row::{self, EntryId, Keys};
 use super::window::Known;
 use super::{
-    Claim, Claimed, Counts, Discipline, Enqueued, Extension, New, QueueError, Receipt, Route, Settled, Shared,
-    Transferred,
+    Claim, Claimed, Counts, Discipline, Enqueued, Extension, New, QueueError, Receipt, Route, Settled,
+    Shared, Transferred,
 };
 use crate::Batch;
 use bytes::Bytes;
@@ -285,4 +285,3 @@ impl Owner {
         self.changed.notify_one();
     }
 }
-
