@@ -13,8 +13,11 @@ pub(crate) async fn deliver(
     (target, delivery): (&Arn, Delivery),
 ) -> Result<(), Failure> {
     let grant = inner.grant("lambda:InvokeFunction", (target, &delivery))?;
-    let kind =
-        if delivery.extras.synchronous { InvocationType::RequestResponse } else { InvocationType::Event };
+    let kind = if delivery.extras.synchronous {
+        InvocationType::RequestResponse
+    } else {
+        InvocationType::Event
+    };
     let request = InvocationRequest {
         function_name: Some(delivery.target),
         invocation_type: Some(kind),

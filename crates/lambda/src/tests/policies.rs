@@ -160,10 +160,7 @@ async fn the_authoriser_finds_the_policy_of_an_arn_in_memory() {
         assert_eq!(sids(&arn), expected, "{arn}");
     }
     let tags = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
-    service
-        .tag_resource(grant(), api::TagResourceRequest { resource: Some(ARN.into()), tags: Some(tags) })
-        .await
-        .unwrap();
+    service.tag_resource(grant(), api::TagResourceRequest { resource: Some(ARN.into()), tags: Some(tags) }).await.unwrap();
     for (arn, expected) in [(format!("{ARN}:live"), 1), (ARN.to_owned(), 1), (format!("{ARN}g"), 0)] {
         assert_eq!(functions.tags(&arn).len(), expected, "{arn}");
     }
