@@ -93,12 +93,7 @@ mod tests {
         let bytes = std::array::from_fn(|index| (index * 17) as u8);
         assert_eq!(RequestId(bytes).to_string(), "00112233-4455-6677-8899-aabbccddeeff");
         assert_eq!(RequestId::parse(&text).unwrap().to_string(), text);
-        for wrong in [
-            "",
-            "00112233-4455-6677-8899-aabbccddeef",
-            "0011-2233-4455-6677-8899-aabbccddeeff",
-            "+0112233-4455-6677-8899-aabbccddeeff",
-        ] {
+        for wrong in ["", "00112233-4455-6677-8899-aabbccddeef", "0011-2233-4455-6677-8899-aabbccddeeff", "+0112233-4455-6677-8899-aabbccddeeff"] {
             assert_eq!(RequestId::parse(wrong), None, "{wrong}");
         }
     }
