@@ -103,7 +103,7 @@ impl Lambda {
     async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
         let signed = self.signer.sign(
             SystemClock.now(),
-            &Unsigned { method: method.as_str(), path, query: "", host: &self.host, body: &body },
+            &Unsigned { method: method.as_str(), path, query: "", host: &self.host, target: "", body: &body },
         );
         let request = Request::builder()
             .method(method)

@@ -41,16 +41,21 @@ impl Signer {
             self.key = key(day, self.service);
             day.clone_into(&mut self.day);
         }
-        let Unsigned { method, path, query, host, body } = request;
+        let Unsigned { method, path, query, host, target, body } = request;
         let body = hex(&Sha256::digest(body));
+        let (header, name) = match target {
+            "" => (String::new(), ""),
+            target => (format!("x-amz-target:{target}\n"), ";x-amz-target"),
+        };
+        let names = format!("host;x-amz-date{name}");
         let canonical =
-            format!("{method}\n{path}\n{query}\nhost:{host}\nx-amz-date:{date}\n\nhost;x-amz-date\n{body}");
+            format!("{method}\n{path}\n{query}\nhost:{host}\nx-amz-date:{date}\n{header}\n{names}\n{body}");
         let canonical = hex(&Sha256::digest(canonical));
         let scope = format!("{day}/{REGION}/{}/aws4_request", self.service);
         let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
         let signature = hex(&hmac(&self.key, text.as_bytes()));
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={KEY_ID}/{scope}, SignedHeaders=host;x-amz-date, Signature={signature}"
+            "AWS4-HMAC-SHA256 Credential={KEY_ID}/{scope}, SignedHeaders={names}, Signature={signature}"
         );
         Signed { date, authorization }
     }
@@ -66,6 +71,8 @@ pub struct Unsigned<'a> {
     pub query: &'a str,
     /// With the port.
     pub host: &'a str,
+    /// `x-amz-target`, or empty.
+    pub target: &'a str,
     /// The whole body.
     pub body: &'a [u8],
 }

@@ -76,14 +76,22 @@ impl Sqs {
 
     async fn call(&mut self, action: &str, input: &Value) -> Result<Value, Failure> {
         let body = Bytes::from(input.to_string());
+        let target = format!("AmazonSQS.{action}");
         let signed = self.signer.sign(
             SystemClock.now(),
-            &Unsigned { method: "POST", path: "/", query: "", host: &self.host, body: &body },
+            &Unsigned {
+                method: "POST",
+                path: "/",
+                query: "",
+                host: &self.host,
+                target: &target,
+                body: &body,
+            },
         );
         let request = Request::post("/")
             .header("host", &self.host)
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AmazonSQS.{action}"))
+            .header("x-amz-target", &target)
             .header("x-amz-date", signed.date)
             .header("authorization", signed.authorization)
             .body(Full::new(body))
