@@ -43,7 +43,7 @@ impl Signer {
         }
         let Unsigned { method, path, query, host, target, body } = request;
         let body = hex(&Sha256::digest(body));
-        let (header, name) = match target {
+        let (header, name) = match *target {
             "" => (String::new(), ""),
             target => (format!("x-amz-target:{target}\n"), ";x-amz-target"),
         };

@@ -170,7 +170,7 @@ fn redrive_allow_policy(text: &str) -> Result<Option<RedriveAllowPolicy>, Failur
     };
     let by_queue = policy.redrive_permission == RedrivePermission::ByQueue;
     let sources = &policy.source_queue_arns;
-    if by_queue != !sources.is_empty() || sources.len() > SOURCES_MAX {
+    if by_queue == sources.is_empty() || sources.len() > SOURCES_MAX {
         return refuse(
             "sourceQueueArns must have 1 to 10 ARNs when redrivePermission is byQueue, and none otherwise.",
         );

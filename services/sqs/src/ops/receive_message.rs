@@ -86,8 +86,11 @@ async fn receive(
         // AWS: a FIFO queue, and a receiver that waits, are told of no limit.
         // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
         Err(QueueError::TooManyClaimed) if found.record.settings.fifo || deadline > begun => Vec::new(),
-        // The queue was purged or deleted while the receiver waited: there is nothing in it.
-        Err(QueueError::Closed) if deadline > begun => Vec::new(),
+        // The queue was purged meanwhile, and there is nothing in it; or it was deleted.
+        Err(QueueError::Closed) => {
+            inner.registry.after_change(&found.name).await?;
+            Vec::new()
+        }
         other => other.map_err(of_queue)?,
     };
     if let Some(attempt) = attempt {
