@@ -19,7 +19,7 @@ const KNOWN_MAX: usize = 200_000;
 /// The same of a grouped queue. AWS: so far it looks for groups of which nothing is claimed.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-fifo.html>
 const KNOWN_GROUPED_MAX: usize = 20_000;
-/// Times of delayed entries are rounded up to this, so that counting them takes bounded memory.
+/// Times of delayed entries are rounded down to this, so that counting them takes bounded memory.
 const DELAY_STEP_MS: u64 = 100;
 
 /// What is known of a queue.
@@ -215,8 +215,8 @@ impl Memory {
     }
 
     /// Notes a delayed entry. Says where it is to be put.
-    pub fn delay(&mut self, due: u64) -> u64 {
-        let due = due.div_ceil(DELAY_STEP_MS) * DELAY_STEP_MS;
+    pub fn delay(&mut self, due: u64, now: u64) -> u64 {
+        let due = (due / DELAY_STEP_MS * DELAY_STEP_MS).max(now + 1);
         // Never behind what was read already, as when the clock has stepped back.
         let due = due.max(self.delayed_end.0 + 1);
         *self.delayed.entry(due).or_default() += 1;

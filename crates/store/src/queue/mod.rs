@@ -81,7 +81,7 @@ pub struct Queue {
 /// An entry to enqueue.
 #[derive(Debug, Clone, Default)]
 pub struct New {
-    /// Not to be claimed before this time.
+    /// Not to be claimed before this time, which is kept to a tenth of a second.
     pub due: Option<Timestamp>,
     /// For [`Discipline::Grouped`].
     pub group: Option<Bytes>,

@@ -52,7 +52,7 @@ impl Owner {
             let place = self.with(|memory| {
                 memory.total += 1;
                 if due > now {
-                    return memory.delay(due);
+                    return memory.delay(due, now);
                 }
                 let state = State { due: now, ..State::default() };
                 memory.arrive(id, Known { state, group: entry.group, value: Some(entry.value) }, now);
