@@ -36,7 +36,8 @@ impl Ground {
         let store: Store = match &self.directory {
             None => self.memory.clone(),
             Some(directory) => {
-                let directory = DataDirectory::open(&directory.path().join("data")).expect("the directory is free");
+                let directory =
+                    DataDirectory::open(&directory.path().join("data")).expect("the directory is free");
                 directory.store(self.clock.clone()).expect("the store opens")
             }
         };
@@ -71,7 +72,10 @@ fn new(value: &str) -> New {
 }
 
 fn values(claimed: &[Claimed]) -> Vec<String> {
-    claimed.iter().map(|claimed| String::from_utf8(claimed.value.to_vec()).expect("values are text here")).collect()
+    claimed
+        .iter()
+        .map(|claimed| String::from_utf8(claimed.value.to_vec()).expect("values are text here"))
+        .collect()
 }
 
 async fn counts(queue: &Queue) -> Counts {
