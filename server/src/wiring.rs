@@ -126,7 +126,7 @@ impl Foundation {
         })
         .await?;
         let sqs_work = sqs.start();
-        let sqs: Arc<dyn sqs_api::Sqs> = Arc::new(sqs);
+        let sqs = Arc::new(sqs);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -152,7 +152,8 @@ impl Foundation {
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
-        self.authority.set_sources(Sources::new().with_resources("lambda", Arc::new(lambda.functions())));
+        let sources = Sources::new().with_resources("lambda", Arc::new(lambda.functions()));
+        self.authority.set_sources(sources.with_resources("sqs", sqs.clone()));
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
@@ -165,7 +166,7 @@ impl Foundation {
             events_running_max: self.configuration.environments_max,
         })
         .await?;
-        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: Arc::clone(&sqs) });
+        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: sqs.clone() });
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),

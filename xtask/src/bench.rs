@@ -8,7 +8,7 @@ use std::path::Path;
 pub const COMMAND: Command = Command {
     name: "bench",
     summary: "measure the server beside the floor under each of its costs",
-    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [start] [deploy]\n\n\
+    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [start] [deploy] [queue]\n\n\
            Prints a table and writes target/bench/<date>.json. Builds for release.\n\n  \
            --quick   a debug build and a few of each only: shows that the benchmark works, and no true figure",
     run,
