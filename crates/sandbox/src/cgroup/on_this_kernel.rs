@@ -80,7 +80,9 @@ fn limits_of_version_two_are_taken_by_the_kernel() {
         ("pids", &group.0.processes, &[("pids.max", "1024")]),
     ] {
         let Some(Branch { directory, .. }) = branch else {
-            eprintln!("NOT RUN: version 2 of this machine has no {controller} controller, which version 1 has");
+            eprintln!(
+                "NOT RUN: version 2 of this machine has no {controller} controller, which version 1 has"
+            );
             continue;
         };
         for (name, expected) in files {
@@ -99,8 +101,11 @@ fn limits_of_version_two_are_taken_by_the_kernel() {
 fn version_two_hands_a_controller_down() {
     let Some(hierarchy) = hierarchy() else { return };
     let there = words(&hierarchy.top.join("cgroup.controllers"));
-    let Some(controller) = there.iter().find(|name| ["hugetlb", "misc", "pids"].contains(&name.as_str())) else {
-        eprintln!("NOT RUN: version 2 of this machine has no controller that could be handed down: {there:?}");
+    let Some(controller) = there.iter().find(|name| ["hugetlb", "misc", "pids"].contains(&name.as_str()))
+    else {
+        eprintln!(
+            "NOT RUN: version 2 of this machine has no controller that could be handed down: {there:?}"
+        );
         return;
     };
     let parent = hierarchy.own.join("hearth-test-two-down");
