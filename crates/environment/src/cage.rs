@@ -4,6 +4,7 @@
 //! what an invocation is.
 
 use crate::bootstrap::Bootstraps;
+use crate::dotnet::{self, Start};
 use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Kind, ShutdownReason};
 use crate::failure::{Fault, status_text};
 use crate::log::{LogStream, Output, Source};
@@ -338,7 +339,7 @@ impl Plan<'_> {
             let target = Path::new(SDK_ROOT).join(match language {
                 Language::Node => "node",
                 Language::Ruby => "ruby",
-                Language::Python | Language::Java | Language::Provided => "python",
+                Language::Python | Language::Java | Language::DotNet | Language::Provided => "python",
             });
             mounts.push(Mount { source: sdk.clone(), target });
         }
@@ -373,7 +374,17 @@ impl Plan<'_> {
     fn bare(&self, directories: Directories<'_>) -> Result<Spec, Fault> {
         let definition = self.definition;
         let (program, arguments) = self.program(directories)?;
-        let environment = variables::variables(definition, self.credentials, self.log_stream, directories);
+        let mut environment =
+            variables::variables(definition, self.credentials, self.log_stream, directories);
+        if let Some(interpreter) =
+            self.resolved.interpreter.as_ref().filter(|found| found.language == Language::DotNet)
+        {
+            for (name, value) in dotnet::defaults(definition, interpreter, directories) {
+                if !environment.iter().any(|(known, _)| *known == *name) {
+                    environment.push((name.into(), value.into()));
+                }
+            }
+        }
         // A user who names an endpoint of their own means it.
         let own_endpoint = definition.variables.iter().any(|(name, _)| name == variables::ENDPOINT_URL);
         let announce =
@@ -433,9 +444,15 @@ impl Plan<'_> {
         match (&self.resolved.interpreter, bootstrap) {
             (Some(interpreter), Some((_, name))) => {
                 let program = interpreter.program_in(directories.language);
-                let bootstrap = directories.runtime.join(name).into();
+                let bootstrap = directories.runtime.join(name);
+                if interpreter.language == Language::DotNet {
+                    return Ok(match dotnet::start(self.definition, directories, &program, &bootstrap) {
+                        Start::Program(program, arguments) => self.wrapped(program, arguments),
+                        Start::Refused(code, message) => dotnet::refusal(code, message),
+                    });
+                }
                 let mut arguments = self.flags(interpreter);
-                arguments.push(bootstrap);
+                arguments.push(bootstrap.into());
                 if interpreter.language == Language::Java {
                     // A class path was named; now the class, and what it cannot know.
                     arguments.extend(["hearth.runtime.Bootstrap".into(), directories.layers.into()]);
@@ -455,7 +472,7 @@ impl Plan<'_> {
             Language::Ruby if interpreter.version < (3, 2, 0) => {
                 &["--disable=error_highlight", "--disable=did_you_mean"]
             }
-            Language::Ruby | Language::Provided => &[],
+            Language::Ruby | Language::DotNet | Language::Provided => &[],
             Language::Java => {
                 return java_flags(self.definition.memory_mb).into_iter().map(Into::into).collect();
             }

@@ -85,7 +85,7 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     let language = definition.runtime.language();
     let (binaries, libraries) = match language {
         Language::Provided => ("", ""),
-        Language::Python | Language::Node | Language::Ruby | Language::Java => {
+        Language::Python | Language::Node | Language::Ruby | Language::Java | Language::DotNet => {
             ("/var/lang/bin:", "/var/lang/lib:")
         }
     };
@@ -120,7 +120,7 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
             paths.extend(sdk);
             set("PYTHONPATH", &paths.join(":"));
         }
-        Language::Ruby | Language::Java | Language::Provided => {}
+        Language::Ruby | Language::Java | Language::DotNet | Language::Provided => {}
     }
 }
 
