@@ -75,7 +75,17 @@ impl Foundation {
         let Places { secret, sdk_dir } = places;
         let advancing = (configuration.clock == ClockKind::Virtual).then(AdvancingClock::new);
         let metrics = hearth_invoke::Metrics::default();
-        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority, metrics, advancing })
+        Ok(Self {
+            configuration,
+            spawner,
+            runtimes,
+            secret,
+            sdk_dir,
+            endpoint,
+            authority,
+            metrics,
+            advancing,
+        })
     }
 
     /// The time that services go by. Signatures and credentials go by the machine's clock, as those who made them do.

@@ -77,9 +77,12 @@ const ROWS: &[Row] = &[
     ("lambda_dead_letter_errors_total", "Events that the dead-letter queue did not take", "counter", |it| {
         it.dead_letter_errors.load(Relaxed).to_string()
     }),
-    ("lambda_destination_delivery_failures_total", "Records that a destination did not take", "counter", |it| {
-        it.destination_failures.load(Relaxed).to_string()
-    }),
+    (
+        "lambda_destination_delivery_failures_total",
+        "Records that a destination did not take",
+        "counter",
+        |it| it.destination_failures.load(Relaxed).to_string(),
+    ),
     (
         "lambda_recursive_invocations_dropped_total",
         "Invocations of loops that were broken off",

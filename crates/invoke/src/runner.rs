@@ -5,7 +5,9 @@
 
 use crate::metrics::{Metrics, Running};
 use hearth_api::lambda::{TooManyRequestsException, errors};
-use hearth_environment::{Completion, Definition, Environments, Invocation, Outcome, Refusal, ResponseStream};
+use hearth_environment::{
+    Completion, Definition, Environments, Invocation, Outcome, Refusal, ResponseStream,
+};
 use hearth_lambda::{FunctionKey, Functions};
 use hearth_wire::Failure;
 use std::sync::Arc;

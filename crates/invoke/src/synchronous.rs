@@ -61,7 +61,8 @@ impl Service {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(options: Options) -> Result<Self, hearth_store::Error> {
-        let Options { functions, environments, store, deliver, metrics, clock, rng, events_running_max } = options;
+        let Options { functions, environments, store, deliver, metrics, clock, rng, events_running_max } =
+            options;
         let runner = Arc::new(Runner::new(functions, environments, metrics));
         let asynchronous = Asynchronous::open(asynchronous::Options {
             store,

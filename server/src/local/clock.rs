@@ -97,7 +97,8 @@ fn duration(text: &str) -> Option<Duration> {
     if days.is_empty() && time.is_empty() {
         return None;
     }
-    let seconds = amounts(days, &[('D', 86_400)])?.checked_add(amounts(time, &[('H', 3_600), ('M', 60), ('S', 1)])?)?;
+    let seconds =
+        amounts(days, &[('D', 86_400)])?.checked_add(amounts(time, &[('H', 3_600), ('M', 60), ('S', 1)])?)?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -120,12 +121,19 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_iso_writes_them() {
-        for (text, seconds) in
-            [("PT3M", 180), ("PT1S", 1), ("P1D", 86_400), ("P1DT1H1M1S", 90_061), ("PT0S", 0), ("PT90M", 5_400)]
-        {
+        for (text, seconds) in [
+            ("PT3M", 180),
+            ("PT1S", 1),
+            ("P1D", 86_400),
+            ("P1DT1H1M1S", 90_061),
+            ("PT0S", 0),
+            ("PT90M", 5_400),
+        ] {
             assert_eq!(duration(text).map(|it| it.as_secs()), Some(seconds), "{text}");
         }
-        for wrong in ["", "P", "PT", "3M", "PT3", "PTM", "PT1S1M", "PT-1S", "P1M", "PT99999999999999999999S", "PT1.5S"] {
+        for wrong in
+            ["", "P", "PT", "3M", "PT3", "PTM", "PT1S1M", "PT-1S", "P1M", "PT99999999999999999999S", "PT1.5S"]
+        {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
     }

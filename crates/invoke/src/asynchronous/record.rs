@@ -79,7 +79,8 @@ impl Concluded<'_> {
         });
         let timestamp = now.date_time_millis();
         record.extend_from_slice(
-            format!("{{\"version\":\"1.0\",\"timestamp\":\"{timestamp}\",\"requestContext\":{context}").as_bytes(),
+            format!("{{\"version\":\"1.0\",\"timestamp\":\"{timestamp}\",\"requestContext\":{context}")
+                .as_bytes(),
         );
         record.extend_from_slice(b",\"requestPayload\":");
         append_json(&mut record, &self.event.payload);
@@ -88,7 +89,9 @@ impl Concluded<'_> {
             if let Some(error) = outcome.function_error() {
                 response["functionError"] = error.into();
             }
-            record.extend_from_slice(format!(",\"responseContext\":{response},\"responsePayload\":").as_bytes());
+            record.extend_from_slice(
+                format!(",\"responseContext\":{response},\"responsePayload\":").as_bytes(),
+            );
             append_json(&mut record, outcome.payload());
         }
         record.push(b'}');
@@ -208,8 +211,7 @@ mod tests {
         assert_eq!(told["requestPayload"], "not json");
         assert!(told.get("responseContext").is_none() && told.get("responsePayload").is_none());
         assert_eq!(concluded.dead_letter_attributes()[1].value, "429");
-        let outcome =
-            Outcome::Returned { payload: "plain".into(), content_type: "text/plain".to_owned() };
+        let outcome = Outcome::Returned { payload: "plain".into(), content_type: "text/plain".to_owned() };
         concluded.last = Some((&outcome, "7"));
         concluded.condition = Condition::Success;
         let told = record(&concluded);

@@ -101,10 +101,7 @@ impl Taken<'_> {
 
     fn target(&self) -> Target {
         let qualifier = self.event.header.qualifier.as_deref();
-        Target {
-            key: self.function.clone(),
-            qualifier: qualifier.and_then(hearth_base::Qualifier::parse),
-        }
+        Target { key: self.function.clone(), qualifier: qualifier.and_then(hearth_base::Qualifier::parse) }
     }
 
     fn prepared(&self, invocable: Invocable, trace_header: String) -> Prepared {
@@ -241,10 +238,7 @@ impl Taken<'_> {
         body: Bytes,
         extras: Extras,
     ) -> Result<(), Failure> {
-        let sender = Sender::Role {
-            arn: settings.role.clone(),
-            session: self.function.name.as_str().into(),
-        };
+        let sender = Sender::Role { arn: settings.role.clone(), session: self.function.name.as_str().into() };
         let delivery = Delivery {
             target: target.to_owned(),
             sender,

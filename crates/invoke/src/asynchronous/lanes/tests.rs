@@ -2,7 +2,11 @@ use super::*;
 use hearth_base::AccountId;
 
 fn function(name: &str) -> FunctionKey {
-    FunctionKey { account: AccountId::DEVELOPMENT, region: "us-east-1".parse().unwrap(), name: name.to_owned() }
+    FunctionKey {
+        account: AccountId::DEVELOPMENT,
+        region: "us-east-1".parse().unwrap(),
+        name: name.to_owned(),
+    }
 }
 
 fn at_ms(millis: i64) -> Timestamp {
