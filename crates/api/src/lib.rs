@@ -4,6 +4,8 @@
 //! `operations.toml`; do not edit it. What stands beside it, by hand, is what every service's trait needs:
 //! the [`Grant`] a handler takes and the [`Dispatch`] the gateway calls.
 
+pub mod authorisation;
+pub mod delivery;
 pub mod dispatch;
 mod fault;
 mod generated;
@@ -13,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use delivery::{Deliver, Delivery};
 pub use dispatch::Dispatch;
 pub use generated::*;
 pub use grant::{Grant, Principal, Session};

@@ -5,6 +5,8 @@
 pub const FUNCTION_NAME_BYTES_MAX: usize = 64;
 /// Bytes of a synchronous request payload.
 pub const SYNCHRONOUS_PAYLOAD_BYTES_MAX: usize = 6_291_456;
+/// Bytes of the payload of an event: 1 MB.
+pub const ASYNCHRONOUS_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Bytes of a buffered response: the request's limit and 100 bytes of framing.
 pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
 /// Bytes of a streamed response: 200 MB.
@@ -35,6 +37,10 @@ pub const FILE_DESCRIPTORS_MAX: u64 = 1_024;
 pub const PROCESSES_MAX: u64 = 1_024;
 /// Time for extension, runtime and function init together.
 pub const INIT_MS_MAX: u64 = 10_000;
+/// The same for environments that are initialised ahead of invocations, unless the function's timeout is longer.
+pub const INIT_AHEAD_MS_MIN: u64 = 130_000;
+/// Time for a restore from a snapshot, and the hooks after it.
+pub const RESTORE_MS_MAX: u64 = 10_000;
 /// Environments of one account and region at once, until raised.
 pub const CONCURRENT_EXECUTIONS_DEFAULT: u32 = 1_000;
 /// Bytes of log that `LogType=Tail` returns.

@@ -14,8 +14,8 @@ use crate::variables::{self, Directories};
 use crate::{Credentials, Definition, Endpoint, Interpreter, Language, Resolved};
 use hearth_base::{Clock, limits};
 use hearth_sandbox::{
-    Announcement, Companion, Error as SandboxError, Exit, ExitStatus, Isolation, Limits, Link, Listener,
-    Mount, Sandbox, Spawner, Spec, Temporary, TemporaryStorage,
+    Announcement, Companion, Error as SandboxError, Exit, ExitStatus, File, Isolation, Limits, Link,
+    Listener, Mount, Sandbox, Spawner, Spec, Temporary, TemporaryStorage,
 };
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -45,6 +45,8 @@ const SHUTDOWN_RUNTIME: Duration = Duration::from_millis(300);
 const RUNTIME_API_PORT: u16 = 9001;
 /// Where the AWS endpoint listens: the port that people's scripts name.
 const ENDPOINT_PORT: u16 = 4566;
+/// The host name inside, as on AWS.
+const HOSTNAME: &str = "169.254.100.1";
 /// Where the interpreter stands, as on AWS.
 const LANGUAGE_ROOT: &str = "/var/lang";
 /// Where the bootstraps look for the AWS SDK of their language.
@@ -103,8 +105,14 @@ impl Cage {
         let mut sandbox = spawner.spawn(spec).await.map_err(|error| refusal(&plan, &program, error))?;
         let machine =
             |error: std::io::Error| CageError::Machine(format!("could not watch the cage: {error}"));
-        let pipes = [(Source::Output, sandbox.take_stdout()), (Source::Error, sandbox.take_stderr())];
+        let pipes = [
+            (Source::Output, sandbox.take_stdout()),
+            (Source::Error, sandbox.take_stderr()),
+            (Source::Messages, sandbox.take_messages()),
+        ];
         let pipes = pipes.into_iter().filter_map(|(source, pipe)| Some((source, pipe?)));
+        let of_extensions = sandbox.take_companion_outputs().into_iter().enumerate();
+        let pipes = pipes.chain(of_extensions.map(|(number, pipe)| (Source::Extension(number), pipe)));
         let output = Arc::new(Output::new(Arc::clone(log), pipes).map_err(machine)?);
         let mut listeners = sandbox.take_listeners().into_iter().map(TcpListener::from_std);
         let (Some(api_listener), Some(endpoint_listener)) = (listeners.next(), listeners.next()) else {
@@ -118,6 +126,7 @@ impl Cage {
         let deaths = plan.deaths;
         let task = {
             let (sandbox, api, output) = (Arc::clone(&sandbox), Arc::clone(&api), Arc::clone(&output));
+            let rest = Arc::clone(&rest);
             tokio::spawn(async move {
                 let watch = async {
                     let exit = sandbox.wait().await;
@@ -131,7 +140,8 @@ impl Cage {
                     companions,
                     api.serve(api_listener),
                     serve_endpoint(endpoint_listener, endpoint.0, endpoint.1),
-                    output.follow()
+                    output.follow(),
+                    api.extensions.telemetry.deliver(&sandbox, &rest)
                 );
             })
         };
@@ -183,6 +193,7 @@ impl Cage {
             Kind::External => (SHUTDOWN_EXTERNAL, SHUTDOWN_RUNTIME),
         };
         self.rest.wake();
+        self.api.extensions.telemetry.flush();
         let began = Instant::now();
         self.sandbox.terminate();
         if tokio::time::timeout_at(began + of_runtime, self.exited()).await.is_err() {
@@ -332,6 +343,8 @@ impl Plan<'_> {
             });
             mounts.push(Mount { source: sdk.clone(), target });
         }
+        let hosts = format!("127.0.0.1 localhost {HOSTNAME} sandbox.localdomain sandbox\n::1 localhost\n");
+        let files = vec![File { path: "/etc/hosts".into(), contents: hosts.into_bytes() }];
         let spec = self.bare(directories)?;
         if let Some(interpreter) = &self.resolved.interpreter {
             let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
@@ -342,7 +355,7 @@ impl Plan<'_> {
                 links.push(Link { target: interpreter.prefix.clone(), link: LANGUAGE_ROOT.into() });
             }
         }
-        Ok(Spec { mounts, links, ..spec })
+        Ok(Spec { mounts, links, files, ..spec })
     }
 
     /// Everything stands where the host has it.
@@ -357,7 +370,7 @@ impl Plan<'_> {
         })
     }
 
-    /// All but mounts and links.
+    /// All but mounts, links and files.
     fn bare(&self, directories: Directories<'_>) -> Result<Spec, Fault> {
         let definition = self.definition;
         let (program, arguments) = self.program(directories)?;
@@ -401,11 +414,12 @@ impl Plan<'_> {
                 processes_max: limits::PROCESSES_MAX as u32,
                 file_descriptors_max: limits::FILE_DESCRIPTORS_MAX,
             },
-            hostname: "169.254.100.1".to_owned(),
+            hostname: HOSTNAME.to_owned(),
             listeners: vec![
                 listener(RUNTIME_API_PORT, vec![announce(variables::RUNTIME_API, "")]),
                 listener(ENDPOINT_PORT, endpoint),
             ],
+            messages: Some(variables::MESSAGES.into()),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::model::{Build, Function, LastUpdate, State, Version};
 use crate::naming::{FunctionKey, Target};
 use crate::resource_policies::{Documents, documents};
 use hearth_base::Qualifier;
-use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
+use hearth_environment::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
 use hearth_store::{Keyspace, Record, Shard, Store, Table};
 use hearth_wire::Failure;
@@ -52,7 +52,9 @@ impl Found {
     }
 
     pub(crate) fn version(&self) -> &Version {
-        self.function().version(&self.number).expect("the version was there when it was found in this same entry")
+        self.function()
+            .version(&self.number)
+            .expect("the version was there when it was found in this same entry")
     }
 }
 
@@ -308,6 +310,7 @@ fn definition(
             system_level: level(&settings.logging.system_level),
         },
         tracing: TracingMode::PassThrough,
+        initialization: InitializationType::OnDemand,
     })
 }
 

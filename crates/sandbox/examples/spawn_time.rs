@@ -103,6 +103,7 @@ fn sleeper(isolation: Isolation) -> Spec {
         },
         hostname: "cage".into(),
         listeners: vec![Listener { address: ([127, 0, 0, 1], 9001).into(), announcements: Vec::new() }],
+        messages: None,
     }
 }
 

@@ -4,6 +4,9 @@
 //! A run's groups are `<own group>/<name>/run-<id>/<cage>` in each hierarchy, or at its top where our own group may not be
 //! written. The directory of a living run is locked (`flock`), which is how another server tells it from a dead one's.
 
+#[cfg(test)]
+mod on_this_kernel;
+
 use crate::Fault;
 use crate::spec::Limits;
 use rustix::fs::FlockOperation;
@@ -18,6 +21,9 @@ use std::time::Duration;
 const CPU_PERIOD_US: u64 = 100_000;
 /// The least quota that the kernel takes, in microseconds.
 const CPU_QUOTA_US_MIN: u64 = 1_000;
+
+/// What limits a cage in version 2.
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 
 /// Which interface files a hierarchy has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -382,7 +388,7 @@ impl Hierarchy {
             let Ok((directory, lock)) = make_locked(&parent, run) else { continue };
             let found = match self.version {
                 Version::One => usize::MAX,
-                Version::Two => enable(candidate, &parent, &directory),
+                Version::Two => enable(&CONTROLLERS, candidate, (&parent, &directory)),
             };
             match &best {
                 Some((most, ..)) if *most >= found => remove_run(&directory),
@@ -392,7 +398,7 @@ impl Hierarchy {
                     }
                 }
             }
-            if found >= 3 {
+            if found >= CONTROLLERS.len() {
                 break;
             }
         }
@@ -400,17 +406,17 @@ impl Hierarchy {
     }
 }
 
-/// Hands the controllers down from `candidate` to the cages, and tells how many of the three got there. Those that our
+/// Hands controllers down from `candidate` to the cages, and tells how many of them got there. Those that our
 /// own group cannot hand down, because processes live in it, an ancestor may: the caller goes on looking.
-fn enable(candidate: &Path, parent: &Path, run: &Path) -> usize {
-    for controller in ["memory", "cpu", "pids"] {
+fn enable(controllers: &[&str], candidate: &Path, (parent, run): (&Path, &Path)) -> usize {
+    for controller in controllers {
         for directory in [candidate, parent, run] {
             // What fails here shows in the count below.
             let _ = write(&directory.join("cgroup.subtree_control"), &format!("+{controller}"));
         }
     }
     let enabled = words(&run.join("cgroup.subtree_control"));
-    ["memory", "cpu", "pids"].iter().filter(|name| enabled.iter().any(|word| word == *name)).count()
+    controllers.iter().filter(|name| enabled.iter().any(|word| word == *name)).count()
 }
 
 /// A directory of ours and the lock on it. Another server may remove the one above, or even this, between our making and

@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// The server asks the spawner for a cage, and that hands it on as it came. With it come the cage's end of its channel, the write ends of standard output
-/// and error, and for all but [`TemporaryRequest::Memory`] and `Directory` one descriptor more.
+/// The server asks the spawner for a cage, and that hands it on as it came. With it come, in this order, the cage's end of
+/// its channel, the write ends of standard output and error, that of each companion's output, that of the messages when
+/// there are any, and for all but [`TemporaryRequest::Memory`] and `Directory` what becomes `/tmp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The host's user and group id of everything inside; None where there is only the server's own.
@@ -27,6 +28,7 @@ pub struct Request {
     pub limits: Limits,
     pub hostname: String,
     pub listeners: Vec<SocketAddr>,
+    pub messages: Option<OsString>,
 }
 
 /// How `/tmp` comes about.
@@ -57,6 +59,8 @@ pub enum Report {
     Exited { signalled: bool, number: i32 },
     /// So has the companion of this index in the request.
     CompanionExited { index: usize, signalled: bool, number: i32 },
+    /// The socket that the server has asked for comes with it; without one, none could be made.
+    Socket,
 }
 
 impl Request {
@@ -101,6 +105,7 @@ impl Request {
         out.number(self.limits.file_descriptors_max);
         out.bytes(self.hostname.as_bytes());
         out.list(&self.listeners, |out, address| out.bytes(address.to_string().as_bytes()));
+        out.list(self.messages.as_slice(), |out, variable| out.text(variable));
         out.0
     }
 
@@ -138,6 +143,7 @@ impl Request {
                     .and_then(|text| text.parse().ok())
                     .ok_or_else(malformed)
             })?,
+            messages: from.list(Reader::text)?.pop(),
         })
     }
 }
@@ -169,6 +175,7 @@ impl Report {
                 out.number(u64::from(*signalled));
                 out.number((*number).cast_unsigned().into());
             }
+            Self::Socket => out.number(6),
             // The spawner and the cages make no other errors.
             Self::Failed(_) => out.number(4),
             Self::Exited { signalled, number } => {
@@ -197,6 +204,7 @@ impl Report {
                 signalled: from.number()? == 1,
                 number: from.small()?.cast_signed(),
             },
+            6 => Self::Socket,
             _ => return Err(malformed()),
         })
     }
@@ -310,6 +318,7 @@ mod tests {
             },
             hostname: "h".into(),
             listeners: vec!["127.0.0.1:9001".parse().unwrap(), "[::1]:1".parse().unwrap()],
+            messages: Some("M".into()),
         }
     }
 

@@ -5,13 +5,17 @@ use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
 use crate::{Error, Fault, fileaccess, kernel, socket};
+use rustix::io::FdFlags;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+
+/// The least number of the descriptor for messages.
+const MESSAGES_MIN: i32 = 62;
 
 /// What the program's process gets from the first process of its cage.
 pub struct Start<'a> {
@@ -30,9 +34,12 @@ pub fn run(start: Start<'_>) -> i32 {
     let mut bytes = vec![0; socket::MESSAGE_BYTES_MAX];
     // Without a request there is nobody to tell anything.
     let Ok((length, fds)) = socket::receive(&start.orders, &mut bytes, true) else { return 1 };
-    let Ok([stdout, stderr]) = <[OwnedFd; 2]>::try_from(fds) else { return 1 };
-    let Ok(request) = Request::decode(&bytes[..length]) else { return 1 };
-    let error = match ready.map_err(Error::Cage).and_then(|()| execute(&start, &request, &[stdout, stderr])) {
+    let mut fds = fds.into_iter();
+    let (Some(stdout), Some(stderr), messages) = (fds.next(), fds.next(), fds.next()) else { return 1 };
+    let Ok(mut request) = Request::decode(&bytes[..length]) else { return 1 };
+    let told = tell_messages(&mut request, messages.as_ref());
+    let ready = ready.and(told).map_err(Error::Cage);
+    let error = match ready.and_then(|()| execute(&start, &request, &[stdout, stderr])) {
         Ok(never) => match never {},
         Err(error) => error,
     };
@@ -51,6 +58,19 @@ fn prepare(start: &Start<'_>) -> Result<(), Fault> {
         rustix::io::write(entrance, b"0").map_err(fault("join", "the cgroup"))?;
     }
     rustix::process::setsid().map_err(fault("begin a session for", "the program"))?;
+    Ok(())
+}
+
+/// Lets the program inherit the pipe of its messages, under a number that a variable tells it.
+fn tell_messages(request: &mut Request, messages: Option<&OwnedFd>) -> Result<(), Fault> {
+    if let (Some(variable), Some(messages)) = (request.messages.take(), messages) {
+        // Unlike what was received it stays open over `execve`, under a number that no shell script takes for its own.
+        let inherited = rustix::io::fcntl_dupfd_cloexec(messages, MESSAGES_MIN)
+            .and_then(|inherited| rustix::io::fcntl_setfd(&inherited, FdFlags::empty()).map(|()| inherited))
+            .map_err(fault("hand down", "the pipe of messages"))?;
+        let number = inherited.into_raw_fd();
+        request.environment.push((variable, number.to_string().into()));
+    }
     Ok(())
 }
 

@@ -223,6 +223,11 @@ pub trait LambdaInvoke: Send + Sync + 'static {
         grant: crate::Grant,
         input: InvocationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<InvocationResponse, hearth_wire::Failure>>;
+    fn invoke_async<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: InvokeAsyncRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<InvokeAsyncResponse, hearth_wire::Failure>>;
     fn invoke_with_response_stream<'a>(
         &'a self,
         grant: crate::Grant,
@@ -245,6 +250,10 @@ impl Dispatcher {
 impl crate::Dispatch for Dispatcher {
     fn service(&self) -> &'static hearth_wire::Service {
         &SERVICE
+    }
+
+    fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {
+        AUTHORISATION
     }
 
     fn call(
@@ -298,52 +307,53 @@ impl crate::Dispatch for Dispatcher {
                 self.lambda.get_runtime_management_config(grant, crate::slots::request(input)),
             ),
             21 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            22 => crate::slots::answer(
+            22 => crate::slots::answer(self.lambda_invoke.invoke_async(grant, crate::slots::request(input))),
+            23 => crate::slots::answer(
                 self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
             ),
-            23 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
-            24 => crate::slots::answer(
+            24 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
+            25 => crate::slots::answer(
                 self.lambda.list_function_event_invoke_configs(grant, crate::slots::request(input)),
             ),
-            25 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            26 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            27 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            28 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            29 => crate::slots::answer(
+            26 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            27 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            28 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            29 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            30 => crate::slots::answer(
                 self.lambda.list_versions_by_function(grant, crate::slots::request(input)),
             ),
-            30 => {
+            31 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            31 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
-            32 => crate::slots::answer(
+            32 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
+            33 => crate::slots::answer(
                 self.lambda.put_function_code_signing_config(grant, crate::slots::request(input)),
             ),
-            33 => crate::slots::answer(
+            34 => crate::slots::answer(
                 self.lambda.put_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
-            34 => crate::slots::answer(
+            35 => crate::slots::answer(
                 self.lambda.put_function_recursion_config(grant, crate::slots::request(input)),
             ),
-            35 => crate::slots::answer(
+            36 => crate::slots::answer(
                 self.lambda.put_runtime_management_config(grant, crate::slots::request(input)),
             ),
-            36 => crate::slots::answer_nothing(
+            37 => crate::slots::answer_nothing(
                 self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            37 => crate::slots::answer_nothing(
+            38 => crate::slots::answer_nothing(
                 self.lambda.remove_permission(grant, crate::slots::request(input)),
             ),
-            38 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            39 => {
+            39 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            40 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            40 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
-            41 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            42 => crate::slots::answer(
+            41 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
+            42 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            43 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
             ),
-            43 => crate::slots::answer(
+            44 => crate::slots::answer(
                 self.lambda.update_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
@@ -692,6 +702,10 @@ enumeration!(InvocationType {
     RequestResponse = "RequestResponse",
     DryRun = "DryRun",
 });
+
+structure!(InvokeAsyncRequest { function_name: String, invoke_args: Bytes });
+
+structure!(InvokeAsyncResponse { status: i64 });
 
 structure!(InvokeResponseStreamUpdate { payload: Bytes });
 
@@ -1340,6 +1354,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::RestJson1],
         query_compatible: false,
         validation_code: "ValidationException",
+        path_member: "",
         operations: &[
             Operation {
                 name: "AddLayerVersionPermission",
@@ -1701,6 +1716,45 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::SnapStartRegenerationFailureException,
                     &shapes::DurableExecutionAlreadyStartedException,
                     &shapes::InvalidZipFileException,
+                    &shapes::EFSMountFailureException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "InvokeAsync",
+                uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
+                status: 202,
+                input: &shapes::InvokeAsyncRequest,
+                output: &shapes::InvokeAsyncResponse,
+                errors: &[
+                    &shapes::ServiceQuotaExceededException,
+                    &shapes::InvalidSecurityGroupIDException,
+                    &shapes::SnapStartTimeoutException,
+                    &shapes::EC2ThrottledException,
+                    &shapes::EFSMountConnectivityException,
+                    &shapes::SubnetIPAddressLimitReachedException,
+                    &shapes::KMSAccessDeniedException,
+                    &shapes::KMSDisabledException,
+                    &shapes::S3FilesMountConnectivityException,
+                    &shapes::InvalidRuntimeException,
+                    &shapes::EC2UnexpectedException,
+                    &shapes::InvalidSubnetIDException,
+                    &shapes::KMSNotFoundException,
+                    &shapes::EC2AccessDeniedException,
+                    &shapes::EFSIOException,
+                    &shapes::KMSInvalidStateException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ENILimitReachedException,
+                    &shapes::SnapStartNotReadyException,
+                    &shapes::ServiceException,
+                    &shapes::SnapStartException,
+                    &shapes::S3FilesMountFailureException,
+                    &shapes::EFSMountTimeoutException,
+                    &shapes::S3FilesMountTimeoutException,
+                    &shapes::ModeNotSupportedException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::InvalidRequestContentException,
+                    &shapes::SnapStartRegenerationFailureException,
                     &shapes::EFSMountFailureException,
                 ],
                 ..OPERATION
@@ -2199,11 +2253,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2026-07-09/resource-policy/{ResourceArn}",
             },
             Unimplemented {
-                name: "InvokeAsync",
-                method: "POST",
-                uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
-            },
-            Unimplemented {
                 name: "ListCapacityProviders",
                 method: "GET",
                 uri: "/2025-11-30/capacity-providers",
@@ -2315,6 +2364,536 @@ pub static SERVICE: hearth_wire::Service = {
             },
         ],
     }
+};
+
+/// What each operation needs leave for, in their order.
+pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
+    use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
+
+    &[
+        Authorisation {
+            operation: "AddLayerVersionPermission",
+            requirements: &[Requirement {
+                action: "lambda:AddLayerVersionPermission",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "AddPermission",
+            requirements: &[Requirement {
+                action: "lambda:AddPermission",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[9]]),
+                keys: &[
+                    Key { name: "lambda:functionurlauthtype", source: Source::Member(&[5]) },
+                    Key { name: "lambda:principal", source: Source::Member(&[3]) },
+                ],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateAlias",
+            requirements: &[Requirement {
+                action: "lambda:CreateAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateFunction",
+            requirements: &[
+                Requirement {
+                    action: "lambda:CreateFunction",
+                    resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                    keys: &[
+                        Key { name: "aws:requesttag", source: Source::Tags(&[16]) },
+                        Key { name: "lambda:codesigningconfigarn", source: Source::Member(&[19]) },
+                        Key { name: "lambda:layer", source: Source::Member(&[17]) },
+                        Key { name: "lambda:securitygroupids", source: Source::Member(&[10, 1]) },
+                        Key { name: "lambda:subnetids", source: Source::Member(&[10, 0]) },
+                    ],
+                    when: None,
+                },
+                Requirement {
+                    action: "iam:PassRole",
+                    resource: Resource::Made(&[&[Part::Member(&[2])]]),
+                    keys: &[Key {
+                        name: "iam:passedtoservice",
+                        source: Source::Word("lambda.amazonaws.com"),
+                    }],
+                    when: Some(&[2]),
+                },
+            ],
+        },
+        Authorisation {
+            operation: "DeleteAlias",
+            requirements: &[Requirement {
+                action: "lambda:DeleteAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunction",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteLayerVersion",
+            requirements: &[Requirement {
+                action: "lambda:DeleteLayerVersion",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAccountSettings",
+            requirements: &[Requirement {
+                action: "lambda:GetAccountSettings",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAlias",
+            requirements: &[Requirement {
+                action: "lambda:GetAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunction",
+            requirements: &[Requirement {
+                action: "lambda:GetFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionConfiguration",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionConfiguration",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionRecursionConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionRecursionConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLayerVersion",
+            requirements: &[Requirement {
+                action: "lambda:GetLayerVersion",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLayerVersionByArn",
+            requirements: &[Requirement {
+                action: "lambda:GetLayerVersion",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLayerVersionPolicy",
+            requirements: &[Requirement {
+                action: "lambda:GetLayerVersionPolicy",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetPolicy",
+            requirements: &[Requirement {
+                action: "lambda:GetPolicy",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetRuntimeManagementConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetRuntimeManagementConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "Invoke",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[6]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "InvokeAsync",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "InvokeWithResponseStream",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[3]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAliases",
+            requirements: &[Requirement {
+                action: "lambda:ListAliases",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListFunctionEventInvokeConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctionEventInvokeConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListFunctions",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctions",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListLayerVersions",
+            requirements: &[Requirement {
+                action: "lambda:ListLayerVersions",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListLayers",
+            requirements: &[Requirement {
+                action: "lambda:ListLayers",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListTags",
+            requirements: &[Requirement {
+                action: "lambda:ListTags",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListVersionsByFunction",
+            requirements: &[Requirement {
+                action: "lambda:ListVersionsByFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PublishLayerVersion",
+            requirements: &[Requirement {
+                action: "lambda:PublishLayerVersion",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PublishVersion",
+            requirements: &[Requirement {
+                action: "lambda:PublishVersion",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[1]]),
+                keys: &[Key { name: "lambda:codesigningconfigarn", source: Source::Member(&[0]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionRecursionConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionRecursionConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutRuntimeManagementConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutRuntimeManagementConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "RemoveLayerVersionPermission",
+            requirements: &[Requirement {
+                action: "lambda:RemoveLayerVersionPermission",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "RemovePermission",
+            requirements: &[Requirement {
+                action: "lambda:RemovePermission",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[2]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagResource",
+            requirements: &[Requirement {
+                action: "lambda:TagResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagResource",
+            requirements: &[Requirement {
+                action: "lambda:UntagResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateAlias",
+            requirements: &[Requirement {
+                action: "lambda:UpdateAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateFunctionCode",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionCode",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateFunctionConfiguration",
+            requirements: &[
+                Requirement {
+                    action: "lambda:UpdateFunctionConfiguration",
+                    resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                    keys: &[
+                        Key { name: "lambda:layer", source: Source::Member(&[13]) },
+                        Key { name: "lambda:securitygroupids", source: Source::Member(&[6, 1]) },
+                        Key { name: "lambda:subnetids", source: Source::Member(&[6, 0]) },
+                    ],
+                    when: None,
+                },
+                Requirement {
+                    action: "iam:PassRole",
+                    resource: Resource::Made(&[&[Part::Member(&[1])]]),
+                    keys: &[Key {
+                        name: "iam:passedtoservice",
+                        source: Source::Word("lambda.amazonaws.com"),
+                    }],
+                    when: Some(&[1]),
+                },
+            ],
+        },
+        Authorisation {
+            operation: "UpdateFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+    ]
 };
 
 /// The shapes, under the model's names.
@@ -2630,6 +3209,8 @@ pub mod shapes {
     };
     pub static Blob: Shape =
         Shape { name: "Blob", kind: Kind::Blob { streaming: false }, sensitive: true, ..SHAPE };
+    pub static BlobStream: Shape =
+        Shape { name: "BlobStream", kind: Kind::Blob { streaming: true }, ..SHAPE };
     pub static Boolean: Shape = Shape { name: "Boolean", kind: Kind::Boolean, ..SHAPE };
     pub static CapacityProviderArn: Shape = Shape {
         name: "CapacityProviderArn",
@@ -4115,6 +4696,7 @@ pub mod shapes {
     };
     pub static Handler: Shape =
         Shape { name: "Handler", min: Some(0), max: Some(128), pattern: r"[^\s]+", ..SHAPE };
+    pub static HttpStatus: Shape = Shape { name: "HttpStatus", kind: Kind::Integer, ..SHAPE };
     pub static ImageConfig: Shape = Shape {
         name: "ImageConfig",
         kind: Kind::Structure(Structure {
@@ -4360,6 +4942,47 @@ pub mod shapes {
     };
     pub static InvocationType: Shape =
         Shape { name: "InvocationType", values: super::InvocationType::VALUES, ..SHAPE };
+    pub static InvokeAsyncRequest: Shape = Shape {
+        name: "InvokeAsyncRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "InvokeArgs",
+                    wire_name: "InvokeArgs",
+                    required: true,
+                    shape: &BlobStream,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            payload: Some(1),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeAsyncResponse: Shape = Shape {
+        name: "InvokeAsyncResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Status",
+                wire_name: "Status",
+                location: Location::StatusCode,
+                shape: &HttpStatus,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static InvokeResponseStreamUpdate: Shape = Shape {
         name: "InvokeResponseStreamUpdate",
         kind: Kind::Structure(Structure {

@@ -109,6 +109,7 @@ pub fn spec(program: &str, arguments: &[&str]) -> Spec {
         },
         hostname: "cage".into(),
         listeners: Vec::new(),
+        messages: None,
     }
 }
 
