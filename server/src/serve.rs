@@ -1,12 +1,14 @@
 //! `hearth serve`: from settings to a running server, and to nothing left of it.
 
 use crate::configuration::{Configuration, Isolation};
+use crate::credentials::Root;
 use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
 use crate::urls::Urls;
 use crate::wiring::{Assembly, Foundation, Places, clock, rng};
 use hearth_api::Dispatch;
+use hearth_base::AdvancingClock;
 use hearth_gateway::{Gateway, Limits};
 use hearth_sandbox::{Finding, Spawner, SpawnerOptions, State};
 use std::error::Error;
@@ -92,8 +94,11 @@ impl Running {
         home: Home,
         spawner: Spawner,
     ) -> Result<Arc<Self>, Box<dyn Error>> {
+        let secret = home.secret()?;
+        let root = if home.is_ephemeral() { Root::development() } else { Root::of(home.path(), &secret)? };
         let places = Places {
-            secret: home.secret()?,
+            secret,
+            root,
             sdk_dir: sdk_dir(configuration.sdk_dir.as_deref(), configuration.data_dir.as_deref()),
         };
         let foundation = Foundation::new(configuration, spawner, places)?;
@@ -130,7 +135,7 @@ impl Running {
             rng: rng(),
             local: local::routes(self),
             urls: Some(Arc::new(Urls(Arc::clone(self)))),
-            hosts: Vec::new(),
+            hosts: self.foundation.configuration.hosts.clone(),
             limits: Limits { grace: self.foundation.configuration.grace, ..Limits::default() },
         });
         self.foundation.endpoint.open(&gateway);
@@ -147,14 +152,24 @@ impl Running {
         &self.service_names
     }
 
-    /// The control plane as it is now.
-    pub fn lambda(&self) -> hearth_lambda::Service {
-        self.lambda.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is counted of invocations, in Prometheus' words.
+    pub fn metrics(&self) -> String {
+        self.foundation.metrics.prometheus()
+    }
+
+    /// The clock that can be put forward, when there is one.
+    pub fn advancing_clock(&self) -> Option<&AdvancingClock> {
+        self.foundation.advancing.as_ref()
     }
 
     /// The data plane as it is now.
     pub fn invoke(&self) -> hearth_invoke::Service {
         self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The control plane as it is now.
+    pub fn lambda(&self) -> hearth_lambda::Service {
+        self.lambda.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces every service by an empty one, and ends what ran in the old ones.

@@ -32,6 +32,8 @@ pub enum Throttle {
     Concurrent,
     /// What the function has reserved is in use.
     ReservedConcurrent,
+    /// The function has reserved nothing for itself: it runs nothing until that is changed.
+    ReservedNothing,
     /// The functions without reservation are asked too often.
     Rate,
     /// A function is asked too often for what it has reserved.
@@ -95,7 +97,9 @@ impl Throttle {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Concurrent => "ConcurrentInvocationLimitExceeded",
-            Self::ReservedConcurrent => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            Self::ReservedConcurrent | Self::ReservedNothing => {
+                "ReservedFunctionConcurrentInvocationLimitExceeded"
+            }
             Self::Rate => "FunctionInvocationRateLimitExceeded",
             Self::ReservedRate => "ReservedFunctionInvocationRateLimitExceeded",
         }
@@ -206,7 +210,7 @@ impl Meter {
             return Ok(Permit { meter: Arc::clone(self), version: version.into() });
         };
         if spills && state.spilled() + state.provisioned() >= reserved {
-            return Err(Throttle::ReservedConcurrent);
+            return Err(if reserved == 0 { Throttle::ReservedNothing } else { Throttle::ReservedConcurrent });
         }
         if !state.requests.take(now, REQUESTS_PER_SECOND * reserved, Duration::from_secs(1)) {
             return Err(Throttle::ReservedRate);
@@ -389,7 +393,8 @@ mod tests {
         drop(first);
         assert!(held.admit("2").is_ok());
         held.allow(&reserved(0));
-        assert_eq!(held.admit("1").unwrap_err(), Throttle::ReservedConcurrent);
+        let why = held.admit("1").unwrap_err();
+        assert_eq!((why, why.reason()), (Throttle::ReservedNothing, Throttle::ReservedConcurrent.reason()));
         assert_eq!(account.unreserved(), 10);
     }
 

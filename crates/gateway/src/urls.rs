@@ -15,7 +15,7 @@ use hearth_api::grant::Client;
 use hearth_base::{BoxFuture, RequestId};
 use hearth_iam::{Access, Caller, Dialect, Head, PayloadDigest, Refusal, Signature};
 use hearth_wire::{Body, Request, Response};
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -24,6 +24,10 @@ use std::sync::Arc;
 const PATH: &str = "/_hearth/url/";
 /// The label behind the id in a host.
 const LABEL: &str = "lambda-url";
+/// What is served by path has the origin of the API itself: a page among it gets one of its own, so that its scripts are
+/// refused like those of any other site.
+const PAGES: &str =
+    "sandbox allow-scripts allow-forms allow-modals allow-popups allow-downloads allow-top-navigation";
 /// Characters of an id.
 const ID_CHARS: usize = 32;
 /// AWS: the bound and the name are those of Invoke.
@@ -94,6 +98,7 @@ pub struct Signer {
 pub(crate) struct Place {
     id: String,
     path: String,
+    is_below: bool,
 }
 
 impl Place {
@@ -107,14 +112,14 @@ impl Place {
             && is_id(id)
             && is_own(name, hosts)
         {
-            return Some(Self { id: id.to_ascii_lowercase(), path: path.to_owned() });
+            return Some(Self { id: id.to_ascii_lowercase(), path: path.to_owned(), is_below: false });
         }
         let below = path.strip_prefix(PATH)?;
         let (id, path) = match below.find('/') {
             Some(at) => below.split_at(at),
             None => (below, "/"),
         };
-        Some(Self { id: id.to_owned(), path: path.to_owned() })
+        Some(Self { id: id.to_owned(), path: path.to_owned(), is_below: true })
     }
 }
 
@@ -133,9 +138,12 @@ fn is_own(name: &str, hosts: &[String]) -> bool {
 
 /// Answers a request for a function URL.
 pub(crate) async fn answer(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Response {
-    match serve(exchange, place, inbound).await {
-        Ok(response) | Err(response) => response,
+    let is_below = place.is_below;
+    let (Ok(mut response) | Err(mut response)) = serve(exchange, place, inbound).await;
+    if is_below {
+        response.headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGES));
     }
+    response
 }
 
 async fn serve(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Result<Response, Response> {
@@ -193,7 +201,7 @@ async fn serve(exchange: Exchange, place: Place, inbound: &mut Inbound) -> Resul
             Some(Signer { access_key_id, caller, user_id })
         }
     };
-    let Place { id, path } = place;
+    let Place { id, path, .. } = place;
     // Code in an environment comes from this machine.
     let source_ip = address.unwrap_or(Ipv4Addr::LOCALHOST.into());
     let request = UrlRequest { id, request: asked, path, request_id, protocol, source_ip, signer };
@@ -258,7 +266,8 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, host.parse().unwrap());
             let found = Place::of(&uri.parse().unwrap(), &headers, &hosts);
-            let expected = expected.map(|path| Place { id: id.to_owned(), path: path.to_owned() });
+            let is_below = uri.starts_with(PATH);
+            let expected = expected.map(|path| Place { id: id.to_owned(), path: path.to_owned(), is_below });
             assert_eq!(found, expected, "{host} {uri}");
         }
     }

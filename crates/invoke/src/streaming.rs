@@ -3,7 +3,8 @@
 //!
 //! It refuses to gather: each piece of the response is an event as soon as it is there.
 
-use crate::synchronous::{Prepared, Service, refuse};
+use crate::runner::{Streaming, refuse};
+use crate::synchronous::Service;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use hearth_api::lambda::{
     InvokeWithResponseStreamRequest, InvokeWithResponseStreamResponse, InvokeWithResponseStreamResponseEvent,
     ResponseStreamingInvocationType,
 };
-use hearth_environment::{Completion, Outcome, Part, Refusal, ResponseStream};
+use hearth_environment::{Completion, Outcome, Part, Refusal};
 use hearth_wire::{Events, Failure, Structured, Value};
 
 /// Bytes of a response that one event carries at most, so that a buffered one of 6 MB is several.
@@ -29,8 +30,8 @@ pub(crate) async fn invoke(
     let Some(prepared) = service.prepare(&grant, buffered(input))? else {
         return Ok(InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
     };
-    let Prepared { definition, invocation, executed_version } = prepared;
-    let response = service.environments.invoke_streaming(&definition, invocation).await.map_err(refuse)?;
+    let executed_version = prepared.executed_version.clone();
+    let response = service.runner.stream(prepared).await?;
     Ok(InvokeWithResponseStreamResponse {
         status_code: Some(200),
         executed_version: Some(executed_version),
@@ -57,7 +58,7 @@ fn buffered(input: InvokeWithResponseStreamRequest) -> InvocationRequest {
     }
 }
 
-fn events(response: ResponseStream) -> Events {
+fn events(response: Streaming) -> Events {
     let parts = stream::unfold(response, |mut response| async {
         let part = response.next().await?;
         Some((part, response))

@@ -7,20 +7,20 @@ mod cors;
 mod event;
 mod response;
 
-use crate::synchronous::{RETRY_AFTER_SECONDS, Service, refuse};
+use crate::runner::{self, Prepared, RETRY_AFTER_SECONDS, Streaming};
+use crate::synchronous::Service;
 use bytes::Bytes;
 use futures_util::stream;
 use hearth_base::limits::SYNCHRONOUS_PAYLOAD_BYTES_MAX;
-use hearth_environment::{Completion, Invocation, Outcome, Part, Refusal, ResponseStream, Throttle};
+use hearth_environment::{Completion, Invocation, Outcome, Part, Throttle};
 use hearth_gateway::urls::message;
 use hearth_gateway::{Admission, UrlRequest};
-use hearth_lambda::{FunctionUrl, Invocable, UrlAuth};
+use hearth_lambda::{FunctionUrl, UrlAuth};
 use hearth_wire::{Body, Failure, Request, Response};
 use http::header::{CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use response::Prelude;
 use std::io;
-use std::sync::Arc;
 
 /// The content type of a streamed response that begins with its status and headers.
 const INTEGRATION: &str = "application/vnd.awslambda.http-integration-response";
@@ -33,12 +33,12 @@ enum Unserved {
     Failed(Failure),
 }
 
-impl From<Refusal> for Unserved {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TooManyEnvironments => Self::Throttled(Throttle::Concurrent),
-            Refusal::Throttled(throttle) => Self::Throttled(throttle),
-            other => Self::Failed(refuse(other)),
+impl From<runner::Admission> for Unserved {
+    fn from(admission: runner::Admission) -> Self {
+        match admission {
+            runner::Admission::NeverAdmitted => Self::Throttled(Throttle::ReservedNothing),
+            runner::Admission::Throttled(throttle) => Self::Throttled(throttle),
+            runner::Admission::Refused(failure) => Self::Failed(failure),
         }
     }
 }
@@ -47,7 +47,7 @@ impl Service {
     /// Whether a request for a function URL may come in, by its head alone.
     pub fn admit_url(&self, id: &str, head: &Request) -> Admission {
         let answered = |response| Admission::Answered(Box::new(response));
-        let Some(found) = self.functions.url(id) else {
+        let Some(found) = self.runner.functions().url(id) else {
             return answered(message(StatusCode::NOT_FOUND, "Not Found"));
         };
         let cors = found.url.cors.as_ref();
@@ -67,7 +67,7 @@ impl Service {
     /// Answers a request for a function URL that was admitted.
     pub async fn answer_url(&self, asked: UrlRequest) -> Response {
         // It may have gone since it was admitted.
-        let Some(found) = self.functions.url(&asked.id) else {
+        let Some(found) = self.runner.functions().url(&asked.id) else {
             return message(StatusCode::NOT_FOUND, "Not Found");
         };
         let mut answer = match self.run_url(&found, &asked).await {
@@ -85,33 +85,32 @@ impl Service {
     }
 
     async fn run_url(&self, found: &FunctionUrl, asked: &UrlRequest) -> Result<Response, Unserved> {
-        let invocable = self.functions.invocable(&found.target).map_err(Unserved::Failed)?;
-        let payload = event::event(asked, self.functions.now());
+        let functions = self.runner.functions();
+        let invocable = functions.invocable(&found.target).map_err(Unserved::Failed)?;
+        let payload = event::event(asked, functions.now());
         if payload.len() > SYNCHRONOUS_PAYLOAD_BYTES_MAX {
             let words = format!(
                 "Request must be smaller than {SYNCHRONOUS_PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
             );
             return Ok(message(StatusCode::PAYLOAD_TOO_LARGE, &words));
         }
-        let permit = invocable.meter.admit(&invocable.executed_version).map_err(Unserved::Throttled)?;
-        let Invocable { definition, invoked_arn, .. } = invocable;
         let trace = asked.request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
         let invocation = Invocation {
             request_id: asked.request_id,
             payload,
             client_context: None,
             cognito_identity: None,
-            invoked_function_arn: invoked_arn,
+            invoked_function_arn: invocable.invoked_arn.clone(),
             trace_header: trace.map(str::to_owned),
             tail: false,
-            permit: Some(Arc::new(permit)),
+            permit: None,
         };
+        let prepared = Prepared::new(found.target.key.clone(), invocable, invocation);
         if found.url.streams {
-            let stream = self.environments.invoke_streaming(&definition, invocation).await?;
+            let stream = self.runner.stream(prepared).await?;
             return Ok(streamed(stream).await);
         }
-        let completion = self.environments.invoke(&definition, invocation).await?;
-        Ok(match completion.outcome {
+        Ok(match self.runner.run(prepared).await?.outcome {
             Outcome::Returned { payload, .. } => response::buffered(payload).unwrap_or_else(bad_gateway),
             Outcome::Failed { .. } => bad_gateway(),
         })
@@ -119,7 +118,7 @@ impl Service {
 }
 
 /// The response of a function behind a URL that streams.
-async fn streamed(mut stream: ResponseStream) -> Response {
+async fn streamed(mut stream: Streaming) -> Response {
     let first = stream.next().await;
     let content_type = stream.content_type().map(str::to_owned);
     let first = match first {
@@ -154,7 +153,7 @@ async fn streamed(mut stream: ResponseStream) -> Response {
 }
 
 /// What is left of a response, as it comes. A function that fails amid it cuts the connection: the status has gone out.
-fn rest(first: Bytes, stream: ResponseStream) -> Body {
+fn rest(first: Bytes, stream: Streaming) -> Body {
     let pieces = stream::unfold((Some(first), stream), |(first, mut stream)| async {
         if let Some(first) = first {
             return Some((Ok(first), (None, stream)));

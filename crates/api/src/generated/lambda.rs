@@ -283,6 +283,11 @@ pub trait LambdaInvoke: Send + Sync + 'static {
         grant: crate::Grant,
         input: InvocationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<InvocationResponse, hearth_wire::Failure>>;
+    fn invoke_async<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: InvokeAsyncRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<InvokeAsyncResponse, hearth_wire::Failure>>;
     fn invoke_with_response_stream<'a>(
         &'a self,
         grant: crate::Grant,
@@ -383,67 +388,68 @@ impl crate::Dispatch for Dispatcher {
                 self.lambda.get_runtime_management_config(grant, crate::slots::request(input)),
             ),
             28 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            29 => crate::slots::answer(
+            29 => crate::slots::answer(self.lambda_invoke.invoke_async(grant, crate::slots::request(input))),
+            30 => crate::slots::answer(
                 self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
             ),
-            30 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
-            31 => crate::slots::answer(
+            31 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
+            32 => crate::slots::answer(
                 self.lambda.list_function_event_invoke_configs(grant, crate::slots::request(input)),
             ),
-            32 => crate::slots::answer(
+            33 => crate::slots::answer(
                 self.lambda.list_function_url_configs(grant, crate::slots::request(input)),
             ),
-            33 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            34 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            35 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            36 => crate::slots::answer(
+            34 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            35 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            36 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            37 => crate::slots::answer(
                 self.lambda.list_provisioned_concurrency_configs(grant, crate::slots::request(input)),
             ),
-            37 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            38 => crate::slots::answer(
+            38 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            39 => crate::slots::answer(
                 self.lambda.list_versions_by_function(grant, crate::slots::request(input)),
             ),
-            39 => {
+            40 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            40 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
-            41 => crate::slots::answer(
+            41 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
+            42 => crate::slots::answer(
                 self.lambda.put_function_code_signing_config(grant, crate::slots::request(input)),
             ),
-            42 => crate::slots::answer(
+            43 => crate::slots::answer(
                 self.lambda.put_function_concurrency(grant, crate::slots::request(input)),
             ),
-            43 => crate::slots::answer(
+            44 => crate::slots::answer(
                 self.lambda.put_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
-            44 => crate::slots::answer(
+            45 => crate::slots::answer(
                 self.lambda.put_function_recursion_config(grant, crate::slots::request(input)),
             ),
-            45 => crate::slots::answer(
+            46 => crate::slots::answer(
                 self.lambda.put_provisioned_concurrency_config(grant, crate::slots::request(input)),
             ),
-            46 => crate::slots::answer(
+            47 => crate::slots::answer(
                 self.lambda.put_runtime_management_config(grant, crate::slots::request(input)),
             ),
-            47 => crate::slots::answer_nothing(
+            48 => crate::slots::answer_nothing(
                 self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            48 => crate::slots::answer_nothing(
+            49 => crate::slots::answer_nothing(
                 self.lambda.remove_permission(grant, crate::slots::request(input)),
             ),
-            49 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            50 => {
+            50 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            51 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            51 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
-            52 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            53 => crate::slots::answer(
+            52 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
+            53 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            54 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
             ),
-            54 => crate::slots::answer(
+            55 => crate::slots::answer(
                 self.lambda.update_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
-            55 => crate::slots::answer(
+            56 => crate::slots::answer(
                 self.lambda.update_function_url_config(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
@@ -861,6 +867,10 @@ enumeration!(InvocationType {
     RequestResponse = "RequestResponse",
     DryRun = "DryRun",
 });
+
+structure!(InvokeAsyncRequest { function_name: String, invoke_args: Bytes });
+
+structure!(InvokeAsyncResponse { status: i64 });
 
 enumeration!(InvokeMode {
     Buffered = "BUFFERED",
@@ -2054,6 +2064,45 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "InvokeAsync",
+                uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
+                status: 202,
+                input: &shapes::InvokeAsyncRequest,
+                output: &shapes::InvokeAsyncResponse,
+                errors: &[
+                    &shapes::ServiceQuotaExceededException,
+                    &shapes::InvalidSecurityGroupIDException,
+                    &shapes::SnapStartTimeoutException,
+                    &shapes::EC2ThrottledException,
+                    &shapes::EFSMountConnectivityException,
+                    &shapes::SubnetIPAddressLimitReachedException,
+                    &shapes::KMSAccessDeniedException,
+                    &shapes::KMSDisabledException,
+                    &shapes::S3FilesMountConnectivityException,
+                    &shapes::InvalidRuntimeException,
+                    &shapes::EC2UnexpectedException,
+                    &shapes::InvalidSubnetIDException,
+                    &shapes::KMSNotFoundException,
+                    &shapes::EC2AccessDeniedException,
+                    &shapes::EFSIOException,
+                    &shapes::KMSInvalidStateException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ENILimitReachedException,
+                    &shapes::SnapStartNotReadyException,
+                    &shapes::ServiceException,
+                    &shapes::SnapStartException,
+                    &shapes::S3FilesMountFailureException,
+                    &shapes::EFSMountTimeoutException,
+                    &shapes::S3FilesMountTimeoutException,
+                    &shapes::ModeNotSupportedException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::InvalidRequestContentException,
+                    &shapes::SnapStartRegenerationFailureException,
+                    &shapes::EFSMountFailureException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "InvokeWithResponseStream",
                 uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
                 input: &shapes::InvokeWithResponseStreamRequest,
@@ -2586,11 +2635,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2026-07-09/resource-policy/{ResourceArn}",
             },
             Unimplemented {
-                name: "InvokeAsync",
-                method: "POST",
-                uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
-            },
-            Unimplemented {
                 name: "ListCapacityProviders",
                 method: "GET",
                 uri: "/2025-11-30/capacity-providers",
@@ -2755,6 +2799,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             ],
         },
         Authorisation {
+            operation: "CreateFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:CreateFunctionUrlConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[Key { name: "lambda:functionurlauthtype", source: Source::Member(&[2]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "DeleteAlias",
             requirements: &[Requirement {
                 action: "lambda:DeleteAlias",
@@ -2782,9 +2835,27 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "DeleteFunctionConcurrency",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionConcurrency",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "DeleteFunctionEventInvokeConfig",
             requirements: &[Requirement {
                 action: "lambda:DeleteFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionUrlConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
@@ -2809,6 +2880,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Part::Member(&[1]),
                     ],
                 ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteProvisionedConcurrencyConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteProvisionedConcurrencyConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -2850,6 +2930,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetFunctionConcurrency",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionConcurrency",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "GetFunctionConfiguration",
             requirements: &[Requirement {
                 action: "lambda:GetFunctionConfiguration",
@@ -2872,6 +2961,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:GetFunctionRecursionConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionUrlConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -2941,6 +3039,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetProvisionedConcurrencyConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetProvisionedConcurrencyConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "GetRuntimeManagementConfig",
             requirements: &[Requirement {
                 action: "lambda:GetRuntimeManagementConfig",
@@ -2954,6 +3061,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:InvokeFunction",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[6]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "InvokeAsync",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -2986,6 +3102,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "ListFunctionUrlConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctionUrlConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "ListFunctions",
             requirements: &[Requirement {
                 action: "lambda:ListFunctions",
@@ -3008,6 +3133,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:ListLayers",
                 resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListProvisionedConcurrencyConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListProvisionedConcurrencyConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -3070,6 +3204,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "PutFunctionConcurrency",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionConcurrency",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "PutFunctionEventInvokeConfig",
             requirements: &[Requirement {
                 action: "lambda:PutFunctionEventInvokeConfig",
@@ -3083,6 +3226,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:PutFunctionRecursionConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutProvisionedConcurrencyConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutProvisionedConcurrencyConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -3194,6 +3346,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 action: "lambda:UpdateFunctionEventInvokeConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionUrlConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[Key { name: "lambda:functionurlauthtype", source: Source::Member(&[2]) }],
                 when: None,
             }],
         },
@@ -3534,6 +3695,8 @@ pub mod shapes {
     };
     pub static Blob: Shape =
         Shape { name: "Blob", kind: Kind::Blob { streaming: false }, sensitive: true, ..SHAPE };
+    pub static BlobStream: Shape =
+        Shape { name: "BlobStream", kind: Kind::Blob { streaming: true }, ..SHAPE };
     pub static Boolean: Shape = Shape { name: "Boolean", kind: Kind::Boolean, ..SHAPE };
     pub static CapacityProviderArn: Shape = Shape {
         name: "CapacityProviderArn",
@@ -5437,6 +5600,7 @@ pub mod shapes {
         max: Some(100),
         ..SHAPE
     };
+    pub static HttpStatus: Shape = Shape { name: "HttpStatus", kind: Kind::Integer, ..SHAPE };
     pub static ImageConfig: Shape = Shape {
         name: "ImageConfig",
         kind: Kind::Structure(Structure {
@@ -5682,6 +5846,47 @@ pub mod shapes {
     };
     pub static InvocationType: Shape =
         Shape { name: "InvocationType", values: super::InvocationType::VALUES, ..SHAPE };
+    pub static InvokeAsyncRequest: Shape = Shape {
+        name: "InvokeAsyncRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "InvokeArgs",
+                    wire_name: "InvokeArgs",
+                    required: true,
+                    shape: &BlobStream,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            payload: Some(1),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeAsyncResponse: Shape = Shape {
+        name: "InvokeAsyncResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Status",
+                wire_name: "Status",
+                location: Location::StatusCode,
+                shape: &HttpStatus,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static InvokeMode: Shape = Shape { name: "InvokeMode", values: super::InvokeMode::VALUES, ..SHAPE };
     pub static InvokeResponseStreamUpdate: Shape = Shape {
         name: "InvokeResponseStreamUpdate",
