@@ -1,5 +1,6 @@
 """Reserved concurrency, the account's pool, and rates: who is throttled, with which reason, and exactly how many are not."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 from functions import CUSTOM, NODE, PYTHON
 from hearth import Server, eventually
+from test_asynchronous import RECORDER, advance, make, metrics, send, timed, told  # noqa: F401 - a fixture
+from test_destinations import queue, received, sender  # noqa: F401 - a fixture
 
 # Says that it runs, and then runs for as long as it was told.
 HOLDS = """
@@ -253,6 +256,68 @@ def test_a_rate_is_ten_times_the_reservation_a_second(deploy):
         assert reasons == {"ReservedFunctionInvocationRateLimitExceeded"}
     else:
         assert seconds > 8, "a machine this slow stays below the rate"
+
+
+def counted(server, function):
+    """How many invocations of a function were throttled, and how many ran to their end."""
+    names = ("lambda_throttles_total", "lambda_invocations_total")
+    return tuple(metrics(server, name, function) for name in names)
+
+
+def test_an_event_for_a_busy_function_waits_until_it_can_run(timed):  # noqa: F811
+    client = timed.client("lambda")
+    function = functions.create(client, NODE, functions.code(NODE, HOLDS), Timeout=30)
+    client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=1)
+    with held(function, 4_000):
+        send(function, {})
+        eventually(lambda: counted(timed, function)[0] >= 1)
+        # Seconds and then minutes pass between the tries, none of which counts as one of the function's.
+        for _ in range(3):
+            advance(timed, "PT1M")
+        throttles, invocations = counted(timed, function)
+        assert throttles >= 4 and invocations == 0
+    advance(timed, "PT10M")
+    eventually(lambda: counted(timed, function)[1] == 2)
+    assert metrics(timed, "lambda_async_events_dropped_total", function) == 0
+    assert metrics(timed, "lambda_errors_total", function) == 0
+
+
+def test_many_events_take_turns_in_what_is_reserved(server):
+    source = TIMES.replace("return [began, time.time()]", 'print(json.dumps({"seen": [began, time.time()]}))')
+    function = make(server, "import json\n" + source)
+    function.client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=1)
+    for _ in range(8):
+        send(function, {"seconds": 0.2})
+    ran = sorted(line["seen"] for line in told(server, function, 8))
+    assert all(ended <= began for (_, ended), (began, _) in zip(ran, ran[1:])), "one after the other"
+
+
+def test_an_event_for_a_function_that_may_not_run_goes_to_the_destination(timed, queue):  # noqa: F811
+    function = make(timed, RECORDER, Role=sender(timed, queue))
+    function.client.put_function_event_invoke_config(
+        FunctionName=function.name, DestinationConfig={"OnFailure": {"Destination": queue[1]}}
+    )
+    function.client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=0)
+    identifier = send(function, {"n": 1})
+    record = json.loads(received(timed, queue)["Body"])
+    context = record["requestContext"]
+    assert context["requestId"] == identifier
+    assert (context["condition"], context["approximateInvokeCount"]) == ("ZeroReservedConcurrency", 0)
+    assert record["requestPayload"] == {"n": 1}
+    assert "responsePayload" not in record, "nothing ran"
+    assert counted(timed, function) == (1, 0)
+
+
+def test_an_event_for_a_function_that_may_not_run_is_dropped_without_a_destination(timed):  # noqa: F811
+    function = make(timed, RECORDER)
+    function.client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=0)
+    send(function, {"n": "dropped"})
+    eventually(lambda: metrics(timed, "lambda_async_events_dropped_total", function) == 1)
+    function.client.delete_function_concurrency(FunctionName=function.name)
+    send(function, {"n": "taken"})
+    advance(timed, "PT6H")
+    assert [line["seen"] for line in told(timed, function, 1)] == [{"n": "taken"}]
+    assert counted(timed, function) == (1, 1)
 
 
 def test_a_reservation_survives_a_power_cut(nothing_left, tmp_path):

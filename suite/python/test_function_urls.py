@@ -15,6 +15,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from functions import CUSTOM, NODE, PYTHON
 from hearth import Server
+from test_asynchronous import metrics
 
 # Answers with what it is told to return, or with its event.
 ANSWERS = """
@@ -239,8 +240,13 @@ def test_the_path_serves_clients_that_cannot_resolve_the_host(answering):
     host = urlsplit(answering).hostname
     line = connection(answering)
     line.request("GET", f"/_hearth/url/{host.split('.')[0]}/a/b?c=d")
-    event = json.loads(line.getresponse().read())
+    answer = line.getresponse()
+    event = json.loads(answer.read())
     assert (event["rawPath"], event["rawQueryString"]) == ("/a/b", "c=d")
+    # What is served there would have the origin of the API, and its scripts could use the key that everybody knows.
+    policy = answer.headers["Content-Security-Policy"].split()
+    assert policy[0] == "sandbox" and "allow-same-origin" not in policy
+    assert "Content-Security-Policy" not in ask(answering)[1], "a name of its own is an origin of its own"
     line.request("GET", f"/_hearth/url/{'0' * 32}/")
     assert line.getresponse().status == 404
 
@@ -292,9 +298,10 @@ def test_a_body_over_six_megabytes_is_refused(answering):
     assert status == 413 and b"6291456" in body
 
 
-def test_a_throttled_function_answers_429(deploy):
+def test_a_throttled_function_answers_429(deploy, server):
     function = deploy(PYTHON, ANSWERS)
     url = make(function)
+    assert ask(url)[0] == 200
     function.client.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=0)
     status, headers, body = ask(url)
     assert (status, headers["Retry-After"]) == (429, "1")
@@ -303,6 +310,9 @@ def test_a_throttled_function_answers_429(deploy):
         "Type": "User",
         "message": "Rate Exceeded.",
     }
+    # They are counted like any other invocation.
+    assert metrics(server, "lambda_throttles_total", function) == 1
+    assert metrics(server, "lambda_invocations_total", function) == 1
 
 
 def test_everyone_needs_a_statement_for_everyone(deploy, lambda_client):
@@ -426,6 +436,14 @@ def test_streams_without_a_prelude_and_those_that_fail(streaming):
     assert (status, body) == (502, b"Internal Server Error")
     with pytest.raises(http.client.IncompleteRead):
         ask(streaming, "/cut")
+
+
+def test_streams_are_counted_to_their_end(deploy, server):
+    function = deploy(NODE, STREAMS)
+    url = make(function, InvokeMode="RESPONSE_STREAM")
+    assert ask(url)[0] == 418 and ask(url, "/throw")[0] == 502
+    names = ("invocations_total", "errors_total", "throttles_total", "concurrent_executions")
+    assert [metrics(server, f"lambda_{name}", function) for name in names] == [2, 1, 0, 0]
 
 
 def test_a_function_that_does_not_stream_answers_whole_behind_a_streaming_url(deploy):
