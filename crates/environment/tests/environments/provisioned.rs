@@ -154,7 +154,8 @@ async fn a_permit_is_held_to_the_end_of_what_nobody_waits_for() {
     let other = Arc::new(full.python(KIND));
     full.environments.provision(&other, 1);
     until("a full pool", || full.environments.provisioned(&other.key) == there(1)).await;
-    let refusal = full.environments.invoke(&function, permitted("0")).await.map(drop);
+    let homeless = Arc::new(full.python(KIND));
+    let refusal = full.environments.invoke(&homeless, permitted("0")).await.map(drop);
     assert_eq!(refusal, Err(Refusal::TooManyEnvironments));
     assert_eq!(meter.running(), 0, "what was refused runs nothing");
     full.stop().await;
