@@ -80,7 +80,7 @@ async fn reservations_are_claimed_of_the_account_and_outlive_the_server() {
     let service = house.open().await;
     assert_eq!(unreserved(&service).await, 500);
     let invocable = service.functions().invocable(&target("f")).unwrap();
-    assert_eq!(invocable.meter.admit("$LATEST").unwrap_err(), Throttle::ReservedConcurrent);
+    assert_eq!(invocable.meter.admit("$LATEST").unwrap_err(), Throttle::ReservedNothing);
     let input = api::DeleteFunctionConcurrencyRequest { function_name: Some("f".to_owned()) };
     service.delete_function_concurrency(grant(), input).await.unwrap();
     assert!(invocable.meter.admit("$LATEST").is_ok(), "the meter is the function's for its life");
