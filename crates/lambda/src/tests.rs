@@ -332,7 +332,9 @@ async fn names_are_taken_once_for_each_account_and_region() {
     let failure = service.create_function(grant(), request("f")).await.unwrap_err();
     assert_eq!((failure.status, failure.message.as_str()), (409, "Function already exist: f"));
     for (account, region) in [("000000000000", "eu-west-1"), ("111111111111", "us-east-1")] {
-        service.create_function(grant_of(account, region), request("f")).await.unwrap();
+        let role = Some(format!("arn:aws:iam::{account}:role/r"));
+        let request = api::CreateFunctionRequest { role, ..request("f") };
+        service.create_function(grant_of(account, region), request).await.unwrap();
     }
     let other = grant_of("111111111111", "us-east-1");
     let input = api::GetFunctionRequest {
