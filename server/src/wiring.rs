@@ -11,7 +11,9 @@ use hearth_environment::{
     CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{Authority, Directory, Extras, Iam, IamOptions, Origin, Session, Sources, Sts, StsOptions};
+use hearth_iam::{
+    Authority, Directory, Extras, Iam, IamOptions, Identities, Origin, Session, Sources, Sts, StsOptions,
+};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -125,7 +127,10 @@ impl Foundation {
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
-        self.authority.set_sources(Sources::new().with_resources("lambda", Arc::new(lambda.functions())));
+        let sources = Sources::new()
+            .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
+            .with_resources("lambda", Arc::new(lambda.functions()));
+        self.authority.set_sources(sources);
         let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
@@ -150,7 +155,6 @@ impl Foundation {
         Sts::new(StsOptions {
             directory: Arc::clone(&self.directory),
             credentials: Arc::clone(self.authority.credentials()),
-            clock: clock(),
         })
     }
 }

@@ -14,7 +14,7 @@ from test_iam import ALLOW, BASIC, TRUST, text
 ACCOUNT = "707070707070"
 # The SDK would refuse some requests itself: here the server is to.
 UNCHECKED = ONCE.merge(Config(parameter_validation=False))
-ASSUME = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}}
+ASSUME = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["sts:*", "iam:GetUser"], "Resource": "*"}}
 
 
 def trusting(*principals, action="sts:AssumeRole", **conditions):

@@ -181,6 +181,7 @@ async fn a_session_carries_what_it_was_given_and_gone_policies_allow_nothing() {
         tags: vec![("team".into(), "red".into())],
         transitive: vec!["team".into()],
         source_identity: Some("Ada".into()),
+        source_function: None,
     };
     assert!((1..=100).contains(&extras.percent()));
     let issued = keys.issue_role_session(&SESSION, extras).unwrap();

@@ -102,21 +102,25 @@ fn principal(
     }))
 }
 
-/// The policies of a user, a group or a role.
-fn source(
-    action: &Action<'_>,
-    arn: &str,
-) -> Result<(Option<Requester>, Vec<Attached>, Option<Attached>), Failure> {
+/// Whose policies are simulated: a user, a group or a role.
+struct SimulatedSource {
+    /// How policies name it; groups ask for nothing themselves.
+    requester: Option<Requester>,
+    policies: Vec<Attached>,
+    boundary: Option<Attached>,
+}
+
+fn source(action: &Action<'_>, arn: &str) -> Result<SimulatedSource, Failure> {
     if let Some((requester, found)) = principal(action.directory(), arn)? {
-        return Ok((Some(requester), found.policies.clone(), found.boundary.clone()));
+        let (policies, boundary) = (found.policies.clone(), found.boundary.clone());
+        return Ok(SimulatedSource { requester: Some(requester), policies, boundary });
     }
     let parsed: Arn = arn.parse().map_err(|_| errors::invalid_input(format!("ARN {arn} is not valid.")))?;
     let name = parsed.resource.rsplit('/').next().unwrap_or_default();
     let own = parsed.account == action.scope.account.as_str() && parsed.resource.starts_with("group/");
     let group = own.then(|| action.directory().group_policies(action.scope.account, name)).flatten();
-    group
-        .map(|policies| (None, policies, None))
-        .ok_or_else(|| errors::no_such_entity(format!("The entity with ARN {arn} cannot be found.")))
+    let group = group.map(|policies| SimulatedSource { requester: None, policies, boundary: None });
+    group.ok_or_else(|| errors::no_such_entity(format!("The entity with ARN {arn} cannot be found.")))
 }
 
 /// SimulateCustomPolicy.
@@ -149,7 +153,8 @@ pub async fn simulate_principal_policy(
     refuse(input.policy_exclusion_list.is_some(), "PolicyExclusionList")?;
     refuse(input.resource_handling_option.is_some(), "ResourceHandlingOption")?;
     let arn = required(input.policy_source_arn, "PolicySourceArn")?;
-    let (of_source, mut policies, own_boundary) = source(&action, &arn)?;
+    let SimulatedSource { requester: of_source, mut policies, boundary: own_boundary } =
+        source(&action, &arn)?;
     let kind = match &of_source {
         Some(Requester::User { .. }) => PolicySourceType::User,
         Some(_) => PolicySourceType::Role,
@@ -306,7 +311,7 @@ pub async fn get_context_keys_for_principal_policy(
     input: GetContextKeysForPrincipalPolicyRequest,
 ) -> Result<GetContextKeysForPolicyResponse, Failure> {
     let arn = required(input.policy_source_arn, "PolicySourceArn")?;
-    let (_, mut policies, _) = source(&action, &arn)?;
+    let mut policies = source(&action, &arn)?.policies;
     policies.extend(read(input.policy_input_list, "PolicyInputList")?);
     Ok(context_keys(&policies))
 }
