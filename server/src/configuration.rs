@@ -20,6 +20,16 @@ pub enum Isolation {
     Process,
 }
 
+/// Which time the services go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockKind {
+    /// The machine's.
+    System,
+    /// The machine's, and `POST /_hearth/clock` puts it forward: for tests of what takes minutes or days.
+    Virtual,
+}
+
 /// The settings of a running server, every one decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
@@ -39,6 +49,8 @@ pub struct Configuration {
     pub isolation: Isolation,
     /// Whether to start only where isolation is enforced in full.
     pub strict: bool,
+    /// Which time the services go by.
+    pub clock: ClockKind,
     /// Interpreters the user chose: runtime name to program.
     pub runtimes: BTreeMap<String, PathBuf>,
     /// Whether a runtime must be there in the very version asked for.
@@ -83,6 +95,9 @@ pub struct Settings {
     /// Start only where everything that isolates functions is enforced, as `hearth doctor` tells
     #[arg(long, env = "HEARTH_STRICT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub strict: Option<bool>,
+    /// Which time retries, schedules and ages go by; POST /_hearth/clock puts a virtual one forward [default: system]
+    #[arg(long, env = "HEARTH_CLOCK", value_name = "KIND")]
+    pub clock: Option<ClockKind>,
     /// Use this interpreter for a runtime, for example python3.12=/usr/bin/python3.12; may be given several times
     #[arg(long = "runtime", env = "HEARTH_RUNTIMES", value_name = "RUNTIME=PROGRAM", value_delimiter = ',', value_parser = parse_runtime)]
     #[serde(default, deserialize_with = "runtime_table")]
@@ -175,6 +190,7 @@ impl Settings {
             region: self.region.or(fallback.region),
             isolation: self.isolation.or(fallback.isolation),
             strict: self.strict.or(fallback.strict),
+            clock: self.clock.or(fallback.clock),
             runtimes,
             strict_runtimes: self.strict_runtimes.or(fallback.strict_runtimes),
             environments_max: self.environments_max.or(fallback.environments_max),
@@ -210,6 +226,7 @@ impl Settings {
             region: self.region.unwrap_or_default(),
             isolation: self.isolation.unwrap_or(Isolation::Sandbox),
             strict: self.strict.unwrap_or(false),
+            clock: self.clock.unwrap_or(ClockKind::System),
             runtimes: self.runtimes.into_iter().collect(),
             strict_runtimes: self.strict_runtimes.unwrap_or(false),
             environments_max,

@@ -7,6 +7,7 @@ use crate::local;
 use crate::replaceable::Replaceable;
 use crate::wiring::{Assembly, Foundation, Places, clock, rng};
 use hearth_api::Dispatch;
+use hearth_base::AdvancingClock;
 use hearth_gateway::{Gateway, Limits};
 use hearth_sandbox::{Finding, Spawner, SpawnerOptions, State};
 use std::error::Error;
@@ -26,6 +27,7 @@ pub struct Running {
     home: Home,
     assembly: Mutex<Option<Assembly>>,
     lambda: RwLock<hearth_lambda::Service>,
+    invoke: RwLock<hearth_invoke::Service>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -108,6 +110,7 @@ impl Running {
         };
         Ok(Arc::new(Self {
             lambda: RwLock::new(assembly.lambda.clone()),
+            invoke: RwLock::new(assembly.invoke.clone()),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -147,6 +150,21 @@ impl Running {
         &self.service_names
     }
 
+    /// What is counted of invocations, in Prometheus' words.
+    pub fn metrics(&self) -> String {
+        self.foundation.metrics.prometheus()
+    }
+
+    /// The clock that can be put forward, when there is one.
+    pub fn advancing_clock(&self) -> Option<&AdvancingClock> {
+        self.foundation.advancing.as_ref()
+    }
+
+    /// The data plane as it is now.
+    pub fn invoke(&self) -> hearth_invoke::Service {
+        self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The control plane as it is now.
     pub fn lambda(&self) -> hearth_lambda::Service {
         self.lambda.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -165,6 +183,7 @@ impl Running {
             place.replace(Arc::clone(service));
         }
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
+        *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {

@@ -1,12 +1,12 @@
 //! Where everything is put together: the only place that knows which service stands behind which trait.
 
-use crate::configuration::Configuration;
+use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
     Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api,
 };
-use hearth_base::{BoxFuture, Clock, Rng, SystemClock, SystemRng};
+use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
     CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
@@ -43,6 +43,10 @@ pub struct Foundation {
     pub authority: Arc<Authority>,
     /// The users and roles, of whichever store was opened last.
     pub directory: Arc<Directory>,
+    /// What is counted, since the server started.
+    pub metrics: hearth_invoke::Metrics,
+    /// The clock of the services, when it can be put forward.
+    pub advancing: Option<AdvancingClock>,
 }
 
 /// The services of a server, running.
@@ -51,6 +55,8 @@ pub struct Assembly {
     pub services: Vec<Arc<dyn Dispatch>>,
     /// The control plane, for package downloads.
     pub lambda: hearth_lambda::Service,
+    /// The data plane.
+    pub invoke: hearth_invoke::Service,
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
@@ -76,7 +82,28 @@ impl Foundation {
         let authority = Arc::new(Authority::new(Arc::new(credentials), clock()));
         let endpoint = Arc::new(InnerEndpoint::default());
         let Places { secret, sdk_dir, .. } = places;
-        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority, directory })
+        let advancing = (configuration.clock == ClockKind::Virtual).then(AdvancingClock::new);
+        let metrics = hearth_invoke::Metrics::default();
+        Ok(Self {
+            configuration,
+            spawner,
+            runtimes,
+            secret,
+            sdk_dir,
+            endpoint,
+            authority,
+            directory,
+            metrics,
+            advancing,
+        })
+    }
+
+    /// The time that services go by. Signatures and credentials go by the machine's clock, as those who made them do.
+    fn service_clock(&self) -> Arc<dyn Clock> {
+        match &self.advancing {
+            Some(clock) => Arc::new(clock.clone()),
+            None => clock(),
+        }
     }
 
     /// Opens every service over a store, with their files below `directory`.
@@ -84,19 +111,19 @@ impl Foundation {
         self.directory.open(store.clone()).await?;
         let logs = hearth_logs::Service::open(hearth_logs::Options {
             store: store.clone(),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
         });
         let logs_work = logs.start();
         let logs: Arc<dyn logs_api::Logs> = Arc::new(logs);
-        let delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
+        let log_delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
             logs: Arc::clone(&logs),
             authority: Arc::clone(&self.authority),
             rng: rng(),
         });
         let sqs = hearth_sqs::Service::open(hearth_sqs::Options {
             store: store.clone(),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
         })
         .await?;
@@ -109,20 +136,20 @@ impl Foundation {
             runtimes: Arc::clone(&self.runtimes),
             endpoint: self.endpoint.clone(),
             credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
-            logs: Arc::new(delivery),
-            clock: clock(),
+            logs: Arc::new(log_delivery),
+            clock: self.service_clock(),
             rng: rng(),
             environments_max: self.configuration.environments_max,
             idle_timeout: self.configuration.idle_timeout,
         })?;
         let lambda = hearth_lambda::Service::open(hearth_lambda::Options {
-            store,
+            store: store.clone(),
             blobs: Blobs::open(&directory.join("packages"), clock())?,
             code_dir: directory.join("code"),
             runtimes: Arc::clone(&self.runtimes),
             data_plane: Arc::new(environments.clone()),
             authority: Arc::clone(&self.authority),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
             download_secret: self.secret.key("package downloads"),
         })
@@ -131,22 +158,34 @@ impl Foundation {
             .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
             .with_resources("lambda", Arc::new(lambda.functions()));
         self.authority.set_sources(sources);
-        let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
+        let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
+        let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
+            functions: lambda.functions(),
+            environments: environments.clone(),
+            store,
+            deliver: Arc::new(delivery.clone()),
+            metrics: self.metrics.clone(),
+            clock: self.service_clock(),
+            rng: rng(),
+            events_running_max: self.configuration.environments_max,
+        })
+        .await?;
+        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: Arc::clone(&sqs) });
         let services: Vec<Arc<dyn Dispatch>> = vec![
-            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
+            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, environments, logs_work, sqs_work })
+        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work })
     }
 
     fn iam(&self) -> Iam {
         Iam::new(IamOptions {
             directory: Arc::clone(&self.directory),
             credentials: Arc::clone(self.authority.credentials()),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
         })
     }
@@ -162,6 +201,7 @@ impl Foundation {
 impl Assembly {
     /// Lets invocations in flight finish within `grace`, ends every environment and all background work.
     pub async fn close(self, grace: Duration) {
+        self.invoke.close();
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
         self.sqs_work.stop().await;

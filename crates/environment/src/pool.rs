@@ -101,6 +101,7 @@ impl Environments {
             living: Living::new(),
             deaths: Arc::new(Notify::new()),
             starts: Arc::new(Semaphore::new(STARTS_PER_PROCESSOR * processors)),
+            starts_max: STARTS_PER_PROCESSOR * processors,
             tasks: tokio::runtime::Handle::current(),
             options,
         });
@@ -180,6 +181,12 @@ impl Environments {
     /// How many environments there are now.
     pub fn counts(&self) -> Counts {
         self.pool.lock().counts
+    }
+
+    /// Whether environments are being initialised.
+    pub fn is_starting(&self) -> bool {
+        let surroundings = &self.pool.surroundings;
+        surroundings.starts.available_permits() < surroundings.starts_max
     }
 
     /// Returns when every log line written up to now has been handed to the log sink.

@@ -214,7 +214,8 @@ impl Functions {
     /// AWS's not found.
     pub fn event_invoke(&self, target: &Target) -> Result<EventInvoke, Failure> {
         let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
-        Ok(EventInvoke::of(entry.function().event_invoke.get(&target.qualifier_or_latest())))
+        EventInvoke::of(entry.function(), &target.qualifier_or_latest())
+            .ok_or_else(|| function_not_found(&target.key.arn(), target.qualifier.as_ref()))
     }
 
     /// What is done about a function that calls itself by way of a queue. Reads memory only.
