@@ -1,7 +1,9 @@
 //! The managed policies that AWS owns: the ones that Lambda's users attach, as data.
 //!
 //! <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>. `ReadOnlyAccess` names the services
-//! that functions use and not all of AWS's; the others are as AWS publishes them.
+//! that functions use and not all of AWS's, and its version and date are stand-ins. The statements of Lambda's own policies,
+//! of `AWSXRayDaemonWriteAccess` and `AmazonSQSFullAccess` were compared with AWS's; the ids, the exact times and the statements of
+//! `PowerUserAccess`, `CloudWatchLogsFullAccess` and `AmazonSNSFullAccess` were not.
 
 use super::identities::parsed_or_nothing;
 use super::model::PolicyRef;
