@@ -63,7 +63,7 @@ impl Lambda {
     /// Connects to a server.
     pub async fn connect(server: &'static str, address: SocketAddr) -> Result<Self, Failure> {
         let connection = Connection::open(server, address).await?;
-        Ok(Self { connection, signer: Signer::new(), host: address.to_string() })
+        Ok(Self { connection, signer: Signer::new("lambda"), host: address.to_string() })
     }
 
     /// Sends the body of [`NewFunction::body`], and waits until the function can be invoked.
@@ -103,7 +103,7 @@ impl Lambda {
     async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
         let signed = self.signer.sign(
             SystemClock.now(),
-            &Unsigned { method: method.as_str(), path, query: "", host: &self.host, body: &body },
+            &Unsigned { method: method.as_str(), path, query: "", host: &self.host, target: "", body: &body },
         );
         let request = Request::builder()
             .method(method)

@@ -47,7 +47,7 @@ pub struct Configuration {
     pub region: Region,
     /// How functions are kept apart.
     pub isolation: Isolation,
-    /// Whether to start only where isolation is enforced in full.
+    /// Whether less than full isolation is a failure.
     pub strict: bool,
     /// Which time the services go by.
     pub clock: ClockKind,
@@ -92,7 +92,7 @@ pub struct Settings {
     /// How functions are kept apart [default: sandbox]
     #[arg(long, env = "HEARTH_ISOLATION", value_name = "KIND")]
     pub isolation: Option<Isolation>,
-    /// Start only where everything that isolates functions is enforced, as `hearth doctor` tells
+    /// Insist that everything that isolates functions is enforced: serve does not start without it, and doctor fails
     #[arg(long, env = "HEARTH_STRICT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub strict: Option<bool>,
     /// Which time retries, schedules and ages go by; POST /_hearth/clock puts a virtual one forward [default: system]

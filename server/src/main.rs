@@ -40,9 +40,6 @@ enum Command {
     Serve(Box<Settings>),
     /// Show what this machine can enforce and run, and what to do about what is missing
     Doctor {
-        /// Fail when not everything that isolates functions is enforced
-        #[arg(long)]
-        strict: bool,
         #[command(flatten)]
         settings: Box<Settings>,
     },
@@ -103,12 +100,12 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
             start_log(&arguments.log)?;
             serve::serve(decide(*settings)?)
         }
-        Command::Doctor { strict, settings } => {
+        Command::Doctor { settings } => {
             let configuration = decide(*settings)?;
             let runtimes = wiring::runtimes(&configuration)?;
             let (text, sound) = doctor::report(&hearth_sandbox::probe(), &runtimes);
             print!("{text}");
-            Ok(if strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            Ok(if configuration.strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Command::Credentials { act, settings } => {
             print!("{}", credentials::run(&decide(*settings)?, act)?);
@@ -130,4 +127,19 @@ fn start_log(filter: &str) -> Result<(), Box<dyn std::error::Error>> {
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        let parsed = Arguments::try_parse_from(["hearth", "doctor", "--strict"]);
+        assert!(
+            matches!(parsed.map(|parsed| parsed.command), Ok(Command::Doctor { settings }) if settings.strict == Some(true))
+        );
+    }
 }

@@ -128,7 +128,7 @@ impl Foundation {
         })
         .await?;
         let sqs_work = sqs.start();
-        let sqs: Arc<dyn sqs_api::Sqs> = Arc::new(sqs);
+        let sqs = Arc::new(sqs);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -156,7 +156,8 @@ impl Foundation {
         .await?;
         let sources = Sources::new()
             .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
-            .with_resources("lambda", Arc::new(lambda.functions()));
+            .with_resources("lambda", Arc::new(lambda.functions()))
+            .with_resources("sqs", sqs.clone());
         self.authority.set_sources(sources);
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
@@ -170,7 +171,7 @@ impl Foundation {
             events_running_max: self.configuration.environments_max,
         })
         .await?;
-        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: Arc::clone(&sqs) });
+        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: sqs.clone() });
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),

@@ -4,6 +4,7 @@
 pub mod burst;
 pub mod cold;
 pub mod deploy;
+pub mod queue;
 pub mod start;
 pub mod throughput;
 pub mod warm;
@@ -54,6 +55,10 @@ pub struct Amount {
     pub deployments: usize,
     /// Bytes of the package deployed.
     pub package_bytes: usize,
+    /// Messages of one measurement of a queue.
+    pub messages: usize,
+    /// Messages that wait while it is measured again.
+    pub waiting: usize,
 }
 
 impl Amount {
@@ -67,6 +72,8 @@ impl Amount {
         burst: 100,
         deployments: 5,
         package_bytes: 49 << 20,
+        messages: 64_000,
+        waiting: 1_000_000,
     };
     /// Enough to see that the benchmark works, and no more.
     pub const QUICK: Self = Self {
@@ -78,6 +85,8 @@ impl Amount {
         burst: 4,
         deployments: 1,
         package_bytes: 1 << 20,
+        messages: 640,
+        waiting: 6_400,
     };
 }
 

@@ -178,6 +178,16 @@ impl Destination {
                 );
             }
         }
+        // Nothing is accepted that nothing will come to.
+        let missing = match arn.service.as_str() {
+            "sns" => Some("SNS topics as destinations"),
+            "events" => Some("EventBridge event buses as destinations"),
+            "s3" => Some("S3 buckets as destinations"),
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            return Err(not_yet(&format!("DestinationConfig.{member}.Destination"), missing));
+        }
         let own = text.strip_prefix(function_arn);
         if own.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
             return Err(invalid_parameter("You can't specify the function as a destination for itself."));

@@ -268,6 +268,9 @@ fn dead_letter_target(target: String) -> Result<String, Failure> {
             "The provided target ARN {target} is FIFO; a dead-letter queue must be a standard queue or topic."
         )));
     }
+    if service == "sns" {
+        return Err(not_yet("DeadLetterConfig.TargetArn", "SNS topics for dead letters"));
+    }
     Ok(target)
 }
 

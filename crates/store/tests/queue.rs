@@ -28,7 +28,7 @@ impl Ground {
             let memory = Arc::new(Memory::new(clock.clone(), memory::Options::default()));
             Self { clock, directory, memory, seed: 0 }
         };
-        [make(None), make(Some(tempfile::tempdir().unwrap()))]
+        [make(None), make(Some(tempfile::tempdir().expect("a temporary directory can be made")))]
     }
 
     fn queues(&mut self) -> Queues {
@@ -36,8 +36,9 @@ impl Ground {
         let store: Store = match &self.directory {
             None => self.memory.clone(),
             Some(directory) => {
-                let directory = DataDirectory::open(&directory.path().join("data")).unwrap();
-                directory.store(self.clock.clone()).unwrap()
+                let directory =
+                    DataDirectory::open(&directory.path().join("data")).expect("the directory is free");
+                directory.store(self.clock.clone()).expect("the store opens")
             }
         };
         Queues::new(QueueOptions {
@@ -71,11 +72,14 @@ fn new(value: &str) -> New {
 }
 
 fn values(claimed: &[Claimed]) -> Vec<String> {
-    claimed.iter().map(|claimed| String::from_utf8(claimed.value.to_vec()).unwrap()).collect()
+    claimed
+        .iter()
+        .map(|claimed| String::from_utf8(claimed.value.to_vec()).expect("values are text here"))
+        .collect()
 }
 
 async fn counts(queue: &Queue) -> Counts {
-    queue.counts(Duration::ZERO).await.unwrap()
+    queue.counts(Duration::ZERO).await.expect("the queue can be counted")
 }
 
 const ID: EntryId = EntryId(7);
@@ -85,7 +89,9 @@ async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
     for mut ground in Ground::all() {
         let queues = ground.queues();
         let queue = queues.queue(ID, Discipline::Standard);
-        let late = New { due: Some(ground.clock.now().after(Duration::from_secs(5))), ..new("late") };
+        // The time is kept to a tenth of a second, and never later than asked for.
+        let due = ground.clock.now().after(Duration::from_millis(5_099));
+        let late = New { due: Some(due), ..new("late") };
         queue.enqueue(vec![new("a"), new("b"), late]).await.unwrap();
         assert_eq!(counts(&queue).await, Counts { ready: 2, claimed: 0, delayed: 1 });
         let first = queue.claim(ground.claim(1)).await.unwrap();
