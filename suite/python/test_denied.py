@@ -112,6 +112,7 @@ CASES = [
     ("sqs", "TagQueue", QUEUE | {"Tags": {"a": "b"}}, None),
     ("sqs", "UntagQueue", QUEUE | {"TagKeys": ["a"]}, None),
     ("sts", "AssumeRole", {"RoleArn": roles.of(), "RoleSessionName": "session"}, None),
+    ("sts", "GetAccessKeyInfo", {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}, None),
 ]
 
 
