@@ -30,7 +30,10 @@ impl World {
             endpoint: Arc::from("http://127.0.0.1:4566"),
         };
         let access = Access::new("logs:PutLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:g");
-        self.authority.as_service("lambda.amazonaws.com", &access, call).expect("everybody may")
+        let role = ("arn:aws:iam::000000000000:role/example", "example");
+        self.authority
+            .as_role(role, &access, call)
+            .expect("without stored identities a role may do everything")
     }
 
     async fn put(&self, stream: &str, request: usize) {
