@@ -68,9 +68,10 @@ enum Measurement {
     Start,
     Deploy,
     Queue,
+    Events,
 }
 
-const ALL: [Measurement; 7] = [
+const ALL: [Measurement; 8] = [
     Measurement::Warm,
     Measurement::Throughput,
     Measurement::Cold,
@@ -78,6 +79,7 @@ const ALL: [Measurement; 7] = [
     Measurement::Start,
     Measurement::Deploy,
     Measurement::Queue,
+    Measurement::Events,
 ];
 
 fn main() -> ExitCode {
@@ -140,6 +142,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Start => "starts of the server",
             Measurement::Deploy => "deployments",
             Measurement::Queue => "queues",
+            Measurement::Events => "events",
         };
         println!("measuring {name} ...");
         rows.extend(match measurement {
@@ -150,6 +153,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Start => measure::start::measure(bench)?,
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
+            Measurement::Events => measure::events::measure(bench, &hearth).await?,
         });
     }
     hearth.stop()?;

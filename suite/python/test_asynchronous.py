@@ -239,10 +239,10 @@ def handler(event, context):
 """
 
 
-def test_what_was_accepted_survives_sigkill(tmp_path):
+def test_what_was_accepted_survives_sigkill(tmp_path, crash_rounds):
     """Rounds of kills at random moments while clients send and functions run: every accepted event runs at least once."""
-    rounds, accepted = 6, []
-    for turn in range(rounds):
+    accepted = []
+    for turn in range(crash_rounds):
         server = Server("--data-dir", tmp_path / "data")
         try:
             if turn == 0:

@@ -414,10 +414,10 @@ class Consumer(threading.Thread):
 
 
 @pytest.mark.parametrize("suffix", ["", ".fifo"])
-def test_nothing_acknowledged_is_lost_by_a_crash(nothing_left, tmp_path, suffix):
+def test_nothing_acknowledged_is_lost_by_a_crash(nothing_left, tmp_path, crash_rounds, suffix):
     attributes = {"VisibilityTimeout": "1"} | ({"FifoQueue": "true"} if suffix else {})
     acknowledged, received, deleted = [], [], []
-    for round_ in range(6):
+    for round_ in range(crash_rounds):
         with Server("--data-dir", tmp_path / "hearth") as server:
             client = server.client("sqs")
             url = client.create_queue(QueueName=f"crash{suffix}", Attributes=attributes)["QueueUrl"]

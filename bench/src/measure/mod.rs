@@ -4,6 +4,7 @@
 pub mod burst;
 pub mod cold;
 pub mod deploy;
+pub mod events;
 pub mod queue;
 pub mod start;
 pub mod throughput;
@@ -59,6 +60,8 @@ pub struct Amount {
     pub messages: usize,
     /// Messages that wait while it is measured again.
     pub waiting: usize,
+    /// Events sent to one function.
+    pub events: usize,
 }
 
 impl Amount {
@@ -74,6 +77,7 @@ impl Amount {
         package_bytes: 49 << 20,
         messages: 64_000,
         waiting: 1_000_000,
+        events: 64_000,
     };
     /// Enough to see that the benchmark works, and no more.
     pub const QUICK: Self = Self {
@@ -87,6 +91,7 @@ impl Amount {
         package_bytes: 1 << 20,
         messages: 640,
         waiting: 6_400,
+        events: 640,
     };
 }
 

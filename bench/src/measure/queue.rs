@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Clients at once.
-const CLIENTS: usize = 64;
+pub const CLIENTS: usize = 64;
 /// Messages of a batch.
 const BATCH: usize = 10;
 const QUEUE: &str = "bench";
@@ -50,7 +50,7 @@ pub async fn measure(bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failur
     Ok(rows)
 }
 
-fn rate(count: usize, took: Duration) -> f64 {
+pub fn rate(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }
 
@@ -98,7 +98,7 @@ async fn consumed(clients: Vec<Sqs>, (count, size): (usize, usize)) -> Result<(V
 }
 
 /// Bodies a second that the bare server writes to disk.
-async fn stored(bare: &Program, count: usize) -> Result<Figure, Failure> {
+pub async fn stored(bare: &Program, count: usize) -> Result<Figure, Failure> {
     let mut connections = Vec::new();
     for _ in 0..CLIENTS {
         connections.push(Connection::open(BARE, bare.address).await?);
