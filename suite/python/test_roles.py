@@ -105,6 +105,9 @@ def test_the_credentials_of_a_role_end_with_it(server, deploy, role):
     assert function.invoke().value[0] == "AccessDeniedException"
     iam.delete_role(**named(role))
     assert function.invoke().value[0] == "UnrecognizedClientException"
+    roles.make(server.endpoint, role)
+    function.configure(Description="changed, so that the environment is a new one")
+    assert function.invoke().value[0] == "AccessDeniedException", "it is the function's role again"
 
 
 def test_one_emptied_server_after_another_makes_its_roles_anew():
