@@ -205,12 +205,12 @@ impl Stage<'_> {
     fn make_role(&self) -> Result<(), process::Error> {
         println!("\n── the functions' execution role");
         for command in execution_role::commands("demo") {
-            println!("$ aws {}", command.join(" "));
+            println!("$ aws {}", shown(&command));
             self.aws.run(&command)?;
         }
         let mut lists = vec!["iam", "put-role-policy", "--role-name", "demo", "--policy-name", "lists"];
         lists.extend(["--policy-document", LISTS_FUNCTIONS]);
-        println!("$ aws {}", lists.join(" "));
+        println!("$ aws {}", shown(&lists));
         self.aws.run(&lists).map(drop)
     }
 
@@ -315,6 +315,14 @@ impl Stage<'_> {
     }
 }
 
+/// Arguments as a shell takes them: those of several words in quotes.
+fn shown(arguments: &[&str]) -> String {
+    let quoted = |argument: &&str| {
+        if argument.contains(' ') { format!("'{argument}'") } else { (*argument).to_owned() }
+    };
+    arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 /// The times of a log tail's REPORT line: those of the function, without the AWS CLI's own start.
 fn timing(tail: &str) -> String {
     let report = tail.lines().find(|line| line.starts_with("REPORT")).unwrap_or_default();
@@ -331,6 +339,11 @@ fn timing(tail: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        assert_eq!(shown(&["iam", "--policy", r#"{"a": "b"}"#]), r#"iam --policy '{"a": "b"}'"#);
+    }
 
     #[test]
     fn the_times_are_those_of_the_report_line() {
