@@ -31,6 +31,7 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// The function may not run at all.
+    #[expect(dead_code, reason = "reserved concurrency, which alone can say so, is not there yet")]
     NeverAdmitted,
     /// Not now.
     Refused(Failure),
