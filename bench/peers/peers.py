@@ -168,9 +168,18 @@ def package(name, source):
     return buffer.getvalue()
 
 
-def client(port):
+def client(port, service="lambda"):
     import boto3
-    return boto3.client("lambda", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    return boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+def execution_role(port):
+    """Makes a role that Lambda may assume and that may write logs: its ARN."""
+    allow = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust, iam = {"Version": "2012-10-17", "Statement": [allow]}, client(port, "iam")
+    role = iam.create_role(RoleName="peers", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="peers", PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+    return role
 
 
 def signed(port, path):
@@ -190,10 +199,10 @@ def hearth(runtime, file, source, handler):
     port = free_port()
     with tempfile.TemporaryDirectory() as data, process(HEARTH, "serve", "--data-dir", f"{data}/hearth", "--listen", f"127.0.0.1:{port}") as child:
         listening(port, child)
-        aws, colds = client(port), []
+        aws, colds, role = client(port), [], execution_role(port)
         for number in range(COLD):
             name = f"peer-{number}"
-            aws.create_function(FunctionName=name, Runtime=runtime, Role="arn:aws:iam::000000000000:role/peers", Handler=handler, MemorySize=2048,
+            aws.create_function(FunctionName=name, Runtime=runtime, Role=role, Handler=handler, MemorySize=2048,
                                 Timeout=30, Code={"ZipFile": package(file, source)})
             aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 600})
             path = f"/2015-03-31/functions/{name}/invocations"
@@ -282,9 +291,7 @@ def moto_server():
     program, port = pip("moto_server") / "moto_server", free_port()
     with process(program, "--port", port) as child:
         listening(port, child)
-        import boto3
-        iam = boto3.client("iam", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-        role = iam.create_role(RoleName="peers", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        role = client(port, "iam").create_role(RoleName="peers", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         client(port).create_function(FunctionName="f", Runtime="python3.12", Role=role, Handler="app.handler", Code={"ZipFile": package("app.py", PYTHON)})
         path = "/2015-03-31/functions/f/invocations"
         caller = Caller(port, path, signed(port, path))

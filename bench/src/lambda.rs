@@ -4,6 +4,7 @@
 
 use crate::connection::{Answer, Connection};
 use crate::failure::Failure;
+use crate::role::ROLE;
 use crate::signature::{Signer, Unsigned};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +51,7 @@ impl NewFunction<'_> {
             "FunctionName": self.name,
             "Runtime": self.runtime,
             "Handler": self.handler,
-            "Role": "arn:aws:iam::000000000000:role/bench",
+            "Role": ROLE,
             "Code": { "ZipFile": STANDARD.encode(self.zip) },
             "MemorySize": self.memory_mb,
             "Timeout": 60,

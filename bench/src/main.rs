@@ -10,6 +10,7 @@ mod language;
 mod machine;
 mod measure;
 mod program;
+mod role;
 mod sample;
 mod signature;
 mod sqs;
@@ -130,6 +131,7 @@ fn run(arguments: &Run) -> Result<(), Failure> {
 
 async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure> {
     let hearth = bench.start_hearth(HEARTH)?;
+    role::make(HEARTH, hearth.address).await?;
     let mut rows = Vec::new();
     for measurement in ALL.iter().filter(|measurement| wanted.contains(measurement)) {
         let name = match measurement {

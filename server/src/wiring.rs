@@ -11,7 +11,9 @@ use hearth_environment::{
     CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{Authority, Directory, Extras, Iam, IamOptions, Origin, Session, Sources, Sts, StsOptions};
+use hearth_iam::{
+    Authority, Directory, Extras, Iam, IamOptions, Identities, Origin, Session, Sources, Sts, StsOptions,
+};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -153,8 +155,11 @@ impl Foundation {
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
-        let sources = Sources::new().with_resources("lambda", Arc::new(lambda.functions()));
-        self.authority.set_sources(sources.with_resources("sqs", sqs.clone()));
+        let sources = Sources::new()
+            .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
+            .with_resources("lambda", Arc::new(lambda.functions()))
+            .with_resources("sqs", sqs.clone());
+        self.authority.set_sources(sources);
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
@@ -191,7 +196,6 @@ impl Foundation {
         Sts::new(StsOptions {
             directory: Arc::clone(&self.directory),
             credentials: Arc::clone(self.authority.credentials()),
-            clock: clock(),
         })
     }
 }

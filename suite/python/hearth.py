@@ -66,7 +66,7 @@ class Server:
     def _make_role(self):
         """Makes the execution role of the suite's functions, unless the key that everybody knows opens nothing here."""
         try:
-            roles.ensure(self.endpoint, roles.of(), again=True)
+            roles.ensure(self.endpoint, roles.of())
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidClientTokenId":
                 raise

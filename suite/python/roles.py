@@ -1,8 +1,10 @@
-"""Execution roles: made once for each server and account, as a user makes them before the first function.
+"""Execution roles: made on each server and in each account as a user makes them, before the first function.
 
-It refuses to know what a particular test needs of a role: that is attached by the test.
+It refuses to know what a particular test needs of a role: that is said by the test.
 """
 
+import functools
+import itertools
 import json
 
 import boto3
@@ -13,7 +15,7 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 WRITES_LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-_made = set()
+_numbers = itertools.count(1)
 
 
 def of(account="000000000000", name="suite"):
@@ -27,6 +29,7 @@ def account_of(client):
     return key if key.isdigit() else "000000000000"
 
 
+@functools.lru_cache
 def iam(endpoint, account="000000000000"):
     """IAM, as the root of an account."""
     keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
@@ -48,14 +51,17 @@ def make(endpoint, arn, policies=(WRITES_LOGS,), statements=(), trust=TRUST):
     return arn
 
 
-def ensure(endpoint, arn, again=False, **options):
-    """The same, once: later calls find it made."""
-    if again or (endpoint, arn) not in _made:
-        try:
-            make(endpoint, arn, **options)
-        except ClientError as error:
-            # A server that has been started anew has it still.
-            if error.response["Error"]["Code"] != "EntityAlreadyExists":
-                raise
-        _made.add((endpoint, arn))
-    return arn
+def ensure(endpoint, arn, **options):
+    """The same where it is not there yet. Servers are emptied and started anew: only they know."""
+    try:
+        return make(endpoint, arn, **options)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "EntityAlreadyExists":
+            raise
+        return arn
+
+
+def allowing(server, *actions, resource="*", account="000000000000"):
+    """A role of its own that writes logs and may do these actions."""
+    arn = of(account, f"allowing-{next(_numbers)}")
+    return make(server.endpoint, arn, statements=[{"Effect": "Allow", "Action": list(actions), "Resource": resource}])

@@ -1,6 +1,7 @@
 """Accounts and regions are apart, and each caller is who its key says."""
 
 import pytest
+import roles
 from functions import PYTHON, name_of
 from test_functions import refused
 
@@ -45,7 +46,7 @@ def test_a_function_is_its_role(server, deploy):
     assert function.invoke().value == f"arn:aws:sts::444455556666:assumed-role/worker/{function.name}"
 
 
-def test_a_function_invokes_another(server, deploy):
+def test_a_function_invokes_another_if_its_role_may(server, deploy):
     inner = deploy(PYTHON, SOURCE)
     source = """
 import boto3, json
@@ -53,7 +54,8 @@ def handler(event, context):
     answer = boto3.client('lambda').invoke(FunctionName=event, Payload=b'{}')
     return json.load(answer['Payload'])
 """
-    outer = deploy(PYTHON, source, Timeout=30, MemorySize=512)
+    role = roles.allowing(server, "lambda:InvokeFunction")
+    outer = deploy(PYTHON, source, Timeout=30, MemorySize=512, Role=role)
     outcome = outer.invoke(inner.name)
     assert outcome.error is None, outcome.body
     assert outcome.value[0].endswith(f":function:{inner.name}")

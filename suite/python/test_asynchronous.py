@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import roles
 from functions import PYTHON, code, create
 from hearth import Server, eventually
 from test_functions import refused
@@ -79,6 +80,11 @@ def make(server, source, **settings):
     return create(server.client("lambda"), PYTHON, code(PYTHON, source), **settings)
 
 
+def telling(server, source, **settings):
+    """A function that may invoke others: its destinations are told in the name of its role."""
+    return make(server, source, Role=roles.allowing(server, "lambda:InvokeFunction"), **settings)
+
+
 def test_an_event_is_accepted_and_runs_with_its_own_request_id(server):
     function = make(server, RECORDER)
     identifier = send(function, {"n": 1})
@@ -108,7 +114,7 @@ def test_what_cannot_be_an_event_is_refused(server):
 
 def test_three_tries_in_three_minutes_and_then_the_destination(timed):
     recorder = make(timed, RECORDER)
-    function = make(timed, FAILING)
+    function = telling(timed, FAILING)
     arn = function.client.get_function_configuration(FunctionName=function.name)["FunctionArn"]
     target = recorder.client.get_function_configuration(FunctionName=recorder.name)["FunctionArn"]
     function.client.put_function_event_invoke_config(
@@ -142,7 +148,7 @@ def test_three_tries_in_three_minutes_and_then_the_destination(timed):
 
 def test_success_is_told_of_too_and_by_qualifier(timed):
     recorder = make(timed, RECORDER)
-    function = make(timed, "def handler(event, context):\n    return {'sum': event['a'] + 1}\n", Publish=True)
+    function = telling(timed, "def handler(event, context):\n    return {'sum': event['a'] + 1}\n", Publish=True)
     function.client.create_alias(FunctionName=function.name, Name="live", FunctionVersion="1")
     target = recorder.client.get_function_configuration(FunctionName=recorder.name)["FunctionArn"]
     function.client.put_function_event_invoke_config(
@@ -170,7 +176,7 @@ def test_as_many_tries_as_are_configured(timed, retries):
 
 def test_six_hours_of_age_pass_in_a_moment(timed):
     recorder = make(timed, RECORDER)
-    function = make(timed, FAILING)
+    function = telling(timed, FAILING)
     target = recorder.client.get_function_configuration(FunctionName=recorder.name)["FunctionArn"]
     function.client.put_function_event_invoke_config(
         FunctionName=function.name,
@@ -193,7 +199,7 @@ def handler(event, context):
     client.invoke(FunctionName=context.function_name, InvocationType="Event",
                   Payload=json.dumps({"turn": event["turn"] + 1}))
 """
-    function = make(timed, looping, Timeout=60, MemorySize=512)
+    function = telling(timed, looping, Timeout=60, MemorySize=512)
     send(function, {"turn": 1})
     eventually(lambda: metrics(timed, "lambda_recursive_invocations_dropped_total", function) == 1, 90)
     assert [line["seen"]["turn"] for line in told(timed, function, 16)] == list(range(1, 17))

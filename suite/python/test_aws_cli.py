@@ -156,7 +156,7 @@ def test_the_readme_works_as_printed(server, tmp_path):
     shim.chmod(0o755)
     path = f"{shim.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     script = "".join(commands).replace("http://127.0.0.1:4566", server.endpoint)
-    script = script.replace("AWS_ACCESS_KEY_ID=test", "AWS_ACCESS_KEY_ID=999900005555")
+    script = script.replace("AWS_ACCESS_KEY_ID=test", "AWS_ACCESS_KEY_ID=999900005555").replace("000000000000", "999900005555")
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment(server) | {"PATH": path},
                           capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from functions import CUSTOM, NODE, PYTHON
 from hearth import Server
 from test_asynchronous import metrics
+from test_denied import User, allow
 
 # Answers with what it is told to return, or with its event.
 ANSWERS = """
@@ -368,6 +369,24 @@ def test_aws_iam_asks_for_a_signature(deploy, server):
     )
     status, answered, _ = ask(url, "/a?b=c", "POST", b"hello", [*headers, ("Origin", "https://good.test")])
     assert (status, answered["Access-Control-Allow-Origin"]) == (200, "https://good.test")
+
+
+def test_a_user_needs_leave_for_a_url_that_asks_for_a_signature(deploy, server):
+    function = deploy(PYTHON, ANSWERS)
+    url = make(function, auth="AWS_IAM")
+    user = User(server, functions.name_of("signer"))
+    keys = {"key": user.key["aws_access_key_id"], "secret": user.key["aws_secret_access_key"]}
+    call = lambda: ask(url, "/", "POST", b"", signed(url, **keys))  # noqa: E731
+    assert call()[0] == 403
+    user.may(allow("lambda:InvokeFunction"))
+    assert call()[0] == 403, "that is another action"
+    with_a_signature = {"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}
+    user.may(allow("lambda:InvokeFunctionUrl", Condition=with_a_signature))
+    status, _, body = call()
+    assert status == 200, body
+    assert json.loads(body)["requestContext"]["authorizer"]["iam"]["userArn"] == user.arn
+    user.may(allow("lambda:InvokeFunctionUrl"), allow("lambda:InvokeFunctionUrl", effect="Deny"))
+    assert call()[0] == 403
 
 
 def test_browsers_are_answered_as_the_url_says(deploy):

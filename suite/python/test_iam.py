@@ -551,6 +551,41 @@ def test_a_marker_that_was_never_given_out_is_refused(iam, operation):
     assert answer == ("ValidationError", "Invalid Marker.", 400)
 
 
+OTHERS = {
+    "CreateUser": U,
+    "CreateGroup": G,
+    "CreateRole": R | {"AssumeRolePolicyDocument": text(TRUST)},
+    "CreatePolicy": INLINE | DOCUMENT,
+    "CreateAccountAlias": {"AccountAlias": "nothing"},
+    "GetAccountAuthorizationDetails": {},
+    "GetAccountSummary": {},
+    "GetContextKeysForCustomPolicy": {"PolicyInputList": [text(ALLOW)]},
+    "ListAccountAliases": {},
+    "ListGroups": {},
+    "ListInstanceProfiles": {},
+    "ListPolicies": {},
+    "ListRoles": {},
+    "ListUsers": {},
+    "SimulateCustomPolicy": {"PolicyInputList": [text(ALLOW)], "ActionNames": ["s3:GetObject"]},
+}
+
+
+@pytest.fixture(scope="module")
+def powerless(server, iam):
+    """A user without any policy."""
+    iam.create_user(UserName="powerless")
+    key = iam.create_access_key(UserName="powerless")["AccessKey"]
+    return server.client("iam", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+
+
+@pytest.mark.parametrize("operation", sorted(ABSENT | OTHERS))
+def test_a_user_without_leave_may_do_nothing(powerless, operation):
+    code, message, status = refused(getattr(powerless, xform_name(operation)), **(ABSENT | OTHERS)[operation])
+    assert (code, status) == ("AccessDenied", 403)
+    who, why = f"User: arn:aws:iam::{ACCOUNT}:user/powerless", f"no identity-based policy allows the iam:{operation} action"
+    assert message.startswith(f"{who} is not authorized to perform: iam:{operation} on resource: ") and why in message
+
+
 def test_what_is_not_there_is_refused_by_name(iam):
     code, message, _ = refused(iam.create_instance_profile, InstanceProfileName="p")
     assert code == "InvalidAction" and "CreateInstanceProfile" in message

@@ -325,7 +325,7 @@ def test_200_at_once_have_environments_of_their_own(server):
 import time, uuid
 own = str(uuid.uuid4())
 def handler(event, context):
-    time.sleep(1)
+    time.sleep(5)
     return own
 """
     count = 200

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import roles
 from functions import CUSTOM, NODE, PYTHON, name_of
 from hearth import eventually
 from test_functions import refused
@@ -57,7 +58,7 @@ def test_one_stream_for_each_environment(logs_client, deploy):
     assert all(stream["firstEventTimestamp"] <= stream["lastEventTimestamp"] for stream in described)
 
 
-def test_lines_arrive_while_the_function_runs(logs_client, deploy):
+def test_lines_arrive_while_the_function_runs(server, deploy):
     """A function that waits for its own line to be in the log: it returns early only if that is there."""
     source = """
 import boto3, time
@@ -73,7 +74,8 @@ def handler(event, context):
         time.sleep(0.05)
     return 'not seen'
 """
-    assert deploy(PYTHON, source, Timeout=30, MemorySize=512).invoke().value == "seen"
+    role = roles.allowing(server, "logs:FilterLogEvents")
+    assert deploy(PYTHON, source, Timeout=30, MemorySize=512, Role=role).invoke().value == "seen"
 
 
 def test_another_group_and_json(logs_client, deploy):

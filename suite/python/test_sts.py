@@ -114,6 +114,17 @@ def test_the_external_id_must_be_the_one_agreed_on(user, role):
         assert refused(sts.assume_role, RoleArn=arn, RoleSessionName="session", **wrong)[0] == "AccessDenied"
 
 
+def test_another_account_must_be_trusted_and_must_allow(server, iam, user, role):
+    other = server.client("iam", "808080808080")
+    trust = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}}
+    arn = other.create_role(RoleName="foreign", AssumeRolePolicyDocument=text(trust))["Role"]["Arn"]
+    answer = user.client("sts").assume_role(RoleArn=arn, RoleSessionName="guest")
+    assert using(server, "sts", answer["Credentials"]).get_caller_identity()["Account"] == "808080808080"
+    silent = User(server, iam, "silent")
+    iam.delete_user_policy(UserName="silent", PolicyName="assume")
+    assert refused(silent.client("sts").assume_role, RoleArn=arn, RoleSessionName="guest")[0] == "AccessDenied"
+
+
 def test_durations_are_bounded_by_the_role_and_by_chaining(server, user, role, iam):
     sts = user.client("sts")
     long = role("long", MaxSessionDuration=14_400)["Arn"]

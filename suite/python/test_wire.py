@@ -99,11 +99,11 @@ def test_a_request_that_is_for_nobody(server):
 
 
 def test_a_service_that_is_not_there_is_named(server):
-    request = AWSRequest("POST", server.endpoint + "/", {"X-Amz-Target": "AmazonSQS.ListQueues",
+    request = AWSRequest("POST", server.endpoint + "/", {"X-Amz-Target": "DynamoDB_20120810.ListTables",
                          "Content-Type": "application/x-amz-json-1.0"}, b"{}")
-    SigV4Auth(KEY, "sqs", "us-east-1").add_auth(request)
+    SigV4Auth(KEY, "dynamodb", "us-east-1").add_auth(request)
     status, _, body = send(server, request)
-    assert 400 <= status < 600 and b"sqs" in body.lower(), (status, body)
+    assert 400 <= status < 600 and b"dynamodb" in body.lower(), (status, body)
 
 
 def test_a_body_over_the_bound_is_refused_before_it_is_read(server):

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the functions of `examples/`, deployed and invoked with the real AWS CLI on a server of its own.
 
+use crate::execution_role;
 use crate::server::{self, Server};
 use crate::tools::{self, Tools};
 use crate::{Command, Outcome, process};
@@ -18,8 +19,10 @@ pub const COMMAND: Command = Command {
 };
 
 const REGION: &str = "us-east-1";
-/// No policy is checked for it; AWS wants one to be named.
+/// The functions' execution role.
 const ROLE: &str = "arn:aws:iam::000000000000:role/demo";
+
+const LISTS_FUNCTIONS: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "lambda:ListFunctions", "Resource": "*"}]}"#;
 
 /// A function to show.
 struct Example {
@@ -117,6 +120,7 @@ fn run(root: &Path, arguments: &[String]) -> Outcome {
     let aws = Aws::find(&tools, &python, &server.endpoint, &scratch.path);
     let stage = Stage { aws, python, root, scratch: &scratch.path };
     println!("the client is {}", stage.aws.version()?);
+    stage.make_role()?;
     EXAMPLES.iter().try_for_each(|example| stage.show(example))?;
     if keep {
         let endpoint = server.endpoint.clone();
@@ -197,6 +201,19 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// Makes the execution role, which may write logs and, for the examples with an SDK, list functions.
+    fn make_role(&self) -> Result<(), process::Error> {
+        println!("\n── the functions' execution role");
+        for command in execution_role::commands("demo") {
+            println!("$ aws {}", shown(&command));
+            self.aws.run(&command)?;
+        }
+        let mut lists = vec!["iam", "put-role-policy", "--role-name", "demo", "--policy-name", "lists"];
+        lists.extend(["--policy-document", LISTS_FUNCTIONS]);
+        println!("$ aws {}", shown(&lists));
+        self.aws.run(&lists).map(drop)
+    }
+
     fn show(&self, example: &Example) -> Result<(), Box<dyn std::error::Error>> {
         let Example { name, runtime, handler, .. } = example;
         println!("\n── {name}, {runtime}");
@@ -298,6 +315,14 @@ impl Stage<'_> {
     }
 }
 
+/// Arguments as a shell takes them: those of several words in quotes.
+fn shown(arguments: &[&str]) -> String {
+    let quoted = |argument: &&str| {
+        if argument.contains(' ') { format!("'{argument}'") } else { (*argument).to_owned() }
+    };
+    arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 /// The times of a log tail's REPORT line: those of the function, without the AWS CLI's own start.
 fn timing(tail: &str) -> String {
     let report = tail.lines().find(|line| line.starts_with("REPORT")).unwrap_or_default();
@@ -314,6 +339,11 @@ fn timing(tail: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        assert_eq!(shown(&["iam", "--policy", r#"{"a": "b"}"#]), r#"iam --policy '{"a": "b"}'"#);
+    }
 
     #[test]
     fn the_times_are_those_of_the_report_line() {

@@ -7,6 +7,7 @@ mod codegen;
 mod committed;
 mod demo;
 mod dotnet;
+mod execution_role;
 mod floors;
 mod java;
 mod process;

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::lambda::{Lambda, invocation_path};
 use crate::language::Language;
 use crate::program::{self, Program};
+use crate::role;
 use crate::sample::{Figure, Sample};
 use crate::table::{Row, Unit};
 use bytes::Bytes;
@@ -69,6 +70,7 @@ async fn one(bench: &Bench, language: &Language) -> Result<[Row; 2], Failure> {
 }
 
 async fn invoked(hearth: &Program, language: &Language, size: usize) -> Result<Burst, Failure> {
+    role::make(HEARTH, hearth.address).await?;
     let mut lambda = Lambda::connect(HEARTH, hearth.address).await?;
     create(&mut lambda, "burst", language).await?;
     hearth.settle();

@@ -48,7 +48,7 @@ impl Sources {
 
     /// Whatever knows the resource with this ARN.
     pub(crate) fn resources(&self, arn: &str) -> Option<&dyn ResourcePolicies> {
-        let service = arn.splitn(4, ':').nth(2)?;
+        let service = arn.split(':').nth(2)?;
         self.services.iter().find(|(name, _)| *name == service).map(|(_, policies)| &**policies)
     }
 }

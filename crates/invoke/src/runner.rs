@@ -6,8 +6,7 @@
 use crate::metrics::{Counters, Metrics, Running};
 use hearth_api::lambda::{ThrottleReason, TooManyRequestsException, errors};
 use hearth_environment::{
-    Completion, Definition, Environments, Invocation, Meter, Outcome, Part, Refusal, ResponseStream,
-    Throttle,
+    Completion, Definition, Environments, Invocation, Meter, Outcome, Part, Refusal, ResponseStream, Throttle,
 };
 use hearth_lambda::{FunctionKey, Functions, Invocable};
 use hearth_wire::Failure;

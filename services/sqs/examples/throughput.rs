@@ -33,7 +33,9 @@ impl World {
         };
         let access = Access::new("sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:q");
         let role = ("arn:aws:iam::000000000000:role/example", "example");
-        self.authority.as_role(role, &access, call).expect("roles may do everything in their account")
+        self.authority
+            .as_role(role, &access, call)
+            .expect("without stored identities a role may do everything")
     }
 
     async fn send(&self, number: usize) {

@@ -2,6 +2,7 @@
 
 use super::tally::{Runner, Tally};
 use crate::bench;
+use crate::execution_role;
 use crate::process;
 use crate::server::{self, Server};
 use crate::tools::{self, Tools};
@@ -90,13 +91,29 @@ impl Subject<'_> {
         tools::build_directory(self.root).join("debug/hearth")
     }
 
-    /// A server for one part, with an empty data directory below the build directory.
+    /// A server for one part, with an empty data directory below the build directory and the execution role `suite`.
     fn server(&self, name: &str) -> Result<(Server, DataDirectory), Error> {
         let sdks = self.tools.function_sdks(&self.hearth()).map_err(Error::Unavailable)?;
         let data = DataDirectory::new(tools::build_directory(self.root).join("tmp").join(name))?;
         let options =
             server::Options { hearth: &self.hearth(), data_dir: &data.0, sdk_dir: Some(&sdks), log: None };
-        Ok((Server::start(&options).map_err(Error::Server)?, data))
+        let server = Server::start(&options).map_err(Error::Server)?;
+        self.make_role(&server)?;
+        Ok((server, data))
+    }
+
+    /// The AWS SDK for IAM is larger than all else that these parts build: the AWS CLI makes their role.
+    fn make_role(&self, server: &Server) -> Result<(), Error> {
+        let aws = self.tools.python().map_err(Error::Unavailable)?.with_file_name("aws");
+        for command in execution_role::commands("suite") {
+            let mut run = Command::new(&aws);
+            run.args(["--endpoint-url", &server.endpoint, "--region", "us-east-1"]).args(command);
+            run.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+            run.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+            run.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+            process::output(&mut run).map_err(Error::Program)?;
+        }
+        Ok(())
     }
 }
 

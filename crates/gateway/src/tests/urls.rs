@@ -59,7 +59,10 @@ async fn an_open_url_takes_whatever_comes_by_host_or_path() {
     let by_path = stage.ask(&asked).await;
     assert_eq!(by_path.body, told("/a/b", 0));
     let policy = by_path.header("content-security-policy");
-    assert!(policy.starts_with("sandbox ") && !policy.contains("allow-same-origin"), "it has the API's origin");
+    assert!(
+        policy.starts_with("sandbox ") && !policy.contains("allow-same-origin"),
+        "it has the API's origin"
+    );
     assert_eq!(stage.seen(), Vec::<String>::new(), "no service was asked");
     let page = ask("POST", "/x")
         .header("host", &host(OPEN))

@@ -132,7 +132,7 @@ impl Circumstances<'_> {
             },
             Keys::Input(requirement, input) => {
                 if let Some(key) = requirement.keys.iter().find(|key| key.name == wanted) {
-                    return self.from_input(&key.source, input);
+                    return self.input_values(&key.source, input);
                 }
                 let keys: Vec<Cow<'_, str>> =
                     self.request_tags().into_iter().map(|(key, _)| Cow::from(key)).collect();
@@ -141,7 +141,7 @@ impl Circumstances<'_> {
         }
     }
 
-    fn from_input<'b>(&'b self, source: &'b Source, input: &'b Value) -> Option<Values<'b>> {
+    fn input_values<'b>(&'b self, source: &'b Source, input: &'b Value) -> Option<Values<'b>> {
         let mut values: Vec<Cow<'b, str>> = match source {
             Source::Word(word) => vec![Cow::Borrowed(*word)],
             Source::Member(path) => resource::values(input, path),

@@ -389,5 +389,5 @@ fn trust(sources: &Sources, arn: &str) -> Option<Arc<Document>> {
 
 /// The account that an ARN names; none where ARNs have none, as S3's, and for `*`.
 fn owner(arn: &str) -> Option<AccountId> {
-    arn.splitn(6, ':').nth(4)?.parse().ok()
+    arn.split(':').nth(4)?.parse().ok()
 }

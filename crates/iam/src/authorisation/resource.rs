@@ -74,7 +74,7 @@ fn collect<'a>(value: &'a Value, path: &[u16], found: &mut Vec<Cow<'a, str>>) {
 }
 
 /// The tags that a member holds: a map, or a list of structures of a key and a value.
-pub(super) fn tags<'a>(input: &'a Value, path: Path) -> Vec<(&'a str, &'a str)> {
+pub(super) fn tags(input: &Value, path: Path) -> Vec<(&str, &str)> {
     let mut member = input;
     for place in path {
         let Value::Structure(slots) = member else { return Vec::new() };

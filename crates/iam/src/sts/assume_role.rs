@@ -1,4 +1,5 @@
-//! AssumeRole: a session of a role, for those whom the role trusts and whose account lets them.
+//! AssumeRole: a session of a role. Whether the role trusts the caller and the caller's account lets it was decided with
+//! the grant, as for every operation.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 
 use super::{StsOptions, access_denied, refuse, shown, validation};
@@ -6,14 +7,13 @@ use crate::credentials::{Extras, Session};
 use crate::directory::model::{PolicyRef, same};
 use crate::directory::{Directory, managed};
 use crate::identities::{Identities, IdentityPolicies};
-use crate::policy::{Applicable, Attached, Document, Identity, Question, Requester, decide};
+use crate::policy::Document;
 use hearth_api::sts::{
     AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, PolicyDescriptorType, Tag, errors,
 };
 use hearth_api::{Grant, Principal};
-use hearth_base::{AccountId, Arn, Timestamp};
+use hearth_base::{AccountId, Arn};
 use hearth_wire::Failure;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ const TAGS_MAX: usize = 50;
 
 /// The role that is to be assumed.
 struct Wanted {
-    arn: String,
     account: AccountId,
     name: String,
     session: String,
@@ -44,9 +43,6 @@ pub fn run(sts: &StsOptions, grant: &Grant, input: AssumeRoleRequest) -> Result<
     }
     let wanted = wanted(&sts.directory, grant, &input)?;
     let extras = extras(&sts.directory, grant, (&wanted, &input))?;
-    for action in actions(&input) {
-        authorise((sts, grant), (&wanted, &input, &extras), action)?;
-    }
     let chained = matches!(grant.principal(), Principal::AssumedRole { .. });
     let seconds = seconds(&input, chained, wanted.session_s_max)?;
     let percent = extras.percent();
@@ -78,9 +74,9 @@ pub fn run(sts: &StsOptions, grant: &Grant, input: AssumeRoleRequest) -> Result<
 
 /// `User: … is not authorized to perform: sts:AssumeRole on resource: …`, also when there is no such role: who may not
 /// assume a role learns nothing about it.
-fn not_authorized(grant: &Grant, action: &str, arn: &str) -> Failure {
+fn not_authorized(grant: &Grant, arn: &str) -> Failure {
     let who = grant.principal().arn(grant.region().partition());
-    access_denied(format!("User: {who} is not authorized to perform: {action} on resource: {arn}"))
+    access_denied(format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"))
 }
 
 fn wanted(directory: &Directory, grant: &Grant, input: &AssumeRoleRequest) -> Result<Wanted, Failure> {
@@ -96,12 +92,12 @@ fn wanted(directory: &Directory, grant: &Grant, input: &AssumeRoleRequest) -> Re
         found.arn.parse::<Arn>().is_ok_and(|known| known.resource == parsed.resource)
     };
     let found = directory.role(account, &name).filter(same_arn);
-    let policies = found.ok_or_else(|| not_authorized(grant, "sts:AssumeRole", &arn))?;
+    let policies = found.ok_or_else(|| not_authorized(grant, &arn))?;
     let session_s_max = directory
         .read(|state| state.roles.get(account, &name).map(|held| held.value.session_s_max))
         .unwrap_or(SECONDS_DEFAULT);
     let session = input.role_session_name.clone().unwrap_or_default();
-    Ok(Wanted { arn, account, name, session, policies, session_s_max })
+    Ok(Wanted { account, name, session, policies, session_s_max })
 }
 
 fn seconds(input: &AssumeRoleRequest, chained: bool, most: u32) -> Result<u32, Failure> {
@@ -118,18 +114,6 @@ fn seconds(input: &AssumeRoleRequest, chained: bool, most: u32) -> Result<u32, F
         ));
     }
     Ok(seconds)
-}
-
-/// What must be allowed: with tags and with a source identity more than AssumeRole itself.
-fn actions(input: &AssumeRoleRequest) -> impl Iterator<Item = &'static str> {
-    let tagged = input.tags.as_ref().is_some_and(|tags| !tags.is_empty());
-    [
-        Some("sts:AssumeRole"),
-        tagged.then_some("sts:TagSession"),
-        input.source_identity.is_some().then_some("sts:SetSourceIdentity"),
-    ]
-    .into_iter()
-    .flatten()
 }
 
 /// What the session is to carry.
@@ -242,117 +226,4 @@ fn inherit(
         return Err(validation(format!("A session can have up to {TAGS_MAX} tags.")));
     }
     Ok(())
-}
-
-/// Asks the role's trust policy and the caller's own policies.
-fn authorise(
-    (sts, grant): (&StsOptions, &Grant),
-    (wanted, input, extras): (&Wanted, &AssumeRoleRequest, &Extras),
-    action: &str,
-) -> Result<(), Failure> {
-    let denied = || not_authorized(grant, action, &wanted.arn);
-    let own = sts.directory.policies(grant.principal());
-    let requester = requester(grant, own.as_deref()).ok_or_else(denied)?;
-    let session_policies = session_policies(grant);
-    let trust = wanted
-        .policies
-        .trust
-        .as_ref()
-        .map(|document| Attached { id: "trust".into(), document: Arc::clone(document) });
-    let context = context((sts.clock.now(), grant), own.as_deref(), (input, extras));
-    let question = Question { action, resource: &wanted.arn, requester: &requester, context: &context };
-    let applicable = Applicable {
-        identity: Identity::Policies(own.as_ref().map_or(&[], |own| &own.policies)),
-        boundary: own.as_ref().and_then(|own| own.boundary.as_ref()),
-        session: session_policies.as_deref(),
-        resource: trust.as_ref(),
-        cross_account: grant.account() != wanted.account,
-        trust_needed: true,
-    };
-    decide(&question, &applicable).map_err(|_| denied())
-}
-
-/// The session policies of the caller; none when its session was made without.
-fn session_policies(grant: &Grant) -> Option<Vec<Attached>> {
-    let session = grant.session().filter(|session| !session.policies.is_empty())?;
-    let read = |text: &Arc<str>| {
-        let document = Document::identity(text).ok()?;
-        Some(Attached { id: "session".into(), document: Arc::new(document) })
-    };
-    Some(session.policies.iter().filter_map(read).collect())
-}
-
-fn requester(grant: &Grant, own: Option<&IdentityPolicies>) -> Option<Requester> {
-    let partition = grant.region().partition();
-    let (arn, id) = own.map(|own| (own.arn.to_string(), own.id.to_string())).unwrap_or_default();
-    match grant.principal() {
-        Principal::Root(account) => {
-            Some(Requester::Root { account: *account, arn: grant.principal().arn(partition) })
-        }
-        Principal::User { account, .. } => Some(Requester::User { account: *account, arn, id }),
-        Principal::AssumedRole { account, role, .. } => Some(Requester::Session {
-            account: *account,
-            role_arn: if arn.is_empty() {
-                format!("arn:{partition}:iam::{account}:role/{role}")
-            } else {
-                arn
-            },
-            role_id: id,
-            session_arn: grant.principal().arn(partition),
-        }),
-        Principal::Service(_) => None,
-    }
-}
-
-/// The condition keys that trust policies ask for. <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html>
-fn context(
-    (now, grant): (Timestamp, &Grant),
-    own: Option<&IdentityPolicies>,
-    (input, extras): (&AssumeRoleRequest, &Extras),
-) -> BTreeMap<String, Vec<String>> {
-    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut set = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            keys.insert(key.to_owned(), vec![value]);
-        }
-    };
-    let arn = match own {
-        Some(own) => own.arn.to_string(),
-        None => grant.principal().arn(grant.region().partition()),
-    };
-    let kind = if matches!(grant.principal(), Principal::User { .. }) { "User" } else { "AssumedRole" };
-    set("sts:externalid", input.external_id.clone());
-    set("sts:rolesessionname", input.role_session_name.clone());
-    set("sts:sourceidentity", input.source_identity.clone());
-    set("aws:sourceidentity", extras.source_identity.clone());
-    set("aws:currenttime", Some(now.date_time()));
-    set("aws:epochtime", Some(now.seconds().to_string()));
-    set("aws:securetransport", Some("false".to_owned()));
-    set("aws:principalarn", Some(arn));
-    set("aws:principalaccount", grant.principal().account().map(|account| account.to_string()));
-    set("aws:principaltype", Some(kind.to_owned()));
-    set("aws:requestedregion", Some(grant.region().to_string()));
-    set("aws:sourceip", grant.client().address.map(|address| address.to_canonical().to_string()));
-    set("aws:useragent", grant.client().user_agent.as_deref().map(str::to_owned));
-    if let Principal::User { name, .. } = grant.principal() {
-        set("aws:username", Some(name.to_string()));
-    }
-    let own_tags = own.map(|own| own.tags.clone()).unwrap_or_default();
-    let session_tags = grant.session().map(|session| session.tags.clone()).unwrap_or_default();
-    for (key, value) in own_tags.into_iter().chain(session_tags) {
-        keys.insert(format!("aws:principaltag/{}", key.to_lowercase()), vec![value]);
-    }
-    let asked = input.tags.as_deref().unwrap_or_default();
-    let tag_keys: Vec<String> = asked.iter().filter_map(|tag| tag.key.clone()).collect();
-    for tag in asked {
-        let key = format!("aws:requesttag/{}", tag.key.clone().unwrap_or_default().to_lowercase());
-        keys.insert(key, vec![tag.value.clone().unwrap_or_default()]);
-    }
-    if !tag_keys.is_empty() {
-        keys.insert("aws:tagkeys".to_owned(), tag_keys);
-    }
-    if let Some(transitive) = input.transitive_tag_keys.clone().filter(|keys| !keys.is_empty()) {
-        keys.insert("sts:transitivetagkeys".to_owned(), transitive);
-    }
-    keys
 }

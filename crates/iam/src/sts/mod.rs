@@ -13,7 +13,7 @@ use crate::credentials::{Credentials, SessionCredentials};
 use crate::directory::Directory;
 use hearth_api::Grant;
 use hearth_api::sts::*;
-use hearth_base::{BoxFuture, Clock};
+use hearth_base::BoxFuture;
 use hearth_wire::Failure;
 use std::sync::Arc;
 
@@ -23,8 +23,6 @@ pub struct StsOptions {
     pub directory: Arc<Directory>,
     /// Makes credentials of sessions.
     pub credentials: Arc<Credentials>,
-    /// For the conditions of trust policies.
-    pub clock: Arc<dyn Clock>,
 }
 
 /// The Security Token Service. It stores nothing.

@@ -16,7 +16,7 @@ fn identity(principal: Principal, region: &str) -> Result<GetCallerIdentityRespo
         clock: Arc::new(SystemClock),
         rng: Arc::new(SeededRng::new(1)),
     });
-    let sts = StsOptions { directory, credentials: Arc::new(credentials), clock: Arc::new(SystemClock) };
+    let sts = StsOptions { directory, credentials: Arc::new(credentials) };
     let grant = Grant::issue(GrantParts {
         principal,
         account: "123456789012".parse().unwrap(),

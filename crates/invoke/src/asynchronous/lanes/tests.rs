@@ -1,3 +1,5 @@
+//! What the lanes give out, and in what order. They refuse to say anything of time: that is with the turns.
+
 use super::*;
 use hearth_base::AccountId;
 
