@@ -1,7 +1,7 @@
 //! What the server, the spawner and the cages say to each other, and its bytes. Both ends are always the same program, so
 //! there are no versions; it refuses what it did not write itself.
 
-use crate::spec::{Companion, File, Limits, Link, Mount};
+use crate::spec::{Companion, File, Limits, Link, Mount, Stem};
 use crate::{Error, Fault};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -26,7 +26,15 @@ pub struct Request {
     pub temporary: TemporaryRequest,
     pub limits: Limits,
     pub hostname: String,
+    pub stem: Option<Stem>,
     pub listeners: Vec<SocketAddr>,
+}
+
+/// The server tells a stem cell what it becomes. With it comes one detached mount for each target, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub targets: Vec<PathBuf>,
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// How `/tmp` comes about.
@@ -51,6 +59,10 @@ pub enum Report {
         number: u64,
         has_temporary: bool,
     },
+    /// The program of a stem cell waits for its assignment.
+    Waiting,
+    /// It has got it.
+    Assigned,
     /// It could not be started.
     Failed(Error),
     /// The program has ended, by `exit` or by a signal.
@@ -99,7 +111,15 @@ impl Request {
         out.number(self.limits.cpu_millis_per_second.into());
         out.number(self.limits.processes_max.into());
         out.number(self.limits.file_descriptors_max);
+        out.number(self.limits.cpu_weight.into());
         out.bytes(self.hostname.as_bytes());
+        let stems: &[Stem] = self.stem.as_slice();
+        out.list(stems, |out, stem| {
+            out.text(&stem.variable);
+            out.list(&stem.places, |out, path| out.path(path));
+            out.list(&stem.inner, |out, path| out.path(path));
+            out.number(stem.room as u64);
+        });
         out.list(&self.listeners, |out, address| out.bytes(address.to_string().as_bytes()));
         out.0
     }
@@ -130,14 +150,49 @@ impl Request {
                 cpu_millis_per_second: from.small()?,
                 processes_max: from.small()?,
                 file_descriptors_max: from.number()?,
+                cpu_weight: from.small()?,
             },
             hostname: String::from_utf8(from.bytes()?.to_vec()).map_err(|_| malformed())?,
+            stem: from.list(Stem::read)?.pop(),
             listeners: from.list(|from| {
                 std::str::from_utf8(from.bytes()?)
                     .ok()
                     .and_then(|text| text.parse().ok())
                     .ok_or_else(malformed)
             })?,
+        })
+    }
+}
+
+impl Stem {
+    fn read(from: &mut Reader<'_>) -> io::Result<Self> {
+        Ok(Self {
+            variable: from.text()?,
+            places: from.list(Reader::path)?,
+            inner: from.list(Reader::path)?,
+            room: from.small()? as usize,
+        })
+    }
+}
+
+impl Order {
+    /// As bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(4096));
+        out.list(&self.targets, |out, path| out.path(path));
+        out.list(&self.environment, |out, (name, value)| {
+            out.text(name);
+            out.text(value);
+        });
+        out.0
+    }
+
+    /// From bytes.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        let mut from = Reader(bytes);
+        Ok(Self {
+            targets: from.list(Reader::path)?,
+            environment: from.list(|from| Ok((from.text()?, from.text()?)))?,
         })
     }
 }
@@ -169,6 +224,8 @@ impl Report {
                 out.number(u64::from(*signalled));
                 out.number((*number).cast_unsigned().into());
             }
+            Self::Waiting => out.number(6),
+            Self::Assigned => out.number(7),
             // The spawner and the cages make no other errors.
             Self::Failed(_) => out.number(4),
             Self::Exited { signalled, number } => {
@@ -197,6 +254,8 @@ impl Report {
                 signalled: from.number()? == 1,
                 number: from.small()?.cast_signed(),
             },
+            6 => Self::Waiting,
+            7 => Self::Assigned,
             _ => return Err(malformed()),
         })
     }
@@ -307,8 +366,15 @@ mod tests {
                 cpu_millis_per_second: 2,
                 processes_max: 3,
                 file_descriptors_max: 4,
+                cpu_weight: 5,
             },
             hostname: "h".into(),
+            stem: Some(Stem {
+                variable: "S".into(),
+                places: vec!["/var/task".into(), "/opt".into()],
+                inner: vec!["lib".into()],
+                room: 9,
+            }),
             listeners: vec!["127.0.0.1:9001".parse().unwrap(), "[::1]:1".parse().unwrap()],
         }
     }
@@ -329,6 +395,19 @@ mod tests {
             for cut in 0..bytes.len() {
                 assert!(Request::decode(&bytes[..cut]).is_err(), "cut at {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn orders_read_back_as_written_and_torn_ones_are_refused() {
+        let order = Order {
+            targets: vec!["/var/task".into()],
+            environment: vec![("A".into(), OsString::from_vec(vec![0xff, b'='])), ("B".into(), "".into())],
+        };
+        let bytes = order.encode();
+        assert_eq!(Order::decode(&bytes).unwrap(), order);
+        for cut in 0..bytes.len() {
+            assert!(Order::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
     }
 

@@ -10,7 +10,7 @@ use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid,
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// What the program's process gets from the first process of its cage.
@@ -30,8 +30,10 @@ pub fn run(start: Start<'_>) -> i32 {
     let mut bytes = vec![0; socket::MESSAGE_BYTES_MAX];
     // Without a request there is nobody to tell anything.
     let Ok((length, fds)) = socket::receive(&start.orders, &mut bytes, true) else { return 1 };
-    let Ok([stdout, stderr]) = <[OwnedFd; 2]>::try_from(fds) else { return 1 };
-    let Ok(request) = Request::decode(&bytes[..length]) else { return 1 };
+    let mut fds = fds.into_iter();
+    let (Some(stdout), Some(stderr), line) = (fds.next(), fds.next(), fds.next()) else { return 1 };
+    let Ok(mut request) = Request::decode(&bytes[..length]) else { return 1 };
+    let ready = ready.and_then(|()| tell_line(&mut request, line.as_ref()));
     let error = match ready.map_err(Error::Cage).and_then(|()| execute(&start, &request, &[stdout, stderr])) {
         Ok(never) => match never {},
         Err(error) => error,
@@ -51,6 +53,18 @@ fn prepare(start: &Start<'_>) -> Result<(), Fault> {
         rustix::io::write(entrance, b"0").map_err(fault("join", "the cgroup"))?;
     }
     rustix::process::setsid().map_err(fault("begin a session for", "the program"))?;
+    Ok(())
+}
+
+/// Lets a stem cell's program keep its line, and tells it the number; and makes its environment as long as it may become.
+fn tell_line(request: &mut Request, line: Option<&OwnedFd>) -> Result<(), Fault> {
+    let (Some(stem), Some(line)) = (&request.stem, line) else { return Ok(()) };
+    kernel::keep_through_exec(line).map_err(Fault::at("keep", "the program's line"))?;
+    let number = line.as_raw_fd().to_string();
+    request.environment.push((stem.variable.clone(), number.into()));
+    let mut room = stem.variable.clone();
+    room.push("_ROOM");
+    request.environment.push((room, "0".repeat(stem.room).into()));
     Ok(())
 }
 
