@@ -93,6 +93,7 @@ impl Foundation {
             logs: Arc::new(delivery),
             clock: clock(),
             rng: rng(),
+            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
             environments_max: self.configuration.environments_max,
             idle_timeout: self.configuration.idle_timeout,
         })?;

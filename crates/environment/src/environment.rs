@@ -10,6 +10,7 @@ mod extended;
 
 use crate::bootstrap::Bootstraps;
 use crate::cage::{Cage, CageError, Plan, extension_names};
+use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
 use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
@@ -47,6 +48,7 @@ pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) bootstraps: Bootstraps,
     pub(crate) logs: LogWriter,
+    pub(crate) cells: Arc<Cells>,
     pub(crate) living: Living,
     /// Told whenever a runtime's process has ended.
     pub(crate) deaths: Arc<Notify>,
@@ -288,13 +290,27 @@ impl Environment {
     }
 
     async fn start(&self) -> Result<Cage, CageError> {
-        let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
+        let options = &self.surroundings.options;
+        let plan = self.plan()?;
+        let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
+        Cage::start(&options.spawner, plan, &self.log, endpoint).await
+    }
+
+    /// Lets stem cells be made for what it will start as.
+    pub(crate) fn expect(&self) {
+        if let Ok(plan) = self.plan() {
+            plan.expect(&self.surroundings.options.spawner);
+        }
+    }
+
+    fn plan(&self) -> Result<Plan<'_>, CageError> {
+        let Surroundings { options, bootstraps, cells, deaths, .. } = &*self.surroundings;
         let names = extension_names(&self.definition).map_err(CageError::Fault)?;
         let extensions = Extensions::new(Arc::clone(&self.definition), names, Arc::clone(&options.rng));
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
         }
-        let plan = Plan {
+        Ok(Plan {
             definition: &self.definition,
             resolved: &self.resolved,
             credentials: &self.credentials,
@@ -303,10 +319,9 @@ impl Environment {
             sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
             extensions,
+            cells,
             deaths: Arc::clone(deaths),
-        };
-        let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
-        Cage::start(&options.spawner, plan, &self.log, endpoint).await
+        })
     }
 
     async fn until_initialised(cage: &Cage, deadline: Instant, limit: Duration) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 //! invocation that finds no room is refused at once.
 
 use crate::bootstrap::{BootstrapError, Bootstraps};
+use crate::cells::Cells;
 use crate::environment::{Environment, Surroundings};
 use crate::living::Living;
 use crate::log::LogWriter;
@@ -95,12 +96,15 @@ impl Environments {
     pub fn new(options: Options) -> Result<Self, BootstrapError> {
         let bootstraps = Bootstraps::write(&options.data_dir)?;
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let living = Living::new();
+        let starts = Arc::new(Semaphore::new(STARTS_PER_PROCESSOR * processors));
         let surroundings = Arc::new(Surroundings {
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
-            living: Living::new(),
+            cells: Cells::new(&options.spawner, options.stem_cell_bytes, &living, &starts),
+            living,
             deaths: Arc::new(Notify::new()),
-            starts: Arc::new(Semaphore::new(STARTS_PER_PROCESSOR * processors)),
+            starts,
             tasks: tokio::runtime::Handle::current(),
             options,
         });
@@ -141,6 +145,18 @@ impl Environments {
         ResponseStream::begin(pieces, serving).await
     }
 
+    /// Invocations of this definition may come: what can be ready for its first environment is made ready.
+    pub fn expect(&self, definition: &Arc<Definition>) {
+        let (surroundings, definition) = (Arc::clone(&self.pool.surroundings), Arc::clone(definition));
+        // Files are looked at, and interpreters perhaps not yet discovered.
+        self.pool.surroundings.tasks.spawn_blocking(move || {
+            // What is wrong with the function, its first invocation will tell.
+            if let Ok(environment) = Environment::new(surroundings, definition) {
+                environment.expect();
+            }
+        });
+    }
+
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.
     pub fn retire(&self, key: &Key) {
         self.retire_where(|other| other == key);
@@ -169,6 +185,7 @@ impl Environments {
     pub async fn drain(&self, grace: Duration) {
         self.pool.lock().draining = true;
         self.retire_where(|_| true);
+        self.pool.surroundings.cells.close();
         let living = &self.pool.surroundings.living;
         if tokio::time::timeout(grace, living.none()).await.is_err() {
             self.pool.halt.send_replace(true);
