@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from functions import PYTHON, code, create, name_of
+from functions import NODE, PYTHON, code, create, name_of
 from hearth import Server, eventually
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="stem cells take root")
@@ -73,7 +73,48 @@ def handler(event, context):
     }
 '''
 
-LOOKS = {PYTHON: PYTHON_LOOKS}
+NODE_LOOKS = """
+import { execSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+const first = fs.openSync('/dev/null');
+fs.closeSync(first);
+const read = (path) => fs.readFileSync(path, 'utf8');
+const own = 'AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_LOG_STREAM_NAME _X_AMZN_TRACE_ID'.split(' ');
+const kept = (name) => !own.includes(name);
+const mounts = () => read('/proc/self/mountinfo').trim().split('\\n').map((line) => {
+  const fields = line.split(' ');
+  const dash = fields.indexOf('-');
+  return [fields[4], fields[5], fields[dash + 1], ...fields.slice(6, dash)].join(' ');
+}).sort();
+export const handler = async (event, context) => {
+  const shown = read('/proc/self/environ').split('\\0').filter(Boolean);
+  return {
+    alike: {
+      environ: Object.fromEntries(Object.entries(process.env).filter(([name]) => kept(name))),
+      order: Object.keys(process.env).filter(kept),
+      shown: shown.filter((entry) => kept(entry.split('=')[0])).sort(),
+      child: execSync('env').toString().split('\\n').map((line) => line.split('=')[0]).sort(),
+      descriptors: fs.readdirSync('/proc/self/fd').map((name) => {
+        try { return `${name} ${fs.readlinkSync(`/proc/self/fd/${name}`).replace(/\\d{2,}/g, 'N')}`; } catch { return `${name} gone`; }
+      }),
+      first, argv: process.argv, argv0: process.argv0, execArgv: process.execArgv, title: process.title,
+      commandLine: read('/proc/self/cmdline'), name: read('/proc/self/comm'),
+      cwd: process.cwd(), pid: process.pid, ppid: process.ppid, umask: process.umask(),
+      paths: (await import('node:module')).default.globalPaths, main: typeof process.mainModule,
+      globals: Object.getOwnPropertyNames(globalThis).sort(),
+      mounts: mounts(), root: fs.readdirSync('/'), task: fs.readdirSync('/var/task', { recursive: true }), var: fs.readdirSync('/var'),
+      tmp: fs.readdirSync('/tmp'), limits: read('/proc/self/limits'), hostName: os.hostname(), home: os.homedir(),
+      zone: Intl.DateTimeFormat().resolvedOptions(), threads: fs.readdirSync('/proc/self/task').length,
+      log: console.log.toString(),
+      handles: process.getActiveResourcesInfo().sort(),
+    },
+    own: { random: Math.random(), uuid: crypto.randomUUID(), key: process.env.AWS_ACCESS_KEY_ID, stream: context.logStreamName },
+  };
+};
+"""
+
+LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS}
 
 
 def cells_of(server):

@@ -33,8 +33,10 @@ pub fn run(start: Start<'_>) -> i32 {
     let mut fds = fds.into_iter();
     let (Some(stdout), Some(stderr), line) = (fds.next(), fds.next(), fds.next()) else { return 1 };
     let Ok(mut request) = Request::decode(&bytes[..length]) else { return 1 };
-    let ready = ready.and_then(|()| tell_line(&mut request, line.as_ref()));
-    let error = match ready.map_err(Error::Cage).and_then(|()| execute(&start, &request, &[stdout, stderr])) {
+    // It stays open until the program has it.
+    let line = line.map(|line| tell_line(&mut request, line)).transpose();
+    let started = ready.and(line).map_err(Error::Cage);
+    let error = match started.and_then(|_line| execute(&start, &request, &[stdout, stderr])) {
         Ok(never) => match never {},
         Err(error) => error,
     };
@@ -56,16 +58,22 @@ fn prepare(start: &Start<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Where no program's own descriptors reach before it waits, so that they are numbered as in every other.
+const LINE_DESCRIPTOR_MIN: i32 = 48;
+
 /// Lets a stem cell's program keep its line, and tells it the number; and makes its environment as long as it may become.
-fn tell_line(request: &mut Request, line: Option<&OwnedFd>) -> Result<(), Fault> {
-    let (Some(stem), Some(line)) = (&request.stem, line) else { return Ok(()) };
-    kernel::keep_through_exec(line).map_err(Fault::at("keep", "the program's line"))?;
-    let number = line.as_raw_fd().to_string();
-    request.environment.push((stem.variable.clone(), number.into()));
-    let mut room = stem.variable.clone();
-    room.push("_ROOM");
-    request.environment.push((room, "0".repeat(stem.room).into()));
-    Ok(())
+fn tell_line(request: &mut Request, line: OwnedFd) -> Result<OwnedFd, Fault> {
+    let line = rustix::io::fcntl_dupfd_cloexec(&line, LINE_DESCRIPTOR_MIN)
+        .map_err(fault("renumber", "the program's line"))?;
+    kernel::keep_through_exec(&line).map_err(Fault::at("keep", "the program's line"))?;
+    if let Some(stem) = &request.stem {
+        let mut room = stem.variable.clone();
+        room.push("_ROOM");
+        let number = line.as_raw_fd().to_string();
+        request.environment.push((stem.variable.clone(), number.into()));
+        request.environment.push((room, "0".repeat(stem.room).into()));
+    }
+    Ok(line)
 }
 
 fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Result<Infallible, Error> {

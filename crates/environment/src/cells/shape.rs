@@ -141,7 +141,8 @@ fn is_place(target: &Path) -> bool {
 fn memory_bytes(language: Language) -> Option<u64> {
     let megabytes: u64 = match language {
         Language::Python => 48,
-        Language::Node | Language::Java | Language::Ruby | Language::Provided => return None,
+        Language::Node => 128,
+        Language::Java | Language::Ruby | Language::Provided => return None,
     };
     Some(megabytes << 20)
 }
