@@ -122,6 +122,31 @@ test('code and configuration are updated', async () => {
   assert.match(answer.log, /now asked for Ada/);
 });
 
+test('an alias moves from one version to the next, and both by weight', async () => {
+  await create('js-alias', `export const handler = async (event, context) => 'one ' + context.invokedFunctionArn;`);
+  const FunctionName = 'js-alias';
+  const publish = async () => (await client.send(new lambda.PublishVersionCommand({ FunctionName }))).Version;
+  assert.equal(await publish(), '1');
+  await client.send(new lambda.UpdateFunctionCodeCommand({
+    FunctionName, ZipFile: zipOf({ 'index.mjs': `export const handler = async () => 'two';` }),
+  }));
+  await awaited(lambda.waitUntilFunctionUpdatedV2, FunctionName);
+  assert.equal(await publish(), '2');
+  const alias = { FunctionName, Name: 'live' };
+  const created = await client.send(new lambda.CreateAliasCommand({ ...alias, FunctionVersion: '1' }));
+  const first = await invoke(FunctionName, {}, { Qualifier: 'live' });
+  assert.deepEqual([first.ExecutedVersion, first.value], ['1', `one ${created.AliasArn}`]);
+  const RoutingConfig = { AdditionalVersionWeights: { 2: 1 } };
+  await client.send(new lambda.UpdateAliasCommand({ ...alias, RoutingConfig, RevisionId: created.RevisionId }));
+  const second = await invoke(FunctionName, {}, { Qualifier: 'live' });
+  assert.deepEqual([second.ExecutedVersion, second.value], ['2', 'two']);
+  assert.deepEqual((await client.send(new lambda.GetAliasCommand(alias))).RoutingConfig, RoutingConfig);
+  const remove = new lambda.DeleteFunctionCommand({ FunctionName, Qualifier: '2' });
+  await assert.rejects(client.send(remove), lambda.ResourceConflictException);
+  await client.send(new lambda.DeleteAliasCommand(alias));
+  await assert.rejects(client.send(new lambda.GetAliasCommand(alias)), lambda.ResourceNotFoundException);
+});
+
 test('the pages of a list hold every function once', async () => {
   const names = ['js-page-1', 'js-page-2', 'js-page-3'];
   await Promise.all(names.map((name) => create(name)));

@@ -304,11 +304,10 @@ def test_what_exists_already_is_a_conflict(lambda_client, deploy):
     assert answer == ("ResourceConflictException", f"Function already exist: {function.name}", 409)
 
 
-def test_an_operation_that_hearth_has_not_is_refused_by_name(lambda_client, deploy):
-    function = deploy(PYTHON, SOURCE)
-    error, message, status = refused(lambda_client.publish_version, FunctionName=function.name)
+def test_an_operation_that_hearth_has_not_is_refused_by_name(lambda_client):
+    error, message, status = refused(lambda_client.list_code_signing_configs)
     assert status in (400, 404, 501) and error != "ResourceNotFoundException"
-    assert "PublishVersion" in message, (error, message)
+    assert "ListCodeSigningConfigs" in message, (error, message)
 
 
 def test_a_runtime_that_is_not_installed_is_replaced_with_a_warning(lambda_client, deploy):

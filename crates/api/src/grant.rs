@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask tidy` fails when [`Grant::issue`] is named outside `iam`.
 
-use hearth_base::{AccountId, Region, RequestId};
+use hearth_base::{AccountId, Region, RequestId, Timestamp};
 use std::sync::Arc;
 
 /// Who makes a request.
@@ -11,6 +11,15 @@ use std::sync::Arc;
 pub enum Principal {
     /// The root user of an account.
     Root(AccountId),
+    /// A user of an account.
+    User {
+        /// The account.
+        account: AccountId,
+        /// The user's name without its path.
+        name: Arc<str>,
+        /// The user's path, such as `/` or `/division/`.
+        path: Arc<str>,
+    },
     /// A role assumed under a session name: a function's execution role, for one.
     AssumedRole {
         /// The account of the role.
@@ -28,7 +37,9 @@ impl Principal {
     /// The account the principal belongs to; none for services.
     pub fn account(&self) -> Option<AccountId> {
         match self {
-            Self::Root(account) | Self::AssumedRole { account, .. } => Some(*account),
+            Self::Root(account) | Self::User { account, .. } | Self::AssumedRole { account, .. } => {
+                Some(*account)
+            }
             Self::Service(_) => None,
         }
     }
@@ -37,12 +48,28 @@ impl Principal {
     pub fn arn(&self, partition: &str) -> String {
         match self {
             Self::Root(account) => format!("arn:{partition}:iam::{account}:root"),
+            Self::User { account, name, path } => format!("arn:{partition}:iam::{account}:user{path}{name}"),
             Self::AssumedRole { account, role, session } => {
                 format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}")
             }
             Self::Service(name) => (*name).to_owned(),
         }
     }
+}
+
+/// What a session carries beside who it is: made when a role is assumed, or a session token is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Session {
+    /// When it was made; none for the sessions of tokens that do not say.
+    pub issued: Option<Timestamp>,
+    /// The session policies, as they were passed; empty when none were.
+    pub policies: Vec<Arc<str>>,
+    /// The session's tags.
+    pub tags: Vec<(String, String)>,
+    /// Which of the tags go on to sessions that this one makes.
+    pub transitive_tag_keys: Vec<String>,
+    /// Who first asked, as it said when the session was made.
+    pub source_identity: Option<String>,
 }
 
 /// Leave to perform one action, once: who, in which account and region, under which request id.
@@ -54,6 +81,7 @@ pub struct Grant {
     request_id: RequestId,
     endpoint: Arc<str>,
     trace_header: Option<Box<str>>,
+    session: Option<Arc<Session>>,
 }
 
 /// What a [`Grant`] is made of.
@@ -76,12 +104,22 @@ impl Grant {
     #[doc(hidden)]
     pub fn issue(parts: GrantParts) -> Self {
         let GrantParts { principal, account, region, request_id, endpoint } = parts;
-        Self { principal, account, region, request_id, endpoint, trace_header: None }
+        Self { principal, account, region, request_id, endpoint, trace_header: None, session: None }
     }
 
     /// The same with the trace the request belongs to: `X-Amzn-Trace-Id`.
     pub fn traced(self, trace_header: Option<&str>) -> Self {
         Self { trace_header: trace_header.map(Box::from), ..self }
+    }
+
+    /// The same for a call made with temporary credentials.
+    pub fn in_session(self, session: Option<Arc<Session>>) -> Self {
+        Self { session, ..self }
+    }
+
+    /// What the session of the caller carries; none when its credentials are long-term ones.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
     }
 
     /// `X-Amzn-Trace-Id` of the request, as it came.

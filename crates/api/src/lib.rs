@@ -15,5 +15,5 @@ mod tests;
 
 pub use dispatch::Dispatch;
 pub use generated::*;
-pub use grant::{Grant, Principal};
+pub use grant::{Grant, Principal, Session};
 pub use slots::Document;

@@ -154,7 +154,9 @@ impl Authority {
     pub fn authorise(&self, caller: Caller, ask: Ask) -> Result<Grant, Failure> {
         let Caller { principal, account, region } = caller;
         let allowed = match &principal {
-            Principal::Root(of) | Principal::AssumedRole { account: of, .. } => *of == account,
+            Principal::Root(of)
+            | Principal::User { account: of, .. }
+            | Principal::AssumedRole { account: of, .. } => *of == account,
             // Services call in this process; none has a key to sign with.
             Principal::Service(_) => false,
         };

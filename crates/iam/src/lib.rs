@@ -5,12 +5,15 @@
 
 pub mod authority;
 pub mod credentials;
+pub mod identities;
 mod ops;
+pub mod policy;
 pub mod refusal;
 pub mod sigv4;
 
 pub use authority::{Ask, Authority, Call, Caller, Claim, PayloadDigest, Verified};
 pub use credentials::{AccessKey, Credentials, Origin, Session, SessionCredentials};
+pub use identities::{Identities, IdentityPolicies};
 pub use ops::Sts;
 pub use refusal::{Dialect, Refusal};
 pub use sigv4::{Head, Signature};

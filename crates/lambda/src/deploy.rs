@@ -3,7 +3,7 @@
 
 use crate::Inner;
 use crate::failures::{internal, invalid_parameter};
-use crate::model::{Code, Function, LastUpdate, Reason, State, Version};
+use crate::model::{Build, Code, Function, LastUpdate, Reason, State, Version};
 use crate::naming::FunctionKey;
 use crate::package::{self, PackageError};
 use crate::registry::key_of;
@@ -134,8 +134,8 @@ pub(crate) async fn resume(inner: &Arc<Inner>) {
     for entry in inner.registry.all() {
         let function = entry.function();
         let is_missing =
-            |version: &Version| version.directories().any(|name| !inner.code_dir.join(name).is_dir());
-        if function.versions().any(|(_, version)| is_missing(version)) {
+            |build: Build<'_>| build.directories().any(|name| !inner.code_dir.join(name).is_dir());
+        if function.versions().flat_map(|(_, version)| version.builds()).any(is_missing) {
             tracing::info!(function = %function.arn(), "unpacking its code again");
             if let Err(failure) = put_in_place(inner, function).await {
                 tracing::error!(function = %function.arn(), %failure, "its code cannot be unpacked");
@@ -197,17 +197,17 @@ async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
 async fn put_in_place(inner: &Inner, function: &Function) -> Result<(), Failure> {
     // What is being put together is not garbage.
     let _packages = inner.packages.read().await;
-    for (_, version) in function.versions() {
-        make_directories(inner, version).await?;
+    for build in function.versions().flat_map(|(_, version)| version.builds()) {
+        make_directories(inner, build).await?;
     }
     Ok(())
 }
 
 /// Makes the directories that a version runs with, as far as they are missing.
-async fn make_directories(inner: &Inner, version: &Version) -> Result<(), Failure> {
-    restore(inner, &version.code).await?;
-    let layers = &version.settings.layers;
-    let Some(name) = version.settings.layers_directory() else { return Ok(()) };
+async fn make_directories(inner: &Inner, build: Build<'_>) -> Result<(), Failure> {
+    restore(inner, build.code).await?;
+    let layers = &build.settings.layers;
+    let Some(name) = build.settings.layers_directory() else { return Ok(()) };
     let target = inner.code_dir.join(name);
     if target.is_dir() {
         return Ok(());
@@ -265,6 +265,7 @@ fn succeed(version: &mut Version, region: &Region, resolved: Resolved) {
     version.runtime_warning = resolved.warning;
     version.state = State::Active;
     version.last_update = Some(LastUpdate::Successful);
+    version.former = None;
 }
 
 fn fail(version: &mut Version, code: &str, message: String) {

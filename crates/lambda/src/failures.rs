@@ -41,6 +41,13 @@ pub(crate) fn revision_mismatch() -> Failure {
     )
 }
 
+/// The same for a change of a policy.
+pub(crate) fn policy_revision_mismatch() -> Failure {
+    errors::precondition_failed(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id",
+    )
+}
+
 /// The store or the disk failed: told in the log, not to the client.
 pub(crate) fn internal(act: &str, error: &dyn std::error::Error) -> Failure {
     tracing::error!(error = %chain(error), "cannot {act}");
@@ -94,7 +101,7 @@ pub(crate) fn layer_version_not_found(key: &LayerVersionKey) -> Failure {
     errors::resource_not_found(format!("Layer version {} does not exist.", key.arn()))
 }
 
-/// A layer version that nobody was given a permission for.
+/// A layer version, function, version or alias that nobody was given a permission for.
 pub(crate) fn no_policy() -> Failure {
     errors::resource_not_found("No policy is associated with the given resource.")
 }

@@ -3,29 +3,35 @@
 //! It owns what is wanted of each function and tells the data plane what to run ([`Functions`]). It refuses to run
 //! anything, and it refuses by name what a request asks for that Hearth cannot do yet.
 
+mod alias;
 mod deploy;
 mod download;
+mod event_invoke;
 mod failures;
 mod layer;
 mod model;
 mod naming;
 mod ops;
 mod package;
+mod permission;
 mod registry;
 mod render;
+mod resource_policies;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use deploy::DeployError;
+pub use event_invoke::EventInvoke;
 pub use failures::function_not_found;
+pub use model::RecursiveLoop;
 pub use naming::{FunctionKey, Target};
 
 use download::Downloads;
 use hearth_api::Grant;
 use hearth_api::lambda as api;
-use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_base::{BoxFuture, Clock, Qualifier, Rng};
 use hearth_environment::{Definition, Environments, Key, Runtimes};
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
@@ -105,7 +111,7 @@ pub struct Functions {
 pub struct Invocable {
     /// What runs.
     pub definition: Arc<Definition>,
-    /// The version that runs: `$LATEST` or a number.
+    /// The version that runs: `$LATEST` or a number, also behind an alias.
     pub executed_version: String,
     /// The ARN as the caller named it, with the qualifier if there was one.
     pub invoked_arn: String,
@@ -180,23 +186,42 @@ impl Functions {
     /// # Errors
     /// AWS's not found, or a conflict while the function is being created or cannot run.
     pub fn invocable(&self, target: &Target) -> Result<Invocable, Failure> {
-        let qualifier = target.qualifier_or_latest();
         let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
-        let arn = target.key.arn();
-        if let Some(definition) = entry.serving.get(&qualifier) {
+        let function = entry.function();
+        let number = match target.qualifier_or_latest() {
+            Qualifier::Alias(name) => {
+                function.aliases.get(&name).map(|alias| alias.choose(self.inner.rng.as_ref()))
+            }
+            version => Some(version),
+        };
+        if let Some(definition) = number.as_ref().and_then(|number| entry.serving.get(number)) {
             return Ok(Invocable {
                 definition: Arc::clone(definition),
                 executed_version: definition.key.version.clone(),
-                invoked_arn: match &target.qualifier {
-                    Some(qualifier) => format!("{arn}:{qualifier}"),
-                    None => arn,
-                },
+                invoked_arn: target.arn(),
             });
         }
-        match entry.function().version(&qualifier) {
-            None => Err(function_not_found(&arn, target.qualifier.as_ref())),
+        match number.and_then(|number| function.version(&number)) {
+            None => Err(function_not_found(&target.key.arn(), target.qualifier.as_ref())),
             Some(version) => Err(failures::not_invocable(version)),
         }
+    }
+
+    /// How asynchronous invocations of `target` are treated. Reads memory only.
+    ///
+    /// # Errors
+    /// AWS's not found.
+    pub fn event_invoke(&self, target: &Target) -> Result<EventInvoke, Failure> {
+        let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
+        Ok(EventInvoke::of(entry.function().event_invoke.get(&target.qualifier_or_latest())))
+    }
+
+    /// What is done about a function that calls itself by way of a queue. Reads memory only.
+    ///
+    /// # Errors
+    /// AWS's not found.
+    pub fn recursive_loop(&self, key: &FunctionKey) -> Result<RecursiveLoop, Failure> {
+        Ok(self.inner.registry.find(key, None)?.function().recursive_loop)
     }
 }
 
@@ -212,23 +237,45 @@ macro_rules! operations {
 
 operations! {
     add_layer_version_permission: AddLayerVersionPermissionRequest => api::AddLayerVersionPermissionResponse;
+    add_permission: AddPermissionRequest => api::AddPermissionResponse;
+    create_alias: CreateAliasRequest => api::AliasConfiguration;
     create_function: CreateFunctionRequest => api::FunctionConfiguration;
+    delete_alias: DeleteAliasRequest => ();
     delete_function: DeleteFunctionRequest => api::DeleteFunctionResponse;
+    delete_function_code_signing_config: DeleteFunctionCodeSigningConfigRequest => ();
+    delete_function_event_invoke_config: DeleteFunctionEventInvokeConfigRequest => ();
     delete_layer_version: DeleteLayerVersionRequest => ();
     get_account_settings: GetAccountSettingsRequest => api::GetAccountSettingsResponse;
+    get_alias: GetAliasRequest => api::AliasConfiguration;
     get_function: GetFunctionRequest => api::GetFunctionResponse;
+    get_function_code_signing_config: GetFunctionCodeSigningConfigRequest => api::GetFunctionCodeSigningConfigResponse;
     get_function_configuration: GetFunctionConfigurationRequest => api::FunctionConfiguration;
+    get_function_event_invoke_config: GetFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
+    get_function_recursion_config: GetFunctionRecursionConfigRequest => api::GetFunctionRecursionConfigResponse;
     get_layer_version: GetLayerVersionRequest => api::GetLayerVersionResponse;
     get_layer_version_by_arn: GetLayerVersionByArnRequest => api::GetLayerVersionResponse;
     get_layer_version_policy: GetLayerVersionPolicyRequest => api::GetLayerVersionPolicyResponse;
+    get_policy: GetPolicyRequest => api::GetPolicyResponse;
+    get_runtime_management_config: GetRuntimeManagementConfigRequest => api::GetRuntimeManagementConfigResponse;
+    list_aliases: ListAliasesRequest => api::ListAliasesResponse;
+    list_function_event_invoke_configs: ListFunctionEventInvokeConfigsRequest => api::ListFunctionEventInvokeConfigsResponse;
     list_functions: ListFunctionsRequest => api::ListFunctionsResponse;
     list_layer_versions: ListLayerVersionsRequest => api::ListLayerVersionsResponse;
     list_layers: ListLayersRequest => api::ListLayersResponse;
     list_tags: ListTagsRequest => api::ListTagsResponse;
+    list_versions_by_function: ListVersionsByFunctionRequest => api::ListVersionsByFunctionResponse;
     publish_layer_version: PublishLayerVersionRequest => api::PublishLayerVersionResponse;
+    publish_version: PublishVersionRequest => api::FunctionConfiguration;
+    put_function_code_signing_config: PutFunctionCodeSigningConfigRequest => api::PutFunctionCodeSigningConfigResponse;
+    put_function_event_invoke_config: PutFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
+    put_function_recursion_config: PutFunctionRecursionConfigRequest => api::PutFunctionRecursionConfigResponse;
+    put_runtime_management_config: PutRuntimeManagementConfigRequest => api::PutRuntimeManagementConfigResponse;
     remove_layer_version_permission: RemoveLayerVersionPermissionRequest => ();
+    remove_permission: RemovePermissionRequest => ();
     tag_resource: TagResourceRequest => ();
     untag_resource: UntagResourceRequest => ();
+    update_alias: UpdateAliasRequest => api::AliasConfiguration;
     update_function_code: UpdateFunctionCodeRequest => api::FunctionConfiguration;
     update_function_configuration: UpdateFunctionConfigurationRequest => api::FunctionConfiguration;
+    update_function_event_invoke_config: UpdateFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
 }

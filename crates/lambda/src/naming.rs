@@ -81,6 +81,14 @@ impl Target {
         }
     }
 
+    /// The ARN as it was asked for, with the qualifier if there was one.
+    pub fn arn(&self) -> String {
+        match &self.qualifier {
+            Some(qualifier) => format!("{}:{qualifier}", self.key.arn()),
+            None => self.key.arn(),
+        }
+    }
+
     /// The version meant when none is named.
     pub fn qualifier_or_latest(&self) -> Qualifier {
         self.qualifier.clone().unwrap_or(Qualifier::Latest)

@@ -4,8 +4,9 @@
 //! committed is seen by readers.
 
 use crate::failures::{function_not_found, internal, update_in_progress};
-use crate::model::{Function, LastUpdate, State, Version};
-use crate::naming::FunctionKey;
+use crate::model::{Build, Function, LastUpdate, State, Version};
+use crate::naming::{FunctionKey, Target};
+use crate::resource_policies::{Documents, documents};
 use hearth_base::Qualifier;
 use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
@@ -27,11 +28,31 @@ pub(crate) struct Entry {
     pub(crate) record: Record<Function>,
     /// What each version that can be invoked runs; during an update, `$LATEST` still has what it had before.
     pub(crate) serving: HashMap<Qualifier, Arc<Definition>>,
+    /// Its resource policies, read.
+    pub(crate) policies: Arc<Documents>,
+}
+
+/// A version that a request named.
+pub(crate) struct Found {
+    /// The function.
+    pub(crate) entry: Arc<Entry>,
+    /// Which version it is: behind an alias, the one that the alias is said to point to.
+    pub(crate) number: Qualifier,
 }
 
 impl Entry {
     pub(crate) fn function(&self) -> &Function {
         &self.record.value
+    }
+}
+
+impl Found {
+    pub(crate) fn function(&self) -> &Function {
+        self.entry.function()
+    }
+
+    pub(crate) fn version(&self) -> &Version {
+        self.function().version(&self.number).expect("the version was there when it was found in this same entry")
     }
 }
 
@@ -72,7 +93,8 @@ impl Registry {
             for (_, record) in page.records {
                 let serving = serving(&record.value, &code_dir, None);
                 served.extend(serving.values().map(Arc::downgrade));
-                entries.insert(key_of(&record.value), Arc::new(Entry { record, serving }));
+                let policies = documents(&record.value, None);
+                entries.insert(key_of(&record.value), Arc::new(Entry { record, serving, policies }));
             }
             token = page.next;
             if token.is_none() {
@@ -101,6 +123,15 @@ impl Registry {
         qualifier: Option<&Qualifier>,
     ) -> Result<Arc<Entry>, Failure> {
         self.get(key).ok_or_else(|| function_not_found(&key.arn(), qualifier))
+    }
+
+    /// The version that a request names: `$LATEST` when it names none.
+    pub(crate) fn find_version(&self, target: &Target) -> Result<Found, Failure> {
+        let entry = self.find(&target.key, target.qualifier.as_ref())?;
+        match entry.function().resolve(&target.qualifier_or_latest()) {
+            Some(number) => Ok(Found { entry, number }),
+            None => Err(function_not_found(&target.key.arn(), target.qualifier.as_ref())),
+        }
     }
 
     /// The functions of an account and region in the order of their names, from the one named in `from`.
@@ -164,11 +195,11 @@ impl Registry {
     pub(crate) fn names_in_use(&self) -> HashSet<String> {
         let entries = self.all();
         let stored = entries.iter().flat_map(|entry| {
-            let versions = entry.function().versions().map(|(_, version)| version);
-            versions
-                .flat_map(|version| {
-                    let packages = version.packages().map(|code| code.blob.clone());
-                    packages.chain(version.directories()).collect::<Vec<_>>()
+            let builds = entry.function().versions().flat_map(|(_, version)| version.builds());
+            builds
+                .flat_map(|build| {
+                    let packages = build.packages().map(|code| code.blob.clone());
+                    packages.chain(build.directories()).collect::<Vec<_>>()
                 })
                 .collect::<Vec<_>>()
         });
@@ -183,8 +214,10 @@ impl Registry {
 
     fn install(&self, key: FunctionKey, record: Record<Function>) -> Arc<Entry> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let serving = serving(&record.value, &self.code_dir, entries.get(&key).map(Arc::as_ref));
-        let entry = Arc::new(Entry { record, serving });
+        let before = entries.get(&key).map(Arc::as_ref);
+        let serving = serving(&record.value, &self.code_dir, before);
+        let policies = documents(&record.value, before);
+        let entry = Arc::new(Entry { record, serving, policies });
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         served.retain(|definition| definition.strong_count() > 0);
         let known: Vec<Weak<Definition>> = entry.serving.values().map(Arc::downgrade).collect();
@@ -229,13 +262,11 @@ fn serving(
 ) -> HashMap<Qualifier, Arc<Definition>> {
     let mut serving = HashMap::new();
     for (qualifier, version) in function.versions() {
-        let former = before.and_then(|entry| entry.serving.get(&qualifier));
-        let settled = matches!(version.last_update, Some(LastUpdate::Successful));
-        let definition = match (version.state == State::Active && settled, former) {
-            (true, Some(former)) if former.key.revision == version.revision_id => Some(Arc::clone(former)),
-            (true, _) => definition(function, &qualifier, version, code_dir).map(Arc::new),
-            // An update under way, or one that failed, leaves what was there before in service.
-            (false, former) => former.cloned(),
+        let Some(build) = version.serving() else { continue };
+        let present = before.and_then(|entry| entry.serving.get(&qualifier));
+        let definition = match present {
+            Some(present) if present.key.revision == build.deployment => Some(Arc::clone(present)),
+            _ => definition(function, &qualifier, build, code_dir).map(Arc::new),
         };
         if let Some(definition) = definition {
             serving.insert(qualifier, definition);
@@ -247,10 +278,10 @@ fn serving(
 fn definition(
     function: &Function,
     qualifier: &Qualifier,
-    version: &Version,
+    build: Build<'_>,
     code_dir: &Path,
 ) -> Option<Definition> {
-    let settings = &version.settings;
+    let Build { settings, code, deployment } = build;
     let level = |text: &Option<String>| text.as_deref().and_then(log_level).unwrap_or_default();
     Some(Definition {
         key: Key {
@@ -258,12 +289,12 @@ fn definition(
             region: function.region.clone(),
             name: function.name.clone(),
             version: qualifier.to_string(),
-            revision: version.revision_id.clone(),
+            revision: deployment.to_owned(),
         },
         arn: format!("{}:{qualifier}", function.arn()),
         runtime: settings.runtime.parse().ok()?,
         handler: settings.handler.clone(),
-        code: code_dir.join(&version.code.blob),
+        code: code_dir.join(&code.blob),
         layers: settings.layers_directory().map(|name| code_dir.join(name)),
         memory_mb: settings.memory_mb,
         timeout: Duration::from_secs(settings.timeout_s.into()),

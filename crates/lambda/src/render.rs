@@ -5,12 +5,12 @@ use crate::settings::host_architecture;
 use hearth_api::lambda as api;
 use hearth_base::Qualifier;
 
-/// A version as `GetFunctionConfiguration` and its like answer it. `qualified` says whether the ARN ends in the version.
+/// A version as `GetFunctionConfiguration` and its like answer it. The ARN ends in `qualifier`, if there is one.
 pub(crate) fn configuration(
     function: &Function,
-    qualifier: &Qualifier,
+    number: &Qualifier,
     version: &Version,
-    qualified: bool,
+    qualifier: Option<&Qualifier>,
 ) -> api::FunctionConfiguration {
     let settings = &version.settings;
     let arn = function.arn();
@@ -18,7 +18,10 @@ pub(crate) fn configuration(
     let (update, update_code, update_reason) = last_update(version);
     api::FunctionConfiguration {
         function_name: Some(function.name.clone()),
-        function_arn: Some(if qualified { format!("{arn}:{qualifier}") } else { arn }),
+        function_arn: Some(match qualifier {
+            Some(qualifier) => format!("{arn}:{qualifier}"),
+            None => arn,
+        }),
         runtime: api::Runtime::parse(&settings.runtime),
         role: Some(settings.role.clone()),
         handler: Some(settings.handler.clone()),
@@ -28,7 +31,7 @@ pub(crate) fn configuration(
         memory_size: Some(settings.memory_mb.into()),
         last_modified: Some(version.last_modified.lambda_last_modified()),
         code_sha256: Some(version.code.sha256.clone()),
-        version: Some(qualifier.to_string()),
+        version: Some(number.to_string()),
         environment: settings.variables.clone().map(|variables| api::EnvironmentResponse {
             variables: Some(variables.into_iter().collect()),
             error: None,
@@ -52,6 +55,10 @@ pub(crate) fn configuration(
         runtime_version_config: runtime_version(version),
         logging_config: Some(logging(version)),
         layers: layers(version),
+        dead_letter_config: settings
+            .dead_letter
+            .clone()
+            .map(|arn| api::DeadLetterConfig { target_arn: Some(arn) }),
         ..Default::default()
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Change {
     pub(crate) environment: Option<api::Environment>,
     pub(crate) logging: Option<api::LoggingConfig>,
     pub(crate) layers: Option<Vec<AttachedLayer>>,
+    pub(crate) dead_letter: Option<api::DeadLetterConfig>,
     pub(crate) unsupported: Unsupported,
 }
 
@@ -30,7 +31,6 @@ pub(crate) struct Change {
 #[derive(Clone, Default)]
 pub(crate) struct Unsupported {
     pub(crate) vpc: Option<api::VpcConfig>,
-    pub(crate) dead_letter: Option<api::DeadLetterConfig>,
     pub(crate) kms_key_arn: Option<String>,
     pub(crate) tracing: Option<api::TracingConfig>,
     pub(crate) file_systems: Option<Vec<api::FileSystemConfig>>,
@@ -40,6 +40,36 @@ pub(crate) struct Unsupported {
     /// Names of further fields that were set.
     pub(crate) others: Vec<&'static str>,
 }
+
+/// The change in a create or update request, whose members have the same names; its layers are read elsewhere.
+macro_rules! change_of {
+    ($input:ident, $architectures:expr, $others:expr) => {
+        $crate::settings::Change {
+            description: $input.description,
+            runtime: $input.runtime,
+            handler: $input.handler,
+            role: $input.role,
+            memory_mb: $input.memory_size,
+            timeout_s: $input.timeout,
+            ephemeral_storage: $input.ephemeral_storage,
+            environment: $input.environment,
+            logging: $input.logging_config,
+            layers: None,
+            dead_letter: $input.dead_letter_config,
+            unsupported: $crate::settings::Unsupported {
+                vpc: $input.vpc_config,
+                kms_key_arn: $input.kms_key_arn,
+                tracing: $input.tracing_config,
+                file_systems: $input.file_system_configs,
+                image: $input.image_config,
+                snap_start: $input.snap_start,
+                architectures: $architectures,
+                others: $others.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect(),
+            },
+        }
+    };
+}
+pub(crate) use change_of;
 
 /// Reserved variables that a user may not set.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
@@ -90,6 +120,7 @@ pub(crate) fn create(name: &str, change: Change) -> Result<Settings, Failure> {
             system_level: None,
         },
         layers: Vec::new(),
+        dead_letter: None,
     };
     apply(name, blank, change)
 }
@@ -131,6 +162,9 @@ pub(crate) fn apply(name: &str, current: Settings, change: Change) -> Result<Set
     }
     if let Some(layers) = change.layers {
         settings.layers = layers;
+    }
+    if let Some(config) = change.dead_letter {
+        settings.dead_letter = dead_letter(config)?;
     }
     Ok(settings)
 }
@@ -215,6 +249,35 @@ fn logging_settings(name: &str, current: Logging, change: api::LoggingConfig) ->
     })
 }
 
+/// Whether events can be sent to a dead-letter queue: not before functions are invoked asynchronously.
+const DEAD_LETTERS_ARE_SENT: bool = false;
+
+/// The queue or topic for events that were given up; an empty ARN takes it away.
+fn dead_letter(config: api::DeadLetterConfig) -> Result<Option<String>, Failure> {
+    let Some(target) = config.target_arn.filter(|arn| !arn.is_empty()) else { return Ok(None) };
+    let target = dead_letter_target(target)?;
+    if !DEAD_LETTERS_ARE_SENT {
+        return Err(not_yet("DeadLetterConfig", "dead-letter queues"));
+    }
+    Ok(Some(target))
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq>
+fn dead_letter_target(target: String) -> Result<String, Failure> {
+    let service = target.parse::<hearth_base::Arn>().map(|arn| arn.service).unwrap_or_default();
+    if service != "sqs" && service != "sns" {
+        return Err(invalid_parameter(&format!(
+            "The provided target ARN {target} is invalid: a dead-letter queue is a queue of SQS or a topic of SNS."
+        )));
+    }
+    if target.ends_with(".fifo") {
+        return Err(invalid_parameter(&format!(
+            "The provided target ARN {target} is FIFO; a dead-letter queue must be a standard queue or topic."
+        )));
+    }
+    Ok(target)
+}
+
 fn refuse_unsupported(fields: &Unsupported) -> Result<(), Failure> {
     let some_text = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     let vpc = fields.vpc.as_ref().is_some_and(|vpc| {
@@ -223,11 +286,6 @@ fn refuse_unsupported(fields: &Unsupported) -> Result<(), Failure> {
     });
     let refused = [
         ("VpcConfig", vpc, "VPC networking"),
-        (
-            "DeadLetterConfig",
-            fields.dead_letter.as_ref().is_some_and(|config| some_text(&config.target_arn)),
-            "dead-letter queues",
-        ),
         ("KMSKeyArn", some_text(&fields.kms_key_arn), "customer managed keys"),
         (
             "TracingConfig.Mode",
@@ -269,4 +327,28 @@ fn refuse_unsupported(fields: &Unsupported) -> Result<(), Failure> {
 /// AWS's name for the architecture of this machine.
 pub(crate) fn host_architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_queue_is_a_standard_queue_or_topic() {
+        for good in ["arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sns:us-east-1:000000000000:t"] {
+            assert_eq!(dead_letter_target(good.to_owned()).unwrap(), good);
+        }
+        for (wrong, words) in [
+            ("arn:aws:s3:::b", "is a queue of SQS or a topic of SNS"),
+            ("x", "is a queue of SQS or a topic of SNS"),
+            ("arn:aws:sqs:us-east-1:000000000000:q.fifo", "must be a standard queue or topic"),
+        ] {
+            assert!(dead_letter_target(wrong.to_owned()).unwrap_err().message.contains(words), "{wrong}");
+        }
+        // Nothing is sent anywhere yet, so that a good one is refused as well, by name.
+        let config = |arn: &str| api::DeadLetterConfig { target_arn: Some(arn.to_owned()) };
+        let failure = dead_letter(config("arn:aws:sqs:us-east-1:000000000000:q")).unwrap_err();
+        assert_eq!(failure.message, "DeadLetterConfig: Hearth does not support dead-letter queues yet.");
+        assert_eq!(dead_letter(config("")).unwrap(), None);
+    }
 }

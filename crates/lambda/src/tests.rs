@@ -1,6 +1,10 @@
 //! The control plane on the in-memory engine: what clients are answered, and what is there after a restart.
 
+mod aliases;
+mod event_invoke;
 mod layers;
+mod policies;
+mod versions;
 
 use super::*;
 use crate::model::State;

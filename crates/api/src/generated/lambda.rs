@@ -10,16 +10,41 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: AddLayerVersionPermissionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<AddLayerVersionPermissionResponse, hearth_wire::Failure>>;
+    fn add_permission<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: AddPermissionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<AddPermissionResponse, hearth_wire::Failure>>;
+    fn create_alias<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: CreateAliasRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<AliasConfiguration, hearth_wire::Failure>>;
     fn create_function<'a>(
         &'a self,
         grant: crate::Grant,
         input: CreateFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn delete_alias<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteAliasRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn delete_function<'a>(
         &'a self,
         grant: crate::Grant,
         input: DeleteFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<DeleteFunctionResponse, hearth_wire::Failure>>;
+    fn delete_function_code_signing_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteFunctionCodeSigningConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_function_event_invoke_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteFunctionEventInvokeConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn delete_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
@@ -30,16 +55,36 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetAccountSettingsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetAccountSettingsResponse, hearth_wire::Failure>>;
+    fn get_alias<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetAliasRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<AliasConfiguration, hearth_wire::Failure>>;
     fn get_function<'a>(
         &'a self,
         grant: crate::Grant,
         input: GetFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetFunctionResponse, hearth_wire::Failure>>;
+    fn get_function_code_signing_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionCodeSigningConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetFunctionCodeSigningConfigResponse, hearth_wire::Failure>>;
     fn get_function_configuration<'a>(
         &'a self,
         grant: crate::Grant,
         input: GetFunctionConfigurationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn get_function_event_invoke_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionEventInvokeConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<FunctionEventInvokeConfig, hearth_wire::Failure>>;
+    fn get_function_recursion_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionRecursionConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetFunctionRecursionConfigResponse, hearth_wire::Failure>>;
     fn get_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
@@ -55,6 +100,26 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetLayerVersionPolicyRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetLayerVersionPolicyResponse, hearth_wire::Failure>>;
+    fn get_policy<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetPolicyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetPolicyResponse, hearth_wire::Failure>>;
+    fn get_runtime_management_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetRuntimeManagementConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetRuntimeManagementConfigResponse, hearth_wire::Failure>>;
+    fn list_aliases<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListAliasesRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListAliasesResponse, hearth_wire::Failure>>;
+    fn list_function_event_invoke_configs<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListFunctionEventInvokeConfigsRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListFunctionEventInvokeConfigsResponse, hearth_wire::Failure>>;
     fn list_functions<'a>(
         &'a self,
         grant: crate::Grant,
@@ -75,15 +140,50 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: ListTagsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<ListTagsResponse, hearth_wire::Failure>>;
+    fn list_versions_by_function<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListVersionsByFunctionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListVersionsByFunctionResponse, hearth_wire::Failure>>;
     fn publish_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
         input: PublishLayerVersionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<PublishLayerVersionResponse, hearth_wire::Failure>>;
+    fn publish_version<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PublishVersionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn put_function_code_signing_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutFunctionCodeSigningConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PutFunctionCodeSigningConfigResponse, hearth_wire::Failure>>;
+    fn put_function_event_invoke_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutFunctionEventInvokeConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<FunctionEventInvokeConfig, hearth_wire::Failure>>;
+    fn put_function_recursion_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutFunctionRecursionConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PutFunctionRecursionConfigResponse, hearth_wire::Failure>>;
+    fn put_runtime_management_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutRuntimeManagementConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PutRuntimeManagementConfigResponse, hearth_wire::Failure>>;
     fn remove_layer_version_permission<'a>(
         &'a self,
         grant: crate::Grant,
         input: RemoveLayerVersionPermissionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn remove_permission<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: RemovePermissionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn tag_resource<'a>(
         &'a self,
@@ -95,6 +195,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: UntagResourceRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn update_alias<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: UpdateAliasRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<AliasConfiguration, hearth_wire::Failure>>;
     fn update_function_code<'a>(
         &'a self,
         grant: crate::Grant,
@@ -105,6 +210,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: UpdateFunctionConfigurationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn update_function_event_invoke_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: UpdateFunctionEventInvokeConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<FunctionEventInvokeConfig, hearth_wire::Failure>>;
 }
 
 pub trait LambdaInvoke: Send + Sync + 'static {
@@ -147,44 +257,94 @@ impl crate::Dispatch for Dispatcher {
             0 => crate::slots::answer(
                 self.lambda.add_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            1 => crate::slots::answer(self.lambda.create_function(grant, crate::slots::request(input))),
-            2 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
-            3 => crate::slots::answer_nothing(
+            1 => crate::slots::answer(self.lambda.add_permission(grant, crate::slots::request(input))),
+            2 => crate::slots::answer(self.lambda.create_alias(grant, crate::slots::request(input))),
+            3 => crate::slots::answer(self.lambda.create_function(grant, crate::slots::request(input))),
+            4 => crate::slots::answer_nothing(self.lambda.delete_alias(grant, crate::slots::request(input))),
+            5 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
+            6 => crate::slots::answer_nothing(
+                self.lambda.delete_function_code_signing_config(grant, crate::slots::request(input)),
+            ),
+            7 => crate::slots::answer_nothing(
+                self.lambda.delete_function_event_invoke_config(grant, crate::slots::request(input)),
+            ),
+            8 => crate::slots::answer_nothing(
                 self.lambda.delete_layer_version(grant, crate::slots::request(input)),
             ),
-            4 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
-            5 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
-            6 => crate::slots::answer(
+            9 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
+            10 => crate::slots::answer(self.lambda.get_alias(grant, crate::slots::request(input))),
+            11 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
+            12 => crate::slots::answer(
+                self.lambda.get_function_code_signing_config(grant, crate::slots::request(input)),
+            ),
+            13 => crate::slots::answer(
                 self.lambda.get_function_configuration(grant, crate::slots::request(input)),
             ),
-            7 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
-            8 => crate::slots::answer(
+            14 => crate::slots::answer(
+                self.lambda.get_function_event_invoke_config(grant, crate::slots::request(input)),
+            ),
+            15 => crate::slots::answer(
+                self.lambda.get_function_recursion_config(grant, crate::slots::request(input)),
+            ),
+            16 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
+            17 => crate::slots::answer(
                 self.lambda.get_layer_version_by_arn(grant, crate::slots::request(input)),
             ),
-            9 => crate::slots::answer(
+            18 => crate::slots::answer(
                 self.lambda.get_layer_version_policy(grant, crate::slots::request(input)),
             ),
-            10 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            11 => crate::slots::answer(
+            19 => crate::slots::answer(self.lambda.get_policy(grant, crate::slots::request(input))),
+            20 => crate::slots::answer(
+                self.lambda.get_runtime_management_config(grant, crate::slots::request(input)),
+            ),
+            21 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
+            22 => crate::slots::answer(
                 self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
             ),
-            12 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            13 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            14 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            15 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            16 => {
+            23 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
+            24 => crate::slots::answer(
+                self.lambda.list_function_event_invoke_configs(grant, crate::slots::request(input)),
+            ),
+            25 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            26 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            27 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            28 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            29 => crate::slots::answer(
+                self.lambda.list_versions_by_function(grant, crate::slots::request(input)),
+            ),
+            30 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            17 => crate::slots::answer_nothing(
+            31 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
+            32 => crate::slots::answer(
+                self.lambda.put_function_code_signing_config(grant, crate::slots::request(input)),
+            ),
+            33 => crate::slots::answer(
+                self.lambda.put_function_event_invoke_config(grant, crate::slots::request(input)),
+            ),
+            34 => crate::slots::answer(
+                self.lambda.put_function_recursion_config(grant, crate::slots::request(input)),
+            ),
+            35 => crate::slots::answer(
+                self.lambda.put_runtime_management_config(grant, crate::slots::request(input)),
+            ),
+            36 => crate::slots::answer_nothing(
                 self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            18 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            19 => {
+            37 => crate::slots::answer_nothing(
+                self.lambda.remove_permission(grant, crate::slots::request(input)),
+            ),
+            38 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            39 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            20 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            21 => crate::slots::answer(
+            40 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
+            41 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            42 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
+            ),
+            43 => crate::slots::answer(
+                self.lambda.update_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
         }
@@ -215,6 +375,36 @@ structure!(AddLayerVersionPermissionRequest {
 
 structure!(AddLayerVersionPermissionResponse { statement: String, revision_id: String });
 
+structure!(AddPermissionRequest {
+    function_name: String,
+    statement_id: String,
+    action: String,
+    principal: String,
+    source_arn: String,
+    function_url_auth_type: FunctionUrlAuthType,
+    invoked_via_function_url: bool,
+    source_account: String,
+    event_source_token: String,
+    qualifier: String,
+    revision_id: String,
+    principal_org_id: String,
+});
+
+structure!(AddPermissionResponse { statement: String });
+
+structure!(AliasConfiguration {
+    alias_arn: String,
+    name: String,
+    function_version: String,
+    description: String,
+    routing_config: AliasRoutingConfiguration,
+    revision_id: String,
+});
+
+structure!(AliasRoutingConfiguration {
+    additional_version_weights: BTreeMap<String, f64>,
+});
+
 enumeration!(ApplicationLogLevel {
     Trace = "TRACE",
     Debug = "DEBUG",
@@ -234,6 +424,14 @@ structure!(CapacityProviderConfig {
 });
 
 structure!(Concurrency { reserved_concurrent_executions: i64 });
+
+structure!(CreateAliasRequest {
+    function_name: String,
+    name: String,
+    function_version: String,
+    description: String,
+    routing_config: AliasRoutingConfiguration,
+});
 
 structure!(CreateFunctionRequest {
     function_name: String,
@@ -270,11 +468,19 @@ structure!(CreateFunctionRequest {
 
 structure!(DeadLetterConfig { target_arn: String });
 
+structure!(DeleteAliasRequest { function_name: String, name: String });
+
+structure!(DeleteFunctionCodeSigningConfigRequest { function_name: String });
+
+structure!(DeleteFunctionEventInvokeConfigRequest { function_name: String, qualifier: String });
+
 structure!(DeleteFunctionRequest { function_name: String, qualifier: String });
 
 structure!(DeleteFunctionResponse { status_code: i64 });
 
 structure!(DeleteLayerVersionRequest { layer_name: String, version_number: i64 });
+
+structure!(DestinationConfig { on_success: OnSuccess, on_failure: OnFailure });
 
 enumeration!(DirectS3Read {
     Enabled = "ENABLED",
@@ -368,7 +574,20 @@ structure!(FunctionConfiguration {
     accelerator_config: AcceleratorConfig,
 });
 
+structure!(FunctionEventInvokeConfig {
+    last_modified: Timestamp,
+    function_arn: String,
+    maximum_retry_attempts: i64,
+    maximum_event_age_in_seconds: i64,
+    destination_config: DestinationConfig,
+});
+
 structure!(FunctionRuntimeConfig { runtime_arn: String, runtime_alias: String });
+
+enumeration!(FunctionUrlAuthType {
+    None = "NONE",
+    AwsIam = "AWS_IAM",
+});
 
 enumeration!(FunctionVersion {
     All = "ALL",
@@ -382,7 +601,19 @@ structure!(GetAccountSettingsRequest {});
 
 structure!(GetAccountSettingsResponse { account_limit: AccountLimit, account_usage: AccountUsage });
 
+structure!(GetAliasRequest { function_name: String, name: String });
+
+structure!(GetFunctionCodeSigningConfigRequest { function_name: String });
+
+structure!(GetFunctionCodeSigningConfigResponse { code_signing_config_arn: String, function_name: String });
+
 structure!(GetFunctionConfigurationRequest { function_name: String, qualifier: String });
+
+structure!(GetFunctionEventInvokeConfigRequest { function_name: String, qualifier: String });
+
+structure!(GetFunctionRecursionConfigRequest { function_name: String });
+
+structure!(GetFunctionRecursionConfigResponse { recursive_loop: RecursiveLoop });
 
 structure!(GetFunctionRequest { function_name: String, qualifier: String });
 
@@ -412,6 +643,18 @@ structure!(GetLayerVersionResponse {
     compatible_architectures: Vec<Architecture>,
     compatible_runtimes: Vec<Runtime>,
     license_info: String,
+});
+
+structure!(GetPolicyRequest { function_name: String, qualifier: String });
+
+structure!(GetPolicyResponse { policy: String, revision_id: String });
+
+structure!(GetRuntimeManagementConfigRequest { function_name: String, qualifier: String });
+
+structure!(GetRuntimeManagementConfigResponse {
+    update_runtime_on: UpdateRuntimeOn,
+    function_arn: String,
+    runtime_version_arn: String,
 });
 
 structure!(ImageConfig {
@@ -572,6 +815,25 @@ structure!(LayersListItem {
     latest_matching_version: LayerVersionsListItem,
 });
 
+structure!(ListAliasesRequest {
+    function_name: String,
+    function_version: String,
+    marker: String,
+    max_items: i64,
+});
+
+structure!(ListAliasesResponse {
+    next_marker: String,
+    aliases: Vec<AliasConfiguration>,
+});
+
+structure!(ListFunctionEventInvokeConfigsRequest { function_name: String, marker: String, max_items: i64 });
+
+structure!(ListFunctionEventInvokeConfigsResponse {
+    function_event_invoke_configs: Vec<FunctionEventInvokeConfig>,
+    next_marker: String,
+});
+
 structure!(ListFunctionsRequest {
     master_region: String,
     function_version: FunctionVersion,
@@ -615,6 +877,13 @@ structure!(ListTagsResponse {
     tags: BTreeMap<String, String>,
 });
 
+structure!(ListVersionsByFunctionRequest { function_name: String, marker: String, max_items: i64 });
+
+structure!(ListVersionsByFunctionResponse {
+    next_marker: String,
+    versions: Vec<FunctionConfiguration>,
+});
+
 enumeration!(LogFormat {
     Json = "JSON",
     Text = "Text",
@@ -631,6 +900,10 @@ structure!(LoggingConfig {
     system_log_level: SystemLogLevel,
     log_group: String,
 });
+
+structure!(OnFailure { destination: String });
+
+structure!(OnSuccess { destination: String });
 
 enumeration!(PackageType {
     Zip = "Zip",
@@ -658,10 +931,59 @@ structure!(PublishLayerVersionResponse {
     license_info: String,
 });
 
+structure!(PublishVersionRequest {
+    function_name: String,
+    code_sha256: String,
+    description: String,
+    revision_id: String,
+    publish_to: FunctionVersionLatestPublished,
+});
+
+structure!(PutFunctionCodeSigningConfigRequest { code_signing_config_arn: String, function_name: String });
+
+structure!(PutFunctionCodeSigningConfigResponse { code_signing_config_arn: String, function_name: String });
+
+structure!(PutFunctionEventInvokeConfigRequest {
+    function_name: String,
+    qualifier: String,
+    maximum_retry_attempts: i64,
+    maximum_event_age_in_seconds: i64,
+    destination_config: DestinationConfig,
+});
+
+structure!(PutFunctionRecursionConfigRequest { function_name: String, recursive_loop: RecursiveLoop });
+
+structure!(PutFunctionRecursionConfigResponse { recursive_loop: RecursiveLoop });
+
+structure!(PutRuntimeManagementConfigRequest {
+    function_name: String,
+    qualifier: String,
+    update_runtime_on: UpdateRuntimeOn,
+    runtime_version_arn: String,
+});
+
+structure!(PutRuntimeManagementConfigResponse {
+    update_runtime_on: UpdateRuntimeOn,
+    function_arn: String,
+    runtime_version_arn: String,
+});
+
+enumeration!(RecursiveLoop {
+    Allow = "Allow",
+    Terminate = "Terminate",
+});
+
 structure!(RemoveLayerVersionPermissionRequest {
     layer_name: String,
     version_number: i64,
     statement_id: String,
+    revision_id: String,
+});
+
+structure!(RemovePermissionRequest {
+    function_name: String,
+    statement_id: String,
+    qualifier: String,
     revision_id: String,
 });
 
@@ -859,6 +1181,15 @@ structure!(UntagResourceRequest {
     tag_keys: Vec<String>,
 });
 
+structure!(UpdateAliasRequest {
+    function_name: String,
+    name: String,
+    function_version: String,
+    description: String,
+    routing_config: AliasRoutingConfiguration,
+    revision_id: String,
+});
+
 structure!(UpdateFunctionCodeRequest {
     function_name: String,
     zip_file: Bytes,
@@ -901,6 +1232,20 @@ structure!(UpdateFunctionConfigurationRequest {
     accelerator_config: AcceleratorConfig,
 });
 
+structure!(UpdateFunctionEventInvokeConfigRequest {
+    function_name: String,
+    qualifier: String,
+    maximum_retry_attempts: i64,
+    maximum_event_age_in_seconds: i64,
+    destination_config: DestinationConfig,
+});
+
+enumeration!(UpdateRuntimeOn {
+    Auto = "Auto",
+    Manual = "Manual",
+    FunctionUpdate = "FunctionUpdate",
+});
+
 structure!(VpcConfig {
     subnet_ids: Vec<String>,
     security_group_ids: Vec<String>,
@@ -917,6 +1262,7 @@ structure!(VpcConfigResponse {
 /// The errors that the model lists, each made from its message.
 pub mod errors {
     crate::fault::error_functions! {
+        alias_limit_exceeded => AliasLimitExceededException,
         code_artifact_user_deleted => CodeArtifactUserDeletedException,
         code_artifact_user_failed => CodeArtifactUserFailedException,
         code_artifact_user_pending => CodeArtifactUserPendingException,
@@ -949,6 +1295,7 @@ pub mod errors {
         no_published_version => NoPublishedVersionException,
         policy_length_exceeded => PolicyLengthExceededException,
         precondition_failed => PreconditionFailedException,
+        public_policy => PublicPolicyException,
         recursive_invocation => RecursiveInvocationException,
         request_too_large => RequestTooLargeException,
         resource_conflict => ResourceConflictException,
@@ -1012,6 +1359,40 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "AddPermission",
+                uri: "/2015-03-31/functions/{FunctionName}/policy",
+                status: 201,
+                input: &shapes::AddPermissionRequest,
+                output: &shapes::AddPermissionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::PublicPolicyException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::PolicyLengthExceededException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::PreconditionFailedException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "CreateAlias",
+                uri: "/2015-03-31/functions/{FunctionName}/aliases",
+                status: 201,
+                input: &shapes::CreateAliasRequest,
+                output: &shapes::AliasConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::AliasLimitExceededException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "CreateFunction",
                 uri: "/2015-03-31/functions",
                 status: 201,
@@ -1032,11 +1413,57 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "DeleteAlias",
+                method: "DELETE",
+                uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+                status: 204,
+                input: &shapes::DeleteAliasRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "DeleteFunction",
                 method: "DELETE",
                 uri: "/2015-03-31/functions/{FunctionName}",
                 input: &shapes::DeleteFunctionRequest,
                 output: &shapes::DeleteFunctionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteFunctionCodeSigningConfig",
+                method: "DELETE",
+                uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
+                status: 204,
+                input: &shapes::DeleteFunctionCodeSigningConfigRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::CodeSigningConfigNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteFunctionEventInvokeConfig",
+                method: "DELETE",
+                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                status: 204,
+                input: &shapes::DeleteFunctionEventInvokeConfigRequest,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ResourceConflictException,
@@ -1070,6 +1497,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "GetAlias",
+                method: "GET",
+                uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+                input: &shapes::GetAliasRequest,
+                output: &shapes::AliasConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "GetFunction",
                 method: "GET",
                 uri: "/2015-03-31/functions/{FunctionName}",
@@ -1084,11 +1525,54 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "GetFunctionCodeSigningConfig",
+                method: "GET",
+                uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
+                input: &shapes::GetFunctionCodeSigningConfigRequest,
+                output: &shapes::GetFunctionCodeSigningConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::CodeSigningConfigNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "GetFunctionConfiguration",
                 method: "GET",
                 uri: "/2015-03-31/functions/{FunctionName}/configuration",
                 input: &shapes::GetFunctionConfigurationRequest,
                 output: &shapes::FunctionConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetFunctionEventInvokeConfig",
+                method: "GET",
+                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                input: &shapes::GetFunctionEventInvokeConfigRequest,
+                output: &shapes::FunctionEventInvokeConfig,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetFunctionRecursionConfig",
+                method: "GET",
+                uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
+                input: &shapes::GetFunctionRecursionConfigRequest,
+                output: &shapes::GetFunctionRecursionConfigResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ServiceException,
@@ -1131,6 +1615,34 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
                 input: &shapes::GetLayerVersionPolicyRequest,
                 output: &shapes::GetLayerVersionPolicyResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetPolicy",
+                method: "GET",
+                uri: "/2015-03-31/functions/{FunctionName}/policy",
+                input: &shapes::GetPolicyRequest,
+                output: &shapes::GetPolicyResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetRuntimeManagementConfig",
+                method: "GET",
+                uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
+                input: &shapes::GetRuntimeManagementConfigRequest,
+                output: &shapes::GetRuntimeManagementConfigResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ServiceException,
@@ -1245,6 +1757,34 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "ListAliases",
+                method: "GET",
+                uri: "/2015-03-31/functions/{FunctionName}/aliases",
+                input: &shapes::ListAliasesRequest,
+                output: &shapes::ListAliasesResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "ListFunctionEventInvokeConfigs",
+                method: "GET",
+                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
+                input: &shapes::ListFunctionEventInvokeConfigsRequest,
+                output: &shapes::ListFunctionEventInvokeConfigsResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "ListFunctions",
                 method: "GET",
                 uri: "/2015-03-31/functions",
@@ -1299,6 +1839,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "ListVersionsByFunction",
+                method: "GET",
+                uri: "/2015-03-31/functions/{FunctionName}/versions",
+                input: &shapes::ListVersionsByFunctionRequest,
+                output: &shapes::ListVersionsByFunctionResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "PublishLayerVersion",
                 uri: "/2018-10-31/layers/{LayerName}/versions",
                 status: 201,
@@ -1314,6 +1868,85 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "PublishVersion",
+                uri: "/2015-03-31/functions/{FunctionName}/versions",
+                status: 201,
+                input: &shapes::PublishVersionRequest,
+                output: &shapes::FunctionConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::CodeStorageExceededException,
+                    &shapes::FunctionVersionsPerCapacityProviderLimitExceededException,
+                    &shapes::PreconditionFailedException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutFunctionCodeSigningConfig",
+                method: "PUT",
+                uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
+                input: &shapes::PutFunctionCodeSigningConfigRequest,
+                output: &shapes::PutFunctionCodeSigningConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::CodeSigningConfigNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutFunctionEventInvokeConfig",
+                method: "PUT",
+                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                input: &shapes::PutFunctionEventInvokeConfigRequest,
+                output: &shapes::FunctionEventInvokeConfig,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutFunctionRecursionConfig",
+                method: "PUT",
+                uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
+                input: &shapes::PutFunctionRecursionConfigRequest,
+                output: &shapes::PutFunctionRecursionConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutRuntimeManagementConfig",
+                method: "PUT",
+                uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
+                input: &shapes::PutRuntimeManagementConfigRequest,
+                output: &shapes::PutRuntimeManagementConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "RemoveLayerVersionPermission",
                 method: "DELETE",
                 uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
@@ -1322,6 +1955,22 @@ pub static SERVICE: hearth_wire::Service = {
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::PreconditionFailedException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "RemovePermission",
+                method: "DELETE",
+                uri: "/2015-03-31/functions/{FunctionName}/policy/{StatementId}",
+                status: 204,
+                input: &shapes::RemovePermissionRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::PublicPolicyException,
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
@@ -1355,6 +2004,22 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "UpdateAlias",
+                method: "PUT",
+                uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+                input: &shapes::UpdateAliasRequest,
+                output: &shapes::AliasConfiguration,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::PreconditionFailedException,
                 ],
                 ..OPERATION
             },
@@ -1397,22 +2062,26 @@ pub static SERVICE: hearth_wire::Service = {
                 ],
                 ..OPERATION
             },
+            Operation {
+                name: "UpdateFunctionEventInvokeConfig",
+                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                input: &shapes::UpdateFunctionEventInvokeConfigRequest,
+                output: &shapes::FunctionEventInvokeConfig,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
         ],
         unimplemented: &[
-            Unimplemented {
-                name: "AddPermission",
-                method: "POST",
-                uri: "/2015-03-31/functions/{FunctionName}/policy",
-            },
             Unimplemented {
                 name: "CheckpointDurableExecution",
                 method: "POST",
                 uri: "/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint",
-            },
-            Unimplemented {
-                name: "CreateAlias",
-                method: "POST",
-                uri: "/2015-03-31/functions/{FunctionName}/aliases",
             },
             Unimplemented {
                 name: "CreateCapacityProvider",
@@ -1435,11 +2104,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2021-10-31/functions/{FunctionName}/url",
             },
             Unimplemented {
-                name: "DeleteAlias",
-                method: "DELETE",
-                uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
-            },
-            Unimplemented {
                 name: "DeleteCapacityProvider",
                 method: "DELETE",
                 uri: "/2025-11-30/capacity-providers/{CapacityProviderName}",
@@ -1460,19 +2124,9 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings/{UUID}",
             },
             Unimplemented {
-                name: "DeleteFunctionCodeSigningConfig",
-                method: "DELETE",
-                uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
-            },
-            Unimplemented {
                 name: "DeleteFunctionConcurrency",
                 method: "DELETE",
                 uri: "/2017-10-31/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
-                name: "DeleteFunctionEventInvokeConfig",
-                method: "DELETE",
-                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
             },
             Unimplemented {
                 name: "DeleteFunctionUrlConfig",
@@ -1488,11 +2142,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "DeleteResourcePolicy",
                 method: "DELETE",
                 uri: "/2026-07-09/resource-policy/{ResourceArn}",
-            },
-            Unimplemented {
-                name: "GetAlias",
-                method: "GET",
-                uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
             },
             Unimplemented {
                 name: "GetCapacityProvider",
@@ -1525,24 +2174,9 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings/{UUID}",
             },
             Unimplemented {
-                name: "GetFunctionCodeSigningConfig",
-                method: "GET",
-                uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
-            },
-            Unimplemented {
                 name: "GetFunctionConcurrency",
                 method: "GET",
                 uri: "/2019-09-30/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
-                name: "GetFunctionEventInvokeConfig",
-                method: "GET",
-                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
-            },
-            Unimplemented {
-                name: "GetFunctionRecursionConfig",
-                method: "GET",
-                uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
             },
             Unimplemented {
                 name: "GetFunctionScalingConfig",
@@ -1555,11 +2189,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2021-10-31/functions/{FunctionName}/url",
             },
             Unimplemented {
-                name: "GetPolicy",
-                method: "GET",
-                uri: "/2015-03-31/functions/{FunctionName}/policy",
-            },
-            Unimplemented {
                 name: "GetProvisionedConcurrencyConfig",
                 method: "GET",
                 uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
@@ -1570,19 +2199,9 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2026-07-09/resource-policy/{ResourceArn}",
             },
             Unimplemented {
-                name: "GetRuntimeManagementConfig",
-                method: "GET",
-                uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
-            },
-            Unimplemented {
                 name: "InvokeAsync",
                 method: "POST",
                 uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
-            },
-            Unimplemented {
-                name: "ListAliases",
-                method: "GET",
-                uri: "/2015-03-31/functions/{FunctionName}/aliases",
             },
             Unimplemented {
                 name: "ListCapacityProviders",
@@ -1605,11 +2224,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings",
             },
             Unimplemented {
-                name: "ListFunctionEventInvokeConfigs",
-                method: "GET",
-                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
-            },
-            Unimplemented {
                 name: "ListFunctionUrlConfigs",
                 method: "GET",
                 uri: "/2021-10-31/functions/{FunctionName}/urls",
@@ -1630,39 +2244,14 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
             },
             Unimplemented {
-                name: "ListVersionsByFunction",
-                method: "GET",
-                uri: "/2015-03-31/functions/{FunctionName}/versions",
-            },
-            Unimplemented {
                 name: "PauseDurableExecution",
                 method: "POST",
                 uri: "/2025-12-01/durable-executions/{DurableExecutionArn}/pause",
             },
             Unimplemented {
-                name: "PublishVersion",
-                method: "POST",
-                uri: "/2015-03-31/functions/{FunctionName}/versions",
-            },
-            Unimplemented {
-                name: "PutFunctionCodeSigningConfig",
-                method: "PUT",
-                uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
-            },
-            Unimplemented {
                 name: "PutFunctionConcurrency",
                 method: "PUT",
                 uri: "/2017-10-31/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
-                name: "PutFunctionEventInvokeConfig",
-                method: "PUT",
-                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
-            },
-            Unimplemented {
-                name: "PutFunctionRecursionConfig",
-                method: "PUT",
-                uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
             },
             Unimplemented {
                 name: "PutFunctionScalingConfig",
@@ -1678,16 +2267,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "PutResourcePolicy",
                 method: "PUT",
                 uri: "/2026-07-09/resource-policy/{ResourceArn}",
-            },
-            Unimplemented {
-                name: "PutRuntimeManagementConfig",
-                method: "PUT",
-                uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
-            },
-            Unimplemented {
-                name: "RemovePermission",
-                method: "DELETE",
-                uri: "/2015-03-31/functions/{FunctionName}/policy/{StatementId}",
             },
             Unimplemented {
                 name: "ResumeDurableExecution",
@@ -1715,11 +2294,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2025-12-01/durable-executions/{DurableExecutionArn}/stop",
             },
             Unimplemented {
-                name: "UpdateAlias",
-                method: "PUT",
-                uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
-            },
-            Unimplemented {
                 name: "UpdateCapacityProvider",
                 method: "PUT",
                 uri: "/2025-11-30/capacity-providers/{CapacityProviderName}",
@@ -1733,11 +2307,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "UpdateEventSourceMapping",
                 method: "PUT",
                 uri: "/2015-03-31/event-source-mappings/{UUID}",
-            },
-            Unimplemented {
-                name: "UpdateFunctionEventInvokeConfig",
-                method: "POST",
-                uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
             },
             Unimplemented {
                 name: "UpdateFunctionUrlConfig",
@@ -1809,6 +2378,13 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static Action: Shape = Shape {
+        name: "Action",
+        min: Some(0),
+        max: Some(10000),
+        pattern: r"(lambda:[*]|lambda:[a-zA-Z]+|[*])",
+        ..SHAPE
+    };
     pub static AddLayerVersionPermissionRequest: Shape = Shape {
         name: "AddLayerVersionPermissionRequest",
         kind: Kind::Structure(Structure {
@@ -1877,6 +2453,156 @@ pub mod shapes {
                 Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
             ],
             by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AddPermissionRequest: Shape = Shape {
+        name: "AddPermissionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "StatementId",
+                    wire_name: "StatementId",
+                    required: true,
+                    shape: &StatementId,
+                    ..MEMBER
+                },
+                Member { name: "Action", wire_name: "Action", required: true, shape: &Action, ..MEMBER },
+                Member {
+                    name: "Principal",
+                    wire_name: "Principal",
+                    required: true,
+                    shape: &Principal,
+                    ..MEMBER
+                },
+                Member { name: "SourceArn", wire_name: "SourceArn", shape: &Arn, ..MEMBER },
+                Member {
+                    name: "FunctionUrlAuthType",
+                    wire_name: "FunctionUrlAuthType",
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "InvokedViaFunctionUrl",
+                    wire_name: "InvokedViaFunctionUrl",
+                    shape: &InvokedViaFunctionUrl,
+                    ..MEMBER
+                },
+                Member { name: "SourceAccount", wire_name: "SourceAccount", shape: &SourceOwner, ..MEMBER },
+                Member {
+                    name: "EventSourceToken",
+                    wire_name: "EventSourceToken",
+                    shape: &EventSourceToken,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
+                Member {
+                    name: "PrincipalOrgID",
+                    wire_name: "PrincipalOrgID",
+                    shape: &PrincipalOrgID,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[2, 8, 0, 5, 6, 3, 11, 9, 10, 7, 4, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AddPermissionResponse: Shape = Shape {
+        name: "AddPermissionResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member { name: "Statement", wire_name: "Statement", shape: &String, ..MEMBER }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AdditionalVersion: Shape =
+        Shape { name: "AdditionalVersion", min: Some(1), max: Some(1024), pattern: r"[0-9]+", ..SHAPE };
+    pub static AdditionalVersionWeights: Shape = Shape {
+        name: "AdditionalVersionWeights",
+        kind: Kind::Map {
+            key: &Member { name: "key", wire_name: "key", shape: &AdditionalVersion, ..MEMBER },
+            value: &Member { name: "value", wire_name: "value", shape: &Weight, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static Alias: Shape = Shape {
+        name: "Alias",
+        min: Some(1),
+        max: Some(128),
+        pattern: r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)",
+        ..SHAPE
+    };
+    pub static AliasConfiguration: Shape = Shape {
+        name: "AliasConfiguration",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "AliasArn", wire_name: "AliasArn", shape: &FunctionArn, ..MEMBER },
+                Member { name: "Name", wire_name: "Name", shape: &Alias, ..MEMBER },
+                Member { name: "FunctionVersion", wire_name: "FunctionVersion", shape: &Version, ..MEMBER },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member {
+                    name: "RoutingConfig",
+                    wire_name: "RoutingConfig",
+                    shape: &AliasRoutingConfiguration,
+                    ..MEMBER
+                },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 3, 2, 1, 5, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AliasLimitExceededException: Shape = Shape {
+        name: "AliasLimitExceededException",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Type", wire_name: "Type", shape: &String, ..MEMBER },
+                Member { name: "message", wire_name: "message", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            error: Some(ErrorTrait { code: "AliasLimitExceededException", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AliasList: Shape = Shape {
+        name: "AliasList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &AliasConfiguration, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static AliasRoutingConfiguration: Shape = Shape {
+        name: "AliasRoutingConfiguration",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "AdditionalVersionWeights",
+                wire_name: "AdditionalVersionWeights",
+                shape: &AdditionalVersionWeights,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -2046,6 +2772,39 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static CreateAliasRequest: Shape = Shape {
+        name: "CreateAliasRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member { name: "Name", wire_name: "Name", required: true, shape: &Alias, ..MEMBER },
+                Member {
+                    name: "FunctionVersion",
+                    wire_name: "FunctionVersion",
+                    required: true,
+                    shape: &VersionWithLatestPublished,
+                    ..MEMBER
+                },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member {
+                    name: "RoutingConfig",
+                    wire_name: "RoutingConfig",
+                    shape: &AliasRoutingConfiguration,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[3, 0, 2, 1, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static CreateFunctionRequest: Shape = Shape {
         name: "CreateFunctionRequest",
         kind: Kind::Structure(Structure {
@@ -2140,11 +2899,79 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static Date: Shape = Shape { name: "Date", kind: Kind::Timestamp(None), ..SHAPE };
     pub static DeadLetterConfig: Shape = Shape {
         name: "DeadLetterConfig",
         kind: Kind::Structure(Structure {
             members: &[Member { name: "TargetArn", wire_name: "TargetArn", shape: &ResourceArn, ..MEMBER }],
             by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteAliasRequest: Shape = Shape {
+        name: "DeleteAliasRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Name",
+                    wire_name: "Name",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &Alias,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteFunctionCodeSigningConfigRequest: Shape = Shape {
+        name: "DeleteFunctionCodeSigningConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &NamespacedFunctionName,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteFunctionEventInvokeConfigRequest: Shape = Shape {
+        name: "DeleteFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -2216,6 +3043,25 @@ pub mod shapes {
         ..SHAPE
     };
     pub static Description: Shape = Shape { name: "Description", min: Some(0), max: Some(256), ..SHAPE };
+    pub static DestinationArn: Shape = Shape {
+        name: "DestinationArn",
+        min: Some(0),
+        max: Some(350),
+        pattern: r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+        ..SHAPE
+    };
+    pub static DestinationConfig: Shape = Shape {
+        name: "DestinationConfig",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "OnSuccess", wire_name: "OnSuccess", shape: &OnSuccess, ..MEMBER },
+                Member { name: "OnFailure", wire_name: "OnFailure", shape: &OnFailure, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static DirectS3Read: Shape =
         Shape { name: "DirectS3Read", values: super::DirectS3Read::VALUES, ..SHAPE };
     pub static DurableConfig: Shape = Shape {
@@ -2466,6 +3312,13 @@ pub mod shapes {
         kind: Kind::Integer,
         min: Some(512),
         max: Some(32768),
+        ..SHAPE
+    };
+    pub static EventSourceToken: Shape = Shape {
+        name: "EventSourceToken",
+        min: Some(0),
+        max: Some(256),
+        pattern: r"[a-zA-Z0-9._\-]+",
         ..SHAPE
     };
     pub static ExecutionEnvironmentMemoryGiBPerVCpu: Shape = Shape {
@@ -2731,6 +3584,49 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static FunctionEventInvokeConfig: Shape = Shape {
+        name: "FunctionEventInvokeConfig",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Date, ..MEMBER },
+                Member { name: "FunctionArn", wire_name: "FunctionArn", shape: &FunctionArn, ..MEMBER },
+                Member {
+                    name: "MaximumRetryAttempts",
+                    wire_name: "MaximumRetryAttempts",
+                    shape: &MaximumRetryAttempts,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaximumEventAgeInSeconds",
+                    wire_name: "MaximumEventAgeInSeconds",
+                    shape: &MaximumEventAgeInSeconds,
+                    ..MEMBER
+                },
+                Member {
+                    name: "DestinationConfig",
+                    wire_name: "DestinationConfig",
+                    shape: &DestinationConfig,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[4, 1, 0, 3, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static FunctionEventInvokeConfigList: Shape = Shape {
+        name: "FunctionEventInvokeConfigList",
+        kind: Kind::List {
+            item: &Member {
+                name: "member",
+                wire_name: "member",
+                shape: &FunctionEventInvokeConfig,
+                ..MEMBER
+            },
+            flattened: false,
+        },
+        ..SHAPE
+    };
     pub static FunctionList: Shape = Shape {
         name: "FunctionList",
         kind: Kind::List {
@@ -2779,6 +3675,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static FunctionUrlAuthType: Shape =
+        Shape { name: "FunctionUrlAuthType", values: super::FunctionUrlAuthType::VALUES, ..SHAPE };
     pub static FunctionVersion: Shape =
         Shape { name: "FunctionVersion", values: super::FunctionVersion::VALUES, ..SHAPE };
     pub static FunctionVersionLatestPublished: Shape = Shape {
@@ -2820,6 +3718,72 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static GetAliasRequest: Shape = Shape {
+        name: "GetAliasRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Name",
+                    wire_name: "Name",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &Alias,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionCodeSigningConfigRequest: Shape = Shape {
+        name: "GetFunctionCodeSigningConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &NamespacedFunctionName,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionCodeSigningConfigResponse: Shape = Shape {
+        name: "GetFunctionCodeSigningConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "CodeSigningConfigArn",
+                    wire_name: "CodeSigningConfigArn",
+                    required: true,
+                    shape: &CodeSigningConfigArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static GetFunctionConfigurationRequest: Shape = Shape {
         name: "GetFunctionConfigurationRequest",
         kind: Kind::Structure(Structure {
@@ -2841,6 +3805,61 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionEventInvokeConfigRequest: Shape = Shape {
+        name: "GetFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionRecursionConfigRequest: Shape = Shape {
+        name: "GetFunctionRecursionConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &UnqualifiedFunctionName,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionRecursionConfigResponse: Shape = Shape {
+        name: "GetFunctionRecursionConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "RecursiveLoop",
+                wire_name: "RecursiveLoop",
+                shape: &RecursiveLoop,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -3000,6 +4019,96 @@ pub mod shapes {
                 Member { name: "LicenseInfo", wire_name: "LicenseInfo", shape: &LicenseInfo, ..MEMBER },
             ],
             by_wire_name: &[6, 7, 0, 4, 3, 1, 2, 8, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetPolicyRequest: Shape = Shape {
+        name: "GetPolicyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetPolicyResponse: Shape = Shape {
+        name: "GetPolicyResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Policy", wire_name: "Policy", shape: &String, ..MEMBER },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetRuntimeManagementConfigRequest: Shape = Shape {
+        name: "GetRuntimeManagementConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetRuntimeManagementConfigResponse: Shape = Shape {
+        name: "GetRuntimeManagementConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "UpdateRuntimeOn",
+                    wire_name: "UpdateRuntimeOn",
+                    shape: &UpdateRuntimeOn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    shape: &NameSpacedFunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RuntimeVersionArn",
+                    wire_name: "RuntimeVersionArn",
+                    shape: &RuntimeVersionArn,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 2, 0],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -3395,6 +4504,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static InvokedViaFunctionUrl: Shape =
+        Shape { name: "InvokedViaFunctionUrl", kind: Kind::Boolean, ..SHAPE };
     pub static KMSAccessDeniedException: Shape = Shape {
         name: "KMSAccessDeniedException",
         kind: Kind::Structure(Structure {
@@ -3693,6 +4804,106 @@ pub mod shapes {
     };
     pub static LicenseInfo: Shape =
         Shape { name: "LicenseInfo", min: Some(0), max: Some(512), pattern: r".*", ..SHAPE };
+    pub static ListAliasesRequest: Shape = Shape {
+        name: "ListAliasesRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionVersion",
+                    wire_name: "FunctionVersion",
+                    location: Location::Query,
+                    shape: &VersionWithLatestPublished,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListAliasesResponse: Shape = Shape {
+        name: "ListAliasesResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+                Member { name: "Aliases", wire_name: "Aliases", shape: &AliasList, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListFunctionEventInvokeConfigsRequest: Shape = Shape {
+        name: "ListFunctionEventInvokeConfigsRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxFunctionEventInvokeConfigListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListFunctionEventInvokeConfigsResponse: Shape = Shape {
+        name: "ListFunctionEventInvokeConfigsResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionEventInvokeConfigs",
+                    wire_name: "FunctionEventInvokeConfigs",
+                    shape: &FunctionEventInvokeConfigList,
+                    ..MEMBER
+                },
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static ListFunctionsRequest: Shape = Shape {
         name: "ListFunctionsRequest",
         kind: Kind::Structure(Structure {
@@ -3881,6 +5092,50 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static ListVersionsByFunctionRequest: Shape = Shape {
+        name: "ListVersionsByFunctionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListVersionsByFunctionResponse: Shape = Shape {
+        name: "ListVersionsByFunctionResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+                Member { name: "Versions", wire_name: "Versions", shape: &FunctionList, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static LocalMountPath: Shape = Shape {
         name: "LocalMountPath",
         min: Some(0),
@@ -3924,10 +5179,26 @@ pub mod shapes {
         pattern: r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}",
         ..SHAPE
     };
+    pub static MaxFunctionEventInvokeConfigListItems: Shape = Shape {
+        name: "MaxFunctionEventInvokeConfigListItems",
+        kind: Kind::Integer,
+        min: Some(1),
+        max: Some(50),
+        ..SHAPE
+    };
     pub static MaxLayerListItems: Shape =
         Shape { name: "MaxLayerListItems", kind: Kind::Integer, min: Some(1), max: Some(50), ..SHAPE };
     pub static MaxListItems: Shape =
         Shape { name: "MaxListItems", kind: Kind::Integer, min: Some(1), max: Some(10000), ..SHAPE };
+    pub static MaximumEventAgeInSeconds: Shape = Shape {
+        name: "MaximumEventAgeInSeconds",
+        kind: Kind::Integer,
+        min: Some(60),
+        max: Some(21600),
+        ..SHAPE
+    };
+    pub static MaximumRetryAttempts: Shape =
+        Shape { name: "MaximumRetryAttempts", kind: Kind::Integer, min: Some(0), max: Some(2), ..SHAPE };
     pub static MemorySize: Shape =
         Shape { name: "MemorySize", kind: Kind::Integer, min: Some(128), max: Some(32768), ..SHAPE };
     pub static ModeNotSupportedException: Shape = Shape {
@@ -3957,6 +5228,13 @@ pub mod shapes {
         pattern: r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
         ..SHAPE
     };
+    pub static NamespacedStatementId: Shape = Shape {
+        name: "NamespacedStatementId",
+        min: Some(1),
+        max: Some(100),
+        pattern: r"([a-zA-Z0-9-_.]+)",
+        ..SHAPE
+    };
     pub static NoPublishedVersionException: Shape = Shape {
         name: "NoPublishedVersionException",
         kind: Kind::Structure(Structure {
@@ -3976,6 +5254,34 @@ pub mod shapes {
         min: Some(1),
         max: Some(128),
         pattern: r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
+        ..SHAPE
+    };
+    pub static OnFailure: Shape = Shape {
+        name: "OnFailure",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Destination",
+                wire_name: "Destination",
+                shape: &DestinationArn,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static OnSuccess: Shape = Shape {
+        name: "OnSuccess",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Destination",
+                wire_name: "Destination",
+                shape: &DestinationArn,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
         ..SHAPE
     };
     pub static OrganizationId: Shape =
@@ -4011,6 +5317,28 @@ pub mod shapes {
             ],
             by_wire_name: &[0, 1],
             error: Some(ErrorTrait { code: "PreconditionFailedException", status: 412, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static Principal: Shape =
+        Shape { name: "Principal", min: Some(0), max: Some(2048), pattern: r"[^\s]+", ..SHAPE };
+    pub static PrincipalOrgID: Shape = Shape {
+        name: "PrincipalOrgID",
+        min: Some(12),
+        max: Some(34),
+        pattern: r"o-[a-z0-9]{10,32}",
+        ..SHAPE
+    };
+    pub static PublicPolicyException: Shape = Shape {
+        name: "PublicPolicyException",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Type", wire_name: "Type", shape: &String, ..MEMBER },
+                Member { name: "Message", wire_name: "Message", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            error: Some(ErrorTrait { code: "PublicPolicyException", status: 400, sender: true }),
             ..STRUCTURE
         }),
         ..SHAPE
@@ -4088,6 +5416,232 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PublishVersionRequest: Shape = Shape {
+        name: "PublishVersionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member { name: "CodeSha256", wire_name: "CodeSha256", shape: &String, ..MEMBER },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
+                Member {
+                    name: "PublishTo",
+                    wire_name: "PublishTo",
+                    shape: &FunctionVersionLatestPublished,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 2, 0, 4, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutFunctionCodeSigningConfigRequest: Shape = Shape {
+        name: "PutFunctionCodeSigningConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "CodeSigningConfigArn",
+                    wire_name: "CodeSigningConfigArn",
+                    required: true,
+                    shape: &CodeSigningConfigArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutFunctionCodeSigningConfigResponse: Shape = Shape {
+        name: "PutFunctionCodeSigningConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "CodeSigningConfigArn",
+                    wire_name: "CodeSigningConfigArn",
+                    required: true,
+                    shape: &CodeSigningConfigArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutFunctionEventInvokeConfigRequest: Shape = Shape {
+        name: "PutFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaximumRetryAttempts",
+                    wire_name: "MaximumRetryAttempts",
+                    shape: &MaximumRetryAttempts,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaximumEventAgeInSeconds",
+                    wire_name: "MaximumEventAgeInSeconds",
+                    shape: &MaximumEventAgeInSeconds,
+                    ..MEMBER
+                },
+                Member {
+                    name: "DestinationConfig",
+                    wire_name: "DestinationConfig",
+                    shape: &DestinationConfig,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[4, 0, 3, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutFunctionRecursionConfigRequest: Shape = Shape {
+        name: "PutFunctionRecursionConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &UnqualifiedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RecursiveLoop",
+                    wire_name: "RecursiveLoop",
+                    required: true,
+                    shape: &RecursiveLoop,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutFunctionRecursionConfigResponse: Shape = Shape {
+        name: "PutFunctionRecursionConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "RecursiveLoop",
+                wire_name: "RecursiveLoop",
+                shape: &RecursiveLoop,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutRuntimeManagementConfigRequest: Shape = Shape {
+        name: "PutRuntimeManagementConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "UpdateRuntimeOn",
+                    wire_name: "UpdateRuntimeOn",
+                    required: true,
+                    shape: &UpdateRuntimeOn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RuntimeVersionArn",
+                    wire_name: "RuntimeVersionArn",
+                    shape: &RuntimeVersionArn,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 3, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutRuntimeManagementConfigResponse: Shape = Shape {
+        name: "PutRuntimeManagementConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "UpdateRuntimeOn",
+                    wire_name: "UpdateRuntimeOn",
+                    required: true,
+                    shape: &UpdateRuntimeOn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RuntimeVersionArn",
+                    wire_name: "RuntimeVersionArn",
+                    shape: &RuntimeVersionArn,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 2, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static RecursiveInvocationException: Shape = Shape {
         name: "RecursiveInvocationException",
         kind: Kind::Structure(Structure {
@@ -4101,6 +5655,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static RecursiveLoop: Shape =
+        Shape { name: "RecursiveLoop", values: super::RecursiveLoop::VALUES, ..SHAPE };
     pub static RemoveLayerVersionPermissionRequest: Shape = Shape {
         name: "RemoveLayerVersionPermissionRequest",
         kind: Kind::Structure(Structure {
@@ -4138,6 +5694,46 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[0, 3, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static RemovePermissionRequest: Shape = Shape {
+        name: "RemovePermissionRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "StatementId",
+                    wire_name: "StatementId",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedStatementId,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "RevisionId",
+                    wire_name: "RevisionId",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 2, 3, 1],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -4515,6 +6111,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static SourceOwner: Shape =
+        Shape { name: "SourceOwner", min: Some(0), max: Some(12), pattern: r"\d{12}", ..SHAPE };
     pub static State: Shape = Shape { name: "State", values: super::State::VALUES, ..SHAPE };
     pub static StateReason: Shape = Shape { name: "StateReason", ..SHAPE };
     pub static StateReasonCode: Shape =
@@ -4724,6 +6322,13 @@ pub mod shapes {
     };
     pub static TracingMode: Shape =
         Shape { name: "TracingMode", values: super::TracingMode::VALUES, ..SHAPE };
+    pub static UnqualifiedFunctionName: Shape = Shape {
+        name: "UnqualifiedFunctionName",
+        min: Some(1),
+        max: Some(140),
+        pattern: r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+        ..SHAPE
+    };
     pub static UnreservedConcurrentExecutions: Shape =
         Shape { name: "UnreservedConcurrentExecutions", kind: Kind::Integer, min: Some(0), ..SHAPE };
     pub static UnsupportedMediaTypeException: Shape = Shape {
@@ -4761,6 +6366,46 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static UpdateAliasRequest: Shape = Shape {
+        name: "UpdateAliasRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Name",
+                    wire_name: "Name",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &Alias,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionVersion",
+                    wire_name: "FunctionVersion",
+                    shape: &VersionWithLatestPublished,
+                    ..MEMBER
+                },
+                Member { name: "Description", wire_name: "Description", shape: &Description, ..MEMBER },
+                Member {
+                    name: "RoutingConfig",
+                    wire_name: "RoutingConfig",
+                    shape: &AliasRoutingConfiguration,
+                    ..MEMBER
+                },
+                Member { name: "RevisionId", wire_name: "RevisionId", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[3, 0, 2, 1, 5, 4],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -4885,8 +6530,60 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static UpdateFunctionEventInvokeConfigRequest: Shape = Shape {
+        name: "UpdateFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &NumericLatestPublishedOrAliasQualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaximumRetryAttempts",
+                    wire_name: "MaximumRetryAttempts",
+                    shape: &MaximumRetryAttempts,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaximumEventAgeInSeconds",
+                    wire_name: "MaximumEventAgeInSeconds",
+                    shape: &MaximumEventAgeInSeconds,
+                    ..MEMBER
+                },
+                Member {
+                    name: "DestinationConfig",
+                    wire_name: "DestinationConfig",
+                    shape: &DestinationConfig,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[4, 0, 3, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static UpdateRuntimeOn: Shape =
+        Shape { name: "UpdateRuntimeOn", values: super::UpdateRuntimeOn::VALUES, ..SHAPE };
     pub static Version: Shape =
         Shape { name: "Version", min: Some(1), max: Some(1024), pattern: r"(\$LATEST|[0-9]+)", ..SHAPE };
+    pub static VersionWithLatestPublished: Shape = Shape {
+        name: "VersionWithLatestPublished",
+        min: Some(1),
+        max: Some(1024),
+        pattern: r"(\$LATEST(\.PUBLISHED)?|[0-9]+)",
+        ..SHAPE
+    };
     pub static VpcConfig: Shape = Shape {
         name: "VpcConfig",
         kind: Kind::Structure(Structure {
@@ -4935,6 +6632,8 @@ pub mod shapes {
         ..SHAPE
     };
     pub static VpcId: Shape = Shape { name: "VpcId", ..SHAPE };
+    pub static Weight: Shape =
+        Shape { name: "Weight", kind: Kind::Double, min: Some(0), max: Some(1), ..SHAPE };
     pub static WorkingDirectory: Shape =
         Shape { name: "WorkingDirectory", min: Some(0), max: Some(1000), ..SHAPE };
 }

@@ -11,6 +11,7 @@ pub(super) fn get_caller_identity(grant: &Grant) -> Result<GetCallerIdentityResp
     let principal = grant.principal();
     let user_id = match principal {
         Principal::Root(account) => account.to_string(),
+        Principal::User { account, name, .. } => user_id(*account, name),
         Principal::AssumedRole { account, role, session } => format!("{}:{session}", role_id(*account, role)),
         Principal::Service(name) => {
             let message = format!("{name} has no identity in an account");
@@ -22,6 +23,14 @@ pub(super) fn get_caller_identity(grant: &Grant) -> Result<GetCallerIdentityResp
         account: Some(grant.account().to_string()),
         arn: Some(principal.arn(grant.region().partition())),
     })
+}
+
+/// `AIDA…`, 21 characters, the same for a user every time.
+fn user_id(account: AccountId, name: &str) -> String {
+    let hash = Sha256::digest(format!("{account}/user/{name}"));
+    let mut id = format!("AIDA{}", base32(&hash));
+    id.truncate(21);
+    id
 }
 
 /// `AROA…`, 21 characters, the same for a role every time. Roles are not stored, so the id is made of the name.

@@ -3,11 +3,11 @@
 
 use crate::failures::{invalid_parameter, not_yet, validation};
 use crate::layer::attach::{attach, check_size};
-use crate::model::{Code, Function, State, Version};
+use crate::model::{Code, Function, RecursiveLoop, State, Version};
 use crate::naming::Target;
 use crate::ops::tag_resource::check_tags;
 use crate::registry::already_exists;
-use crate::settings::{Change, Unsupported};
+use crate::settings::{Change, change_of};
 use crate::{Inner, deploy, render, settings};
 use hearth_api::Grant;
 use hearth_api::lambda::{CreateFunctionRequest, FunctionCode, FunctionConfiguration, PackageType};
@@ -53,6 +53,10 @@ pub(crate) async fn create_function(
         published: BTreeMap::new(),
         last_published: 0,
         tags,
+        aliases: BTreeMap::new(),
+        policies: BTreeMap::new(),
+        event_invoke: BTreeMap::new(),
+        recursive_loop: RecursiveLoop::default(),
     };
     let qualifier = if publish {
         Qualifier::Version(function.publish(None, hearth_base::id::uuid(inner.rng.as_ref())))
@@ -63,7 +67,7 @@ pub(crate) async fn create_function(
     deploy::start(inner, key);
     let function = entry.function();
     let version = function.version(&qualifier).unwrap_or(&function.latest);
-    Ok(render::configuration(function, &qualifier, version, publish))
+    Ok(render::configuration(function, &qualifier, version, publish.then_some(&qualifier)))
 }
 
 fn new_version(inner: &Inner, settings: crate::model::Settings, code: Code) -> Version {
@@ -76,6 +80,9 @@ fn new_version(inner: &Inner, settings: crate::model::Settings, code: Code) -> V
         last_update: None,
         runtime_warning: None,
         runtime_version_arn: None,
+        deployment: None,
+        former: None,
+        published_from: None,
     }
 }
 
@@ -104,27 +111,6 @@ fn change(input: CreateFunctionRequest) -> Change {
         ("RuntimeConfig", input.runtime_config.is_some()),
         ("AcceleratorConfig", input.accelerator_config.is_some()),
     ];
-    Change {
-        description: input.description,
-        runtime: input.runtime,
-        handler: input.handler,
-        role: input.role,
-        memory_mb: input.memory_size,
-        timeout_s: input.timeout,
-        ephemeral_storage: input.ephemeral_storage,
-        environment: input.environment,
-        logging: input.logging_config,
-        layers: None,
-        unsupported: Unsupported {
-            vpc: input.vpc_config,
-            dead_letter: input.dead_letter_config,
-            kms_key_arn: input.kms_key_arn,
-            tracing: input.tracing_config,
-            file_systems: input.file_system_configs,
-            image: input.image_config,
-            snap_start: input.snap_start,
-            architectures: input.architectures,
-            others: others.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect(),
-        },
-    }
+    let architectures = input.architectures.clone();
+    change_of!(input, architectures, others)
 }

@@ -2,10 +2,10 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_DeleteFunction.html>
 
 use crate::Inner;
-use crate::failures::{function_not_found, invalid_parameter};
+use crate::failures::invalid_parameter;
 use crate::naming::{FunctionKey, Target};
 use hearth_api::Grant;
-use hearth_api::lambda::{DeleteFunctionRequest, DeleteFunctionResponse};
+use hearth_api::lambda::{DeleteFunctionRequest, DeleteFunctionResponse, errors};
 use hearth_base::Qualifier;
 use hearth_wire::Failure;
 use std::sync::Arc;
@@ -25,7 +25,10 @@ pub(crate) async fn delete_function(
                 "$LATEST version cannot be deleted without deleting the function.",
             ));
         }
-        Some(qualifier) => delete_version(inner, &target, qualifier).await?,
+        Some(Qualifier::Alias(_)) => {
+            return Err(invalid_parameter("Deletion of aliases is not currently supported."));
+        }
+        Some(Qualifier::Version(number)) => delete_version(inner, &target.key, *number).await?,
     }
     inner.garbage.notify_one();
     // AWS: the model says 200; the service has always answered 204.
@@ -41,17 +44,30 @@ pub(crate) async fn delete_whole(inner: &Inner, key: &FunctionKey) -> Result<(),
     Ok(())
 }
 
-async fn delete_version(inner: &Inner, target: &Target, qualifier: &Qualifier) -> Result<(), Failure> {
-    let not_found = || function_not_found(&target.key.arn(), Some(qualifier));
-    let entry = inner.registry.find(&target.key, Some(qualifier))?;
+async fn delete_version(inner: &Inner, key: &FunctionKey, number: u64) -> Result<(), Failure> {
+    let version = Qualifier::Version(number);
+    let entry = inner.registry.find(key, Some(&version))?;
+    // AWS: a version that is not there is deleted already.
+    if entry.function().version(&version).is_none() {
+        return Ok(());
+    }
     inner
         .registry
-        .update(&target.key, |function| match qualifier {
-            Qualifier::Version(number) => function.published.remove(number).map(drop).ok_or_else(not_found),
-            _ => Err(not_found()),
+        .update(key, |function| {
+            let aliases = function.aliases.iter().filter(|(_, alias)| alias.points_to(number));
+            let names: Vec<&str> = aliases.map(|(name, _)| name.as_str()).collect();
+            if !names.is_empty() {
+                return Err(errors::resource_conflict(format!(
+                    "Unable to delete version because the following aliases reference it: [{}]",
+                    names.join(", ")
+                )));
+            }
+            function.published.remove(&number);
+            function.forget(&version);
+            Ok(())
         })
         .await?;
-    if let Some(definition) = entry.serving.get(qualifier) {
+    if let Some(definition) = entry.serving.get(&version) {
         inner.data_plane.retire(&definition.key);
     }
     Ok(())

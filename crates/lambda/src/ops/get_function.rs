@@ -2,7 +2,6 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html>
 
 use crate::Inner;
-use crate::failures::function_not_found;
 use crate::naming::Target;
 use crate::render;
 use hearth_api::Grant;
@@ -16,14 +15,16 @@ pub(crate) async fn get_function(
     input: GetFunctionRequest,
 ) -> Result<GetFunctionResponse, Failure> {
     let target = Target::read(&grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
-    let entry = inner.registry.find(&target.key, target.qualifier.as_ref())?;
-    let (function, qualifier) = (entry.function(), target.qualifier_or_latest());
-    let version = function
-        .version(&qualifier)
-        .ok_or_else(|| function_not_found(&function.arn(), target.qualifier.as_ref()))?;
+    let found = inner.registry.find_version(&target)?;
+    let (function, version) = (found.function(), found.version());
     let location = inner.downloads.url(grant.endpoint(), &version.code.blob, inner.clock.now());
     Ok(GetFunctionResponse {
-        configuration: Some(render::configuration(function, &qualifier, version, target.qualifier.is_some())),
+        configuration: Some(render::configuration(
+            function,
+            &found.number,
+            version,
+            target.qualifier.as_ref(),
+        )),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(location),

@@ -46,7 +46,8 @@ pub(crate) async fn list_functions(
                 let next_marker = Some(encode(&function.name, &qualifier));
                 return Ok(ListFunctionsResponse { functions: Some(page), next_marker });
             }
-            page.push(render::configuration(function, &qualifier, version, all_versions));
+            let shown = all_versions.then_some(&qualifier);
+            page.push(render::configuration(function, &qualifier, version, shown));
         }
     }
     Ok(ListFunctionsResponse { functions: Some(page), next_marker: None })

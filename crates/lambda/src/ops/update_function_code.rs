@@ -3,7 +3,7 @@
 
 use crate::failures::{invalid_parameter, not_yet, revision_mismatch};
 use crate::layer::attach::check_size;
-use crate::model::{Function, LastUpdate};
+use crate::model::Function;
 use crate::naming::Target;
 use crate::registry::refuse_while_updating;
 use crate::settings::host_architecture;
@@ -32,7 +32,7 @@ pub(crate) async fn update_function_code(
         let mut function = entry.function().clone();
         function.latest.code = deploy::check_package(&zip)?;
         check_size(&function.latest.code, &function.latest.settings.layers)?;
-        return Ok(render::configuration(&function, &Qualifier::Latest, &function.latest, false));
+        return Ok(render::configuration(&function, &Qualifier::Latest, &function.latest, None));
     }
     let _package = inner.packages.read().await;
     let code = deploy::store_package(inner, zip).await?;
@@ -42,10 +42,8 @@ pub(crate) async fn update_function_code(
             check(function, input.revision_id.as_deref())?;
             let latest = &mut function.latest;
             check_size(&code, &latest.settings.layers)?;
+            latest.begin_update(inner.clock.now(), hearth_base::id::uuid(inner.rng.as_ref()));
             latest.code = code.clone();
-            latest.last_update = Some(LastUpdate::InProgress);
-            latest.last_modified = inner.clock.now();
-            latest.revision_id = hearth_base::id::uuid(inner.rng.as_ref());
             Ok(if publish {
                 Qualifier::Version(function.publish(None, hearth_base::id::uuid(inner.rng.as_ref())))
             } else {
@@ -56,7 +54,7 @@ pub(crate) async fn update_function_code(
     deploy::start(inner, key);
     let function = entry.function();
     let version = function.version(&qualifier).unwrap_or(&function.latest);
-    Ok(render::configuration(function, &qualifier, version, publish))
+    Ok(render::configuration(function, &qualifier, version, publish.then_some(&qualifier)))
 }
 
 fn check(function: &Function, revision_id: Option<&str>) -> Result<(), Failure> {

@@ -3,10 +3,9 @@
 
 use crate::failures::revision_mismatch;
 use crate::layer::attach::{attach, check_size};
-use crate::model::LastUpdate;
 use crate::naming::Target;
 use crate::registry::refuse_while_updating;
-use crate::settings::{Change, Unsupported};
+use crate::settings::{Change, change_of};
 use crate::{Inner, deploy, render, settings};
 use hearth_api::Grant;
 use hearth_api::lambda::{FunctionConfiguration, UpdateFunctionConfigurationRequest};
@@ -32,17 +31,16 @@ pub(crate) async fn update_function_configuration(
             if revision_id.as_ref().is_some_and(|expected| *expected != latest.revision_id) {
                 return Err(revision_mismatch());
             }
-            latest.settings = settings::apply(&key.name, latest.settings.clone(), change.clone())?;
-            check_size(&latest.code, &latest.settings.layers)?;
-            latest.last_update = Some(LastUpdate::InProgress);
-            latest.last_modified = inner.clock.now();
-            latest.revision_id = hearth_base::id::uuid(inner.rng.as_ref());
+            let settings = settings::apply(&key.name, latest.settings.clone(), change.clone())?;
+            check_size(&latest.code, &settings.layers)?;
+            latest.begin_update(inner.clock.now(), hearth_base::id::uuid(inner.rng.as_ref()));
+            latest.settings = settings;
             Ok(())
         })
         .await?;
     deploy::start(inner, key);
     let function = entry.function();
-    Ok(render::configuration(function, &Qualifier::Latest, &function.latest, false))
+    Ok(render::configuration(function, &Qualifier::Latest, &function.latest, None))
 }
 
 fn change(input: UpdateFunctionConfigurationRequest) -> Change {
@@ -52,27 +50,5 @@ fn change(input: UpdateFunctionConfigurationRequest) -> Change {
         ("RuntimeConfig", input.runtime_config.is_some()),
         ("AcceleratorConfig", input.accelerator_config.is_some()),
     ];
-    Change {
-        description: input.description,
-        runtime: input.runtime,
-        handler: input.handler,
-        role: input.role,
-        memory_mb: input.memory_size,
-        timeout_s: input.timeout,
-        ephemeral_storage: input.ephemeral_storage,
-        environment: input.environment,
-        logging: input.logging_config,
-        layers: None,
-        unsupported: Unsupported {
-            vpc: input.vpc_config,
-            dead_letter: input.dead_letter_config,
-            kms_key_arn: input.kms_key_arn,
-            tracing: input.tracing_config,
-            file_systems: input.file_system_configs,
-            image: input.image_config,
-            snap_start: input.snap_start,
-            architectures: None,
-            others: others.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect(),
-        },
-    }
+    change_of!(input, None, others)
 }

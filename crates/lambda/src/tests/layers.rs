@@ -75,6 +75,18 @@ fn share(name: &str, id: &str, principal: &str) -> api::AddLayerVersionPermissio
 }
 
 #[tokio::test]
+async fn the_authoriser_finds_the_policy_of_a_layer_version() {
+    let house = House::new();
+    let service = house.open().await;
+    let arn = published(&service, "l", &[("a", "1")]).await;
+    assert!(service.functions().resource_policy(&arn).is_none());
+    service.add_layer_version_permission(grant(), share("l", "s", "111122223333")).await.unwrap();
+    let document = service.functions().resource_policy(&arn).unwrap();
+    assert_eq!(document.statements()[0].sid(), Some("s"));
+    assert!(service.functions().resource_policy(&format!("{arn}0")).is_none());
+}
+
+#[tokio::test]
 async fn a_published_version_is_shown_as_aws_shows_it() {
     let house = House::new();
     let service = house.open().await;
