@@ -70,7 +70,8 @@ impl Program {
         self.settle();
         let before = processor_time(self.child.id());
         std::thread::sleep(time);
-        let unread = || Failure::Program(self.name.to_owned(), "its processor time cannot be read".to_owned());
+        let unread =
+            || Failure::Program(self.name.to_owned(), "its processor time cannot be read".to_owned());
         let after = processor_time(self.child.id());
         let ticks = after.zip(before).map(|(after, before)| after - before).ok_or_else(unread)?;
         Ok(ticks as f64 * MILLISECONDS_PER_TICK / time.as_secs_f64())

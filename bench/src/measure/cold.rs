@@ -72,12 +72,7 @@ impl Case<'_> {
     }
 
     /// A function from its creation to its end; the time of its first invocation.
-    async fn start(
-        &self,
-        lambda: &mut Lambda,
-        hearth: &Program,
-        number: usize,
-    ) -> Result<Duration, Failure> {
+    async fn start(&self, lambda: &mut Lambda, hearth: &Program, number: usize) -> Result<Duration, Failure> {
         let name = format!("cold-{}-{}", self.language.name, number % 100_000);
         let function = NewFunction {
             name: &name,

@@ -3,8 +3,8 @@
 //! The first start on a data directory also finds out what interpreters the machine has; later ones remember. Then the same with
 //! many functions deployed, and what these cost a warm invocation and an idle server.
 
-use super::{BARE, Bench, HEARTH};
 use super::warm::{EVENT, MEMORY_MB};
+use super::{BARE, Bench, HEARTH};
 use crate::failure::Failure;
 use crate::lambda::{Lambda, NewFunction, invocation_path};
 use crate::language::Language;
@@ -115,7 +115,12 @@ async fn full(bench: &Bench) -> Result<Vec<Row>, Failure> {
     sparse.stop()?;
     Ok(vec![
         row("server, start to ready".to_owned(), Unit::Milliseconds, starts.figure(), floor_starts.figure()),
-        row("warm invocation, python".replace("python", language.name), Unit::Milliseconds, warm.figure(), floor_warm.figure()),
+        row(
+            "warm invocation, python".replace("python", language.name),
+            Unit::Milliseconds,
+            warm.figure(),
+            floor_warm.figure(),
+        ),
         row("server, memory when idle".to_owned(), Unit::Mebibytes, memory.0, memory.1),
         row("server, processor time in an idle second".to_owned(), Unit::Milliseconds, idle.0, idle.1),
     ])

@@ -144,7 +144,7 @@ impl Cage {
 
     /// The initialisation is over: from now on the function has the processors that its memory gives it.
     pub(crate) fn settle(&self) {
-        if let Err(error) = self.sandbox.set_limits(&self.limits) {
+        if let Err(error) = self.sandbox.set_processor_time(&self.limits) {
             tracing::warn!(%error, "an environment keeps the processors of its initialisation");
         }
     }

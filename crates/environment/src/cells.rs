@@ -8,12 +8,13 @@ mod shape;
 pub(crate) use shape::{Shape, assignment};
 
 use crate::living::{Life, Living};
+use crate::turns::Turns;
 use hearth_sandbox::{Sandbox, Spawner};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 /// How many cells of each shape are kept.
 const CELLS_PER_SHAPE: usize = 2;
@@ -58,12 +59,12 @@ struct Cell {
 }
 
 impl Cells {
-    /// None yet: they are made once it is known which are wanted, and only while no start holds a permit of `starts`.
+    /// None yet: they are made once it is known which are wanted, and only while nothing else starts.
     pub(crate) fn new(
         spawner: &Spawner,
         budget_bytes: u64,
         living: &Living,
-        starts: &Arc<Semaphore>,
+        turns: &Arc<Turns>,
     ) -> Arc<Self> {
         let budget_bytes = if spawner.makes_stem_cells() { budget_bytes } else { 0 };
         let cells = Arc::new(Self {
@@ -75,7 +76,7 @@ impl Cells {
             tasks: Handle::current(),
         });
         if budget_bytes > 0 {
-            tokio::spawn(refill(Arc::downgrade(&cells), Arc::clone(starts)));
+            tokio::spawn(refill(Arc::downgrade(&cells), Arc::clone(turns)));
         }
         cells
     }
@@ -151,7 +152,9 @@ impl Cells {
         };
         let is_ready = tokio::time::timeout(BOOT_MAX, sandbox.waiting()).await == Ok(true);
         if !is_ready {
-            tracing::warn!("an interpreter that was to wait for a function did not: its functions start plainly");
+            tracing::warn!(
+                "an interpreter that was to wait for a function did not: its functions start plainly"
+            );
         }
         let cell = Cell { sandbox: Some(sandbox), life: Some(life), tasks: self.tasks.clone() };
         is_ready.then_some(cell)
@@ -222,8 +225,7 @@ impl Drop for Cell {
 }
 
 /// Makes the cells that are missing, one after another.
-async fn refill(cells: Weak<Cells>, starts: Arc<Semaphore>) {
-    let permits = starts.available_permits();
+async fn refill(cells: Weak<Cells>, turns: Arc<Turns>) {
     loop {
         let Some(strong) = cells.upgrade() else { return };
         let missing = {
@@ -241,7 +243,7 @@ async fn refill(cells: Weak<Cells>, starts: Arc<Semaphore>) {
             None => strong.missing.notified().await,
             Some(shape) => {
                 tokio::time::sleep(PAUSE).await;
-                if starts.available_permits() >= permits {
+                if turns.are_free() {
                     strong.make(&shape).await;
                 }
             }

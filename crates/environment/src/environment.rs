@@ -20,6 +20,7 @@ use crate::platform::{Event, Phase, Status};
 use crate::response_stream::ResponseSink;
 use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
+use crate::turns::{Share, Turn, Turns};
 use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
 use bytes::Bytes;
 use hearth_base::{RequestId, Timestamp, id, limits};
@@ -27,7 +28,7 @@ use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
@@ -52,8 +53,7 @@ pub(crate) struct Surroundings {
     pub(crate) living: Living,
     /// Told whenever a runtime's process has ended.
     pub(crate) deaths: Arc<Notify>,
-    /// A permit for each start that goes on now.
-    pub(crate) starts: Arc<Semaphore>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) tasks: Handle,
 }
 
@@ -61,6 +61,8 @@ pub(crate) struct Surroundings {
 pub(crate) struct Environment {
     surroundings: Arc<Surroundings>,
     definition: Arc<Definition>,
+    /// Of the turns to start.
+    share: Share,
     resolved: Resolved,
     credentials: Credentials,
     log: Arc<LogStream>,
@@ -109,7 +111,11 @@ enum Handed {
 
 impl Environment {
     /// An environment without processes yet: they start with its first invocation.
-    pub(crate) fn new(surroundings: Arc<Surroundings>, definition: Arc<Definition>) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        surroundings: Arc<Surroundings>,
+        definition: Arc<Definition>,
+        share: Share,
+    ) -> Result<Self, Refusal> {
         let options = &surroundings.options;
         let resolved = options
             .runtimes
@@ -126,6 +132,7 @@ impl Environment {
         let _life = surroundings.living.begin();
         Ok(Self {
             definition,
+            share,
             resolved,
             credentials,
             log,
@@ -253,10 +260,9 @@ impl Environment {
         phase: Phase,
         limit: Duration,
     ) -> Result<Result<Duration, Fault>, Refusal> {
-        // Many starts at once would only slow each other down, until all of them fail for want of time. One that
-        // happens within an invocation has no time to wait.
+        // One that happens within an invocation has no time to wait.
         let turn = match phase {
-            Phase::Init => Arc::clone(&self.surroundings.starts).acquire_owned().await.ok(),
+            Phase::Init => self.surroundings.turns.take(&self.share).await,
             Phase::Invoke => None,
         };
         self.left().await;
@@ -557,7 +563,7 @@ impl Fault {
 }
 
 /// Gives up the turn when it is over or the work is done, whichever is first.
-async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<OwnedSemaphorePermit>) -> T {
+async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<Turn>) -> T {
     tokio::pin!(work);
     if turn.is_some()
         && let Ok(result) = tokio::time::timeout(TURN, &mut work).await

@@ -23,6 +23,7 @@ pub mod runtime;
 mod runtime_api;
 pub mod runtimes;
 pub mod sdk;
+mod turns;
 mod variables;
 
 pub use bootstrap::BootstrapError;

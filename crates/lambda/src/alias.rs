@@ -112,7 +112,9 @@ pub(crate) fn read_version(text: &str) -> Result<Qualifier, Failure> {
 pub(crate) fn read_routing(routing: AliasRoutingConfiguration) -> Result<Option<Additional>, Failure> {
     let weights = routing.additional_version_weights.unwrap_or_default();
     if weights.len() > 1 {
-        return Err(invalid_parameter("Number of items in AdditionalVersionWeights cannot be greater than 1"));
+        return Err(invalid_parameter(
+            "Number of items in AdditionalVersionWeights cannot be greater than 1",
+        ));
     }
     let Some((version, weight)) = weights.into_iter().next() else { return Ok(None) };
     match version.parse() {

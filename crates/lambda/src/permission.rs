@@ -193,7 +193,9 @@ impl Statement {
             source_account: input.source_account.filter(|account| !account.is_empty()),
             organization: input.principal_org_id,
             event_source_token: input.event_source_token.filter(|token| !token.is_empty()),
-            url_auth_type: input.function_url_auth_type.map(|kind: FunctionUrlAuthType| kind.as_str().to_owned()),
+            url_auth_type: input
+                .function_url_auth_type
+                .map(|kind: FunctionUrlAuthType| kind.as_str().to_owned()),
             via_url: input.invoked_via_function_url,
         })
     }
@@ -255,12 +257,14 @@ impl Grantee {
             _ => false,
         };
         if let Ok(arn) = text.parse::<Arn>() {
-            let fits = arn.region.is_empty() && arn.account.parse::<AccountId>().is_ok() && of_principal(&arn);
+            let fits =
+                arn.region.is_empty() && arn.account.parse::<AccountId>().is_ok() && of_principal(&arn);
             return if fits { Ok(Self::Aws(text.to_owned())) } else { Err(invalid_principal()) };
         }
         let allowed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-        let names_service = SERVICE_DOMAINS.iter().any(|domain| text.len() > domain.len() && text.ends_with(domain));
+        let names_service =
+            SERVICE_DOMAINS.iter().any(|domain| text.len() > domain.len() && text.ends_with(domain));
         if names_service && text.bytes().all(allowed) && !text.starts_with(['.', '-']) {
             return Ok(Self::Service(text.to_owned()));
         }
@@ -328,7 +332,14 @@ mod tests {
 
     #[test]
     fn what_is_no_principal_is_refused() {
-        for wrong in ["amazonaws.com", ".amazonaws.com", "s3", "arn:aws:s3:::b", "arn:aws:iam::1:root", "S3.amazonaws.com"] {
+        for wrong in [
+            "amazonaws.com",
+            ".amazonaws.com",
+            "s3",
+            "arn:aws:s3:::b",
+            "arn:aws:iam::1:root",
+            "S3.amazonaws.com",
+        ] {
             let failure = Statement::read(request(wrong), "aws").unwrap_err();
             assert!(failure.message.starts_with("The provided principal was invalid"), "{wrong}");
         }
@@ -337,7 +348,9 @@ mod tests {
     #[test]
     fn a_policy_holds_an_id_once_and_twenty_kilobytes() {
         let mut policy = Policy::default();
-        let statement = |id: String| Statement::read(AddPermissionRequest { statement_id: Some(id), ..request("*") }, "aws").unwrap();
+        let statement = |id: String| {
+            Statement::read(AddPermissionRequest { statement_id: Some(id), ..request("*") }, "aws").unwrap()
+        };
         policy.add(statement("a".into()), ARN).unwrap();
         assert_eq!(policy.add(statement("a".into()), ARN).unwrap_err().status, 409);
         let failure = (0..1_000).find_map(|n| policy.add(statement(format!("s{n}")), ARN).err()).unwrap();

@@ -52,7 +52,9 @@ impl Found {
     }
 
     pub(crate) fn version(&self) -> &Version {
-        self.function().version(&self.number).expect("the version was there when it was found in this same entry")
+        self.function()
+            .version(&self.number)
+            .expect("the version was there when it was found in this same entry")
     }
 }
 

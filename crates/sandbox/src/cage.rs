@@ -162,11 +162,7 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
 
 /// Makes the cage what the request asks for, and lets the companions and the program run. Gives their process ids, the
 /// program's first, and what a stem cell still needs.
-fn begin(
-    birth: &Birth<'_>,
-    blank: Blank,
-    delivery: &Delivery,
-) -> Result<(Vec<i32>, Option<Waiting>), Error> {
+fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i32>, Option<Waiting>), Error> {
     let request = &delivery.request;
     blank.groups.limit(&request.limits)?;
     let (mut listeners, mut kept, mut root) = (Vec::new(), None, None);

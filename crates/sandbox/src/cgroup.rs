@@ -191,6 +191,9 @@ enum Limit {
 }
 
 impl Limit {
+    /// Those of a cage.
+    const ALL: [Self; 4] = [Self::Memory, Self::Processor, Self::Weight, Self::Processes];
+
     /// The files of a limit, in the order in which they must be written.
     fn files(self, version: Version) -> &'static [(Limit, &'static str)] {
         match (self, version) {
@@ -252,24 +255,32 @@ impl Group {
             fs::create_dir(directory).map_err(Fault::at("make the cgroup", directory))?;
             opened.entrances.push(open(&directory.join("cgroup.procs"))?.into());
         }
-        opened.limits = self.open_limits()?;
+        opened.limits = self.open_limits(&Limit::ALL)?;
         Ok(opened)
     }
 
     /// Changes the limits.
     pub fn limit(&self, limits: &Limits) -> Result<(), Fault> {
-        Opened { entrances: Vec::new(), limits: self.open_limits()? }.limit(limits)
+        self.limit_some(&Limit::ALL, limits)
     }
 
-    fn open_limits(&self) -> Result<Vec<(Limit, Version, PathBuf, File)>, Fault> {
+    /// Changes the processor time alone.
+    pub fn limit_processors(&self, limits: &Limits) -> Result<(), Fault> {
+        self.limit_some(&[Limit::Processor], limits)
+    }
+
+    fn limit_some(&self, kinds: &[Limit], limits: &Limits) -> Result<(), Fault> {
+        Opened { entrances: Vec::new(), limits: self.open_limits(kinds)? }.limit(limits)
+    }
+
+    fn open_limits(&self, kinds: &[Limit]) -> Result<Vec<(Limit, Version, PathBuf, File)>, Fault> {
         let mut opened = Vec::new();
-        let limits = [
-            (Limit::Memory, &self.0.memory),
-            (Limit::Processor, &self.0.cpu),
-            (Limit::Weight, &self.0.cpu),
-            (Limit::Processes, &self.0.processes),
-        ];
-        for (limit, branch) in limits {
+        for limit in kinds {
+            let branch = match limit {
+                Limit::Memory => &self.0.memory,
+                Limit::Processes => &self.0.processes,
+                _ => &self.0.cpu,
+            };
             let Some(Branch { version, directory }) = branch else { continue };
             for (limit, name) in limit.files(*version) {
                 let path = directory.join(name);

@@ -8,10 +8,10 @@ use crate::stem::{self, ENVIRONMENT_BYTES_MAX};
 use crate::{Error, Fault, Limits, root, socket};
 use rustix::net::Shutdown;
 use rustix::process::Signal;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
-use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -115,11 +115,12 @@ impl Sandbox {
         }
         let mounts = assignment.mounts.iter().map(|mount| root::take_for_stem(&mount.source));
         let mounts = mounts.collect::<Result<Vec<_>, _>>()?;
-        self.set_limits(&assignment.limits)?;
         let targets = assignment.mounts.iter().map(|mount| mount.target.clone()).collect();
         let order = Order { targets, environment }.encode();
         let mounts: Vec<_> = mounts.iter().map(AsFd::as_fd).collect();
         socket::send(&self.channel, &order, &mounts, false).map_err(Fault::at("assign", "a stem cell"))?;
+        // Meanwhile: the cell's own limits are no wider than any function's.
+        self.set_limits(&assignment.limits)?;
         let mut stem = self.stem.clone();
         let gone = || Fault::at("assign", "a stem cell")(io::Error::other("it has ended")).into();
         let progress = tokio::select! {
@@ -230,6 +231,14 @@ impl Sandbox {
     /// [`Error::Steer`] when the kernel refuses.
     pub fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
         self.group.limit(limits).map_err(|fault| steer("limit", fault))
+    }
+
+    /// Changes only the processor time that the cage may use.
+    ///
+    /// # Errors
+    /// [`Error::Steer`] when the kernel refuses.
+    pub fn set_processor_time(&self, limits: &Limits) -> Result<(), Error> {
+        self.group.limit_processors(limits).map_err(|fault| steer("limit", fault))
     }
 
     /// The most memory in bytes that the cage has used since the start or the last

@@ -1,5 +1,7 @@
 //! Stem cells: what is assigned is there, what is not is gone, and the program has nothing more before than after.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod harness;
 
 use harness::{Ground, finish, spec};
@@ -113,14 +115,15 @@ async fn a_cell_takes_one_assignment_on_its_own_places_or_ends() {
     }
     let task = task("import time\ntime.sleep(60)\n");
     let good = assignment(task.path());
-    let elsewhere =
-        Assignment { mounts: vec![Mount { source: task.path().into(), target: "/usr".into() }], ..good.clone() };
+    let elsewhere = Assignment {
+        mounts: vec![Mount { source: task.path().into(), target: "/usr".into() }],
+        ..good.clone()
+    };
     let nowhere = Assignment {
         mounts: vec![Mount { source: "/no/such/place".into(), target: "/opt".into() }],
         ..good.clone()
     };
-    let large =
-        Assignment { environment: vec![("LARGE".into(), "x".repeat(8192).into())], ..good.clone() };
+    let large = Assignment { environment: vec![("LARGE".into(), "x".repeat(8192).into())], ..good.clone() };
     for (assignment, act) in [(elsewhere, "read"), (nowhere, "take from the host"), (large, "show")] {
         let sandbox = ground.spawner.spawn(cell()).await.unwrap();
         assert!(sandbox.waiting().await);

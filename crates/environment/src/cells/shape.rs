@@ -240,8 +240,7 @@ mod tests {
     #[test]
     fn what_brings_libraries_starts_plainly() {
         let code = tempfile::tempdir().unwrap();
-        let definition =
-            Definition { code: code.path().to_owned(), ..definition("python3.12", &[]) };
+        let definition = Definition { code: code.path().to_owned(), ..definition("python3.12", &[]) };
         fs::write(code.path().join("app.py"), "").unwrap();
         fs::write(code.path().join("_speed.cpython-312.so"), "").unwrap();
         assert!(Shape::of(&spec(), &definition).is_some());

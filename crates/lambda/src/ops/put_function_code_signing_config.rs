@@ -4,9 +4,7 @@
 use crate::Inner;
 use crate::naming::Target;
 use hearth_api::Grant;
-use hearth_api::lambda::{
-    PutFunctionCodeSigningConfigRequest, PutFunctionCodeSigningConfigResponse, errors,
-};
+use hearth_api::lambda::{PutFunctionCodeSigningConfigRequest, PutFunctionCodeSigningConfigResponse, errors};
 use hearth_wire::Failure;
 use std::sync::Arc;
 

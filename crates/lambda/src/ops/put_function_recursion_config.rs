@@ -5,7 +5,9 @@ use crate::Inner;
 use crate::model::RecursiveLoop;
 use crate::naming::Target;
 use hearth_api::Grant;
-use hearth_api::lambda::{self as api, PutFunctionRecursionConfigRequest, PutFunctionRecursionConfigResponse};
+use hearth_api::lambda::{
+    self as api, PutFunctionRecursionConfigRequest, PutFunctionRecursionConfigResponse,
+};
 use hearth_wire::Failure;
 use std::sync::Arc;
 

@@ -27,14 +27,12 @@ fn weights(pairs: &[(&str, f64)]) -> Option<api::AliasRoutingConfiguration> {
 }
 
 async fn get(service: &Service, name: &str) -> Result<api::AliasConfiguration, Failure> {
-    let input =
-        api::GetAliasRequest { function_name: Some("f".to_owned()), name: Some(name.to_owned()) };
+    let input = api::GetAliasRequest { function_name: Some("f".to_owned()), name: Some(name.to_owned()) };
     service.get_alias(grant(), input).await
 }
 
 async fn delete(service: &Service, name: &str) -> Result<(), Failure> {
-    let input =
-        api::DeleteAliasRequest { function_name: Some("f".to_owned()), name: Some(name.to_owned()) };
+    let input = api::DeleteAliasRequest { function_name: Some("f".to_owned()), name: Some(name.to_owned()) };
     service.delete_alias(grant(), input).await
 }
 
@@ -88,7 +86,10 @@ async fn an_alias_lives_through_restarts_and_dies_for_good() {
     assert_eq!(get(&service, "live").await.unwrap_err().message, format!("Cannot find alias arn: {arn}"));
     let failure = service.update_alias(grant(), update_request("live")).await.unwrap_err();
     assert_eq!((failure.status, failure.message), (404, format!("Alias not found: {arn}")));
-    assert_eq!(service.functions().invocable(&target("f:live")).unwrap_err().message, format!("Function not found: {arn}"));
+    assert_eq!(
+        service.functions().invocable(&target("f:live")).unwrap_err().message,
+        format!("Function not found: {arn}")
+    );
 }
 
 #[tokio::test]
@@ -107,11 +108,37 @@ async fn what_an_alias_may_point_to_is_checked_in_awss_words() {
     for (version, pairs, status, words) in [
         ("9", None, 404, format!("{not_found}:9")),
         ("1", weights(&[("9", 0.5)]), 404, format!("{not_found}:9")),
-        ("1", weights(&[("2", 0.5), ("3", 0.1)]), 400, "Number of items in AdditionalVersionWeights cannot be greater than 1".into()),
-        ("$LATEST", weights(&[("2", 0.5)]), 400, "$LATEST is not supported for an alias pointing to more than 1 version".into()),
-        ("1", weights(&[("1", 0.5)]), 400, "Invalid function version 1. Function version 1 is already included in routing configuration.".into()),
-        ("1", weights(&[("3", 0.5)]), 400, "Specified versions must be associated with the same execution role".into()),
-        ("$LATEST.PUBLISHED", None, 400, "FunctionVersion: Hearth does not support $LATEST.PUBLISHED yet.".into()),
+        (
+            "1",
+            weights(&[("2", 0.5), ("3", 0.1)]),
+            400,
+            "Number of items in AdditionalVersionWeights cannot be greater than 1".into(),
+        ),
+        (
+            "$LATEST",
+            weights(&[("2", 0.5)]),
+            400,
+            "$LATEST is not supported for an alias pointing to more than 1 version".into(),
+        ),
+        (
+            "1",
+            weights(&[("1", 0.5)]),
+            400,
+            "Invalid function version 1. Function version 1 is already included in routing configuration."
+                .into(),
+        ),
+        (
+            "1",
+            weights(&[("3", 0.5)]),
+            400,
+            "Specified versions must be associated with the same execution role".into(),
+        ),
+        (
+            "$LATEST.PUBLISHED",
+            None,
+            400,
+            "FunctionVersion: Hearth does not support $LATEST.PUBLISHED yet.".into(),
+        ),
     ] {
         let input = api::CreateAliasRequest { routing_config: pairs, ..create_request("live", version) };
         let failure = service.create_alias(grant(), input).await.unwrap_err();
@@ -119,10 +146,12 @@ async fn what_an_alias_may_point_to_is_checked_in_awss_words() {
     }
     service.create_alias(grant(), create_request("latest", "$LATEST")).await.unwrap();
     // An update is checked as a whole.
-    let whole = api::CreateAliasRequest { routing_config: weights(&[("2", 0.5)]), ..create_request("live", "1") };
+    let whole =
+        api::CreateAliasRequest { routing_config: weights(&[("2", 0.5)]), ..create_request("live", "1") };
     service.create_alias(grant(), whole).await.unwrap();
     for version in ["2", "$LATEST"] {
-        let move_onto = api::UpdateAliasRequest { function_version: Some(version.into()), ..update_request("live") };
+        let move_onto =
+            api::UpdateAliasRequest { function_version: Some(version.into()), ..update_request("live") };
         assert_eq!(service.update_alias(grant(), move_onto).await.unwrap_err().status, 400);
     }
     assert_eq!(get(&service, "live").await.unwrap().function_version.as_deref(), Some("1"));
@@ -163,7 +192,9 @@ async fn aliases_are_listed_by_version_and_in_pages() {
     }
     let both = api::CreateAliasRequest { routing_config: weights(&[("2", 0.1)]), ..create_request("e", "1") };
     service.create_alias(grant(), both).await.unwrap();
-    for (version, expected) in [(None, "abcde"), (Some("1"), "ae"), (Some("2"), "bde"), (Some("$LATEST"), "c"), (Some("7"), "")] {
+    for (version, expected) in
+        [(None, "abcde"), (Some("1"), "ae"), (Some("2"), "bde"), (Some("$LATEST"), "c"), (Some("7"), "")]
+    {
         let (mut seen, mut marker) = (String::new(), None);
         loop {
             let input = api::ListAliasesRequest {
@@ -187,7 +218,8 @@ async fn aliases_are_listed_by_version_and_in_pages() {
 async fn invocations_go_through_an_alias_by_weight_and_keep_their_environments() {
     let house = House::new();
     let service = two_versions(&house).await;
-    let half = api::CreateAliasRequest { routing_config: weights(&[("2", 0.5)]), ..create_request("live", "1") };
+    let half =
+        api::CreateAliasRequest { routing_config: weights(&[("2", 0.5)]), ..create_request("live", "1") };
     service.create_alias(grant(), half).await.unwrap();
     let functions = service.functions();
     let direct = ["f:1", "f:2"].map(|name| functions.invocable(&target(name)).unwrap().definition);
@@ -202,10 +234,8 @@ async fn invocations_go_through_an_alias_by_weight_and_keep_their_environments()
     }
     // Binomial, 1,000 at a half: outside of six standard deviations once in five hundred million runs.
     assert!(counts[1] > 405 && counts[1] < 595, "{counts:?}");
-    let shown = api::GetFunctionRequest {
-        function_name: Some("f".to_owned()),
-        qualifier: Some("live".to_owned()),
-    };
+    let shown =
+        api::GetFunctionRequest { function_name: Some("f".to_owned()), qualifier: Some("live".to_owned()) };
     let shown = service.get_function(grant(), shown).await.unwrap().configuration.unwrap();
     assert_eq!(shown.version.as_deref(), Some("1"));
     assert_eq!(shown.function_arn.as_deref(), Some("arn:aws:lambda:us-east-1:000000000000:function:f:live"));

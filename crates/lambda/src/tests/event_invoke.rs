@@ -105,22 +105,52 @@ async fn configurations_are_refused_in_words_that_say_why() {
         Some(api::DestinationConfig { on_success, on_failure: None })
     };
     for (input, status, words) in [
-        (with(&|input| input.maximum_retry_attempts = None), 400, "You must specify at least one of error handling or destination setting."),
+        (
+            with(&|input| input.maximum_retry_attempts = None),
+            400,
+            "You must specify at least one of error handling or destination setting.",
+        ),
         (with(&|input| input.function_name = Some("g".into())), 404, "The function doesn't exist."),
         (put_request(Some("9")), 404, "The function doesn't exist."),
         (put_request(Some("live")), 404, "The function doesn't exist."),
-        (with(&|input| input.destination_config = failures_to(ARN)), 400, "You can't specify the function as a destination for itself."),
-        (with(&|input| input.destination_config = failures_to("arn:aws:dynamodb:us-east-1:000000000000:table/t")), 400, "is none of a queue of SQS"),
-        (with(&|input| input.destination_config = failures_to("arn:aws:sqs:us-east-1:000000000000:q.fifo")), 400, "is FIFO"),
+        (
+            with(&|input| input.destination_config = failures_to(ARN)),
+            400,
+            "You can't specify the function as a destination for itself.",
+        ),
+        (
+            with(&|input| {
+                input.destination_config = failures_to("arn:aws:dynamodb:us-east-1:000000000000:table/t")
+            }),
+            400,
+            "is none of a queue of SQS",
+        ),
+        (
+            with(&|input| {
+                input.destination_config = failures_to("arn:aws:sqs:us-east-1:000000000000:q.fifo")
+            }),
+            400,
+            "is FIFO",
+        ),
         (with(&|input| input.destination_config = success("arn:aws:s3:::b")), 400, "for failures only"),
-        (with(&|input| input.destination_config = failures_to("kafka://t")), 400, "DestinationConfig.OnFailure.Destination: Hearth does not support Kafka topics yet."),
+        (
+            with(&|input| input.destination_config = failures_to("kafka://t")),
+            400,
+            "DestinationConfig.OnFailure.Destination: Hearth does not support Kafka topics yet.",
+        ),
     ] {
         let failure = service.put_function_event_invoke_config(grant(), input).await.unwrap_err();
         assert_eq!(failure.status, status, "{failure}");
         assert!(failure.message.contains(words), "{failure}");
     }
     assert_eq!(get(&service, None).await.unwrap_err().status, 404);
-    for good in [QUEUE, "arn:aws:sns:us-east-1:000000000000:t", "arn:aws:lambda:us-east-1:000000000000:function:ff", "arn:aws:events:us-east-1:000000000000:event-bus/b", "arn:aws:s3:::b"] {
+    for good in [
+        QUEUE,
+        "arn:aws:sns:us-east-1:000000000000:t",
+        "arn:aws:lambda:us-east-1:000000000000:function:ff",
+        "arn:aws:events:us-east-1:000000000000:event-bus/b",
+        "arn:aws:s3:::b",
+    ] {
         let input = with(&|input| input.destination_config = failures_to(good));
         service.put_function_event_invoke_config(grant(), input).await.unwrap();
     }
@@ -157,12 +187,19 @@ async fn runtimes_are_managed_automatically_or_not_at_all() {
     };
     for (name, arn) in [("f", ARN.to_owned()), ("f:1", format!("{ARN}:1"))] {
         let answer = service.put_runtime_management_config(grant(), put(name, "Auto")).await.unwrap();
-        let get = api::GetRuntimeManagementConfigRequest { function_name: Some(name.into()), qualifier: None };
+        let get =
+            api::GetRuntimeManagementConfigRequest { function_name: Some(name.into()), qualifier: None };
         let shown = service.get_runtime_management_config(grant(), get).await.unwrap();
         assert_eq!((answer.function_arn.as_ref(), shown.function_arn.as_ref()), (Some(&arn), Some(&arn)));
         assert_eq!(shown.update_runtime_on, Some(api::UpdateRuntimeOn::Auto));
     }
-    for (name, on, status) in [("f", "Manual", 400), ("f", "FunctionUpdate", 400), ("f:live", "Auto", 400), ("f:9", "Auto", 404), ("g", "Auto", 404)] {
+    for (name, on, status) in [
+        ("f", "Manual", 400),
+        ("f", "FunctionUpdate", 400),
+        ("f:live", "Auto", 400),
+        ("f:9", "Auto", 404),
+        ("g", "Auto", 404),
+    ] {
         let failure = service.put_runtime_management_config(grant(), put(name, on)).await.unwrap_err();
         assert_eq!(failure.status, status, "{name} {on}");
     }
@@ -178,7 +215,9 @@ async fn there_is_no_code_signing() {
     assert_eq!(service.get_function_code_signing_config(grant(), get("g")).await.unwrap_err().status, 404);
     let put = api::PutFunctionCodeSigningConfigRequest {
         function_name: Some("f".into()),
-        code_signing_config_arn: Some("arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0".into()),
+        code_signing_config_arn: Some(
+            "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0".into(),
+        ),
     };
     let failure = service.put_function_code_signing_config(grant(), put).await.unwrap_err();
     assert_eq!(failure.code, "CodeSigningConfigNotFoundException");

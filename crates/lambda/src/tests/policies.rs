@@ -111,7 +111,10 @@ async fn permissions_are_refused_in_awss_words() {
         assert_eq!((failure.status, failure.message), (status, words));
     }
     let failure = service.remove_permission(grant(), remove_request("t", None)).await.unwrap_err();
-    assert_eq!((failure.status, failure.message.as_str()), (404, "Statement t is not found in resource policy."));
+    assert_eq!(
+        (failure.status, failure.message.as_str()),
+        (404, "Statement t is not found in resource policy.")
+    );
     let stale = api::RemovePermissionRequest { revision_id: Some("x".into()), ..remove_request("s", None) };
     assert_eq!(service.remove_permission(grant(), stale).await.unwrap_err().status, 412);
     assert!(policy(&service, None).await.unwrap().policy.unwrap().contains(r#""Sid":"s""#));

@@ -90,7 +90,11 @@ async fn publishing_is_refused_in_awss_words() {
             ),
         ),
         (with(|input| input.revision_id = Some("x".to_owned())), 412, "The Revision Id provided".to_owned()),
-        (publish_request("g"), 404, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:g".to_owned()),
+        (
+            publish_request("g"),
+            404,
+            "Function not found: arn:aws:lambda:us-east-1:000000000000:function:g".to_owned(),
+        ),
     ] {
         let failure = service.publish_version(grant(), input).await.unwrap_err();
         assert_eq!(failure.status, status);
