@@ -12,6 +12,7 @@ fn main() -> io::Result<()> {
         ("node", "bootstrap.cjs"),
         ("ruby", "bootstrap.rb"),
         ("java", "hearth-runtime.jar"),
+        ("dotnet", "Hearth.Runtime.dll"),
     ] {
         let top = root.join(directory);
         println!("cargo:rerun-if-changed={}", top.display());
@@ -44,7 +45,7 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
             }
         } else if matches!(
             path.extension().and_then(|e| e.to_str()),
-            Some("py" | "mjs" | "cjs" | "js" | "json" | "rb" | "jar")
+            Some("py" | "mjs" | "cjs" | "js" | "json" | "rb" | "jar" | "dll")
         ) {
             files.push(path);
         }

@@ -34,6 +34,8 @@ pub struct Configuration {
     pub region: Region,
     /// How functions are kept apart.
     pub isolation: Isolation,
+    /// Whether to start only where isolation is enforced in full.
+    pub strict: bool,
     /// Interpreters the user chose: runtime name to program.
     pub runtimes: BTreeMap<String, PathBuf>,
     /// Whether a runtime must be there in the very version asked for.
@@ -73,6 +75,9 @@ pub struct Settings {
     /// How functions are kept apart [default: sandbox]
     #[arg(long, env = "HEARTH_ISOLATION", value_name = "KIND")]
     pub isolation: Option<Isolation>,
+    /// Start only where everything that isolates functions is enforced, as `hearth doctor` tells
+    #[arg(long, env = "HEARTH_STRICT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub strict: Option<bool>,
     /// Use this interpreter for a runtime, for example python3.12=/usr/bin/python3.12; may be given several times
     #[arg(long = "runtime", env = "HEARTH_RUNTIMES", value_name = "RUNTIME=PROGRAM", value_delimiter = ',', value_parser = parse_runtime)]
     #[serde(default, deserialize_with = "runtime_table")]
@@ -163,6 +168,7 @@ impl Settings {
             account: self.account.or(fallback.account),
             region: self.region.or(fallback.region),
             isolation: self.isolation.or(fallback.isolation),
+            strict: self.strict.or(fallback.strict),
             runtimes,
             strict_runtimes: self.strict_runtimes.or(fallback.strict_runtimes),
             environments_max: self.environments_max.or(fallback.environments_max),
@@ -196,6 +202,7 @@ impl Settings {
             account: self.account.unwrap_or(AccountId::DEVELOPMENT),
             region: self.region.unwrap_or_default(),
             isolation: self.isolation.unwrap_or(Isolation::Sandbox),
+            strict: self.strict.unwrap_or(false),
             runtimes: self.runtimes.into_iter().collect(),
             strict_runtimes: self.strict_runtimes.unwrap_or(false),
             environments_max,

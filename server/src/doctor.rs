@@ -34,6 +34,8 @@ pub fn runtime_table(runtimes: &Runtimes) -> String {
             Language::Node => format!("nodejs{major}.x"),
             Language::Ruby => format!("ruby{major}.{minor}"),
             Language::Java => format!("java{major}"),
+            Language::DotNet if *major < 5 => format!("dotnetcore{major}.{minor}"),
+            Language::DotNet => format!("dotnet{major}"),
             Language::Provided => continue,
         };
         let version = format!("{major}.{minor}.{patch}");
@@ -45,6 +47,7 @@ pub fn runtime_table(runtimes: &Runtimes) -> String {
         (Language::Node, "install Node.js 20 or later, for example with nvm"),
         (Language::Ruby, "install Ruby 3.1 or later, for example: apt-get install ruby"),
         (Language::Java, "install Java 17 or later, for example: apt-get install openjdk-17-jre-headless"),
+        (Language::DotNet, "install .NET 6 or later, for example Microsoft's dotnet-runtime-8.0"),
     ] {
         if !runtimes.list().iter().any(|interpreter| interpreter.language == language) {
             writeln!(text, "  {:<14} not found: {advice}", language.as_str())

@@ -7,7 +7,7 @@ use crate::replaceable::Replaceable;
 use crate::wiring::{Assembly, Foundation, Places, clock, rng};
 use hearth_api::Dispatch;
 use hearth_gateway::{Gateway, Limits};
-use hearth_sandbox::{Spawner, SpawnerOptions, State};
+use hearth_sandbox::{Finding, Spawner, SpawnerOptions, State};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -54,6 +54,9 @@ pub fn serve(configuration: Configuration) -> Result<ExitCode, Box<dyn Error>> {
         cgroup_name: "hearth".to_owned(),
     })?;
     tell_isolation(&configuration, &spawner);
+    if configuration.strict {
+        insist_on_isolation(spawner.enforced())?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hearth").build()?;
     let outcome = runtime.block_on(run(configuration, home, spawner));
     runtime.shutdown_timeout(CLOSING);
@@ -227,5 +230,40 @@ fn tell_isolation(configuration: &Configuration, spawner: &Spawner) {
             "not fully enforced on this machine: {}",
             finding.detail
         );
+    }
+}
+
+/// Refuses a machine that enforces less than all: for those who would rather have no server than a weaker one.
+fn insist_on_isolation(findings: &[Finding]) -> Result<(), String> {
+    let amiss = findings.iter().filter(|finding| finding.state != State::Enforced);
+    let amiss: Vec<String> =
+        amiss.map(|finding| format!("{} ({})", finding.subject, finding.detail)).collect();
+    if amiss.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "will not start: --strict asks for full isolation, and this is not enforced in full here: {}. `hearth doctor` \
+         says what to do about it",
+        amiss.join("; ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strictness_names_what_is_less_than_full() {
+        let finding = |subject: &str, state| Finding {
+            subject: subject.to_owned(),
+            state,
+            detail: "so".to_owned(),
+            advice: None,
+        };
+        let full = finding("isolation", State::Enforced);
+        assert_eq!(insist_on_isolation(std::slice::from_ref(&full)), Ok(()));
+        let less = [full, finding("Landlock", State::Weaker), finding("memory limit", State::Missing)];
+        let refusal = insist_on_isolation(&less).unwrap_err();
+        assert!(refusal.contains(": Landlock (so); memory limit (so). "), "{refusal}");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::configuration::Configuration;
 use crate::secret::Secret;
-use hearth_api::{Dispatch, lambda as lambda_api, logs as logs_api, sts as sts_api};
+use hearth_api::{Dispatch, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api};
 use hearth_base::{BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
     CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
@@ -46,6 +46,7 @@ pub struct Assembly {
     pub lambda: hearth_lambda::Service,
     environments: Environments,
     logs_work: hearth_logs::Handle,
+    sqs_work: hearth_sqs::Handle,
 }
 
 impl Foundation {
@@ -83,6 +84,14 @@ impl Foundation {
             authority: Arc::clone(&self.authority),
             rng: rng(),
         });
+        let sqs = hearth_sqs::Service::open(hearth_sqs::Options {
+            store: store.clone(),
+            clock: clock(),
+            rng: rng(),
+        })
+        .await?;
+        let sqs_work = sqs.start();
+        let sqs: Arc<dyn sqs_api::Sqs> = Arc::new(sqs);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -112,9 +121,10 @@ impl Foundation {
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
             Arc::new(logs_api::Dispatcher::new(logs)),
+            Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(sts_api::Dispatcher::new(Arc::new(hearth_iam::Sts))),
         ];
-        Ok(Assembly { services, lambda, environments, logs_work })
+        Ok(Assembly { services, lambda, environments, logs_work, sqs_work })
     }
 }
 
@@ -123,6 +133,7 @@ impl Assembly {
     pub async fn close(self, grace: Duration) {
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
+        self.sqs_work.stop().await;
     }
 }
 

@@ -11,6 +11,7 @@ const require = createRequire(join(modules, 'package.json'));
 
 export const lambda = require('@aws-sdk/client-lambda');
 export const logs = require('@aws-sdk/client-cloudwatch-logs');
+export const sqs = require('@aws-sdk/client-sqs');
 export const sts = require('@aws-sdk/client-sts');
 
 /** Settings of a client; twelve digits as the key make it the root of that account. */

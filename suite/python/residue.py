@@ -11,11 +11,14 @@ import tempfile
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
+PIDFD_GETFD = 438
+SIOCGSKNS = 0x894C
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def adopt_orphans():
     """From now on processes whose parent dies become children of this one, so that none of a dead server can hide."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants(root=None):
@@ -63,7 +66,7 @@ def abandoned_groups():
 
 
 def namespaces():
-    """The network namespaces that processes of this machine are in, and those kept by a mount."""
+    """The network namespaces that processes of this machine are in, whosever they are, and those kept by a mount."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -71,8 +74,53 @@ def namespaces():
                 found.add(os.readlink(entry / "ns/net"))
             except OSError:
                 continue
-    kept = [line.split()[3] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " nsfs " in line]
-    return found | set(kept)
+    return found | _mounted_networks()
+
+
+def _mounted_networks():
+    return {line.split()[3] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " nsfs " in line}
+
+
+def networks():
+    """The network namespaces that processes below this one are in, or hold a socket of, and those kept by a mount; but not
+    our own. What nobody of ours is in or holds, another server of this machine may."""
+    mine = os.stat("/proc/self/ns/net").st_ino
+    found = _mounted_networks()
+    for pid in descendants():
+        try:
+            found.add(f"net:[{os.stat(f'/proc/{pid}/ns/net').st_ino}]")
+        except OSError:
+            continue
+        found |= networks_of_sockets(pid)
+    return found - {f"net:[{mine}]"}
+
+
+def networks_of_sockets(pid):
+    """The network namespaces of the sockets that a process has open. Each lives for as long as they do."""
+    found = set()
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return found
+    try:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                if not os.readlink(entry).startswith("socket:"):
+                    continue
+            except OSError:
+                continue
+            copy = _libc.syscall(PIDFD_GETFD, process, int(entry.name), 0)
+            if copy >= 0:
+                namespace = _libc.ioctl(copy, SIOCGSKNS)
+                os.close(copy)
+                if namespace >= 0:
+                    found.add(f"net:[{os.fstat(namespace).st_ino}]")
+                    os.close(namespace)
+    except OSError:
+        pass  # it has ended meanwhile
+    finally:
+        os.close(process)
+    return found
 
 
 def temporary():
@@ -110,6 +158,7 @@ def snapshot():
         "processes": set(descendants().items()),
         "mounts": mounts(),
         "groups": abandoned_groups(),
+        "network namespaces": networks(),
         "temporary files": temporary(),
     }
 

@@ -237,7 +237,7 @@ REFUSED_CREATIONS = [
     ({"Handler": "no handler"}, "ValidationException", "at 'handler' failed to satisfy constraint"),
     ({"Role": "nobody"}, "ValidationException", "at 'role' failed to satisfy constraint"),
     ({"Runtime": "cobol85"}, "ValidationException", "at 'runtime' failed to satisfy constraint"),
-    ({"Runtime": "dotnet8"}, "InvalidParameterValueException", "Runtime: Hearth does not support the runtime dotnet8"),
+    ({"Runtime": "go1.x"}, "InvalidParameterValueException", "Runtime: Hearth does not support the runtime go1.x"),
     ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "InvalidParameterValueException", "Code.S3Bucket"),
     ({"Code": {"ImageUri": "x.dkr.ecr/y:1"}}, "InvalidParameterValueException", "Code.ImageUri"),
     ({"Code": {"ZipFile": b""}}, "InvalidParameterValueException", "Could not unzip uploaded file."),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ground as grounds
 import pytest
 import residue
-from hearth import eventually
+from hearth import Server, eventually
 
 SECRET = "secret-of-another-function"
 PROCESS_NAME = "hostile-daemon"
@@ -540,6 +540,19 @@ def test_what_is_not_enforced_is_told(ground):
     assert all(subject in log for subject in of_cages), (of_cages, log)
     if ground.kind == "an ordinary user":
         assert {"user", "/tmp"} <= amiss
+
+
+def test_strictness_starts_a_server_only_where_all_is_enforced(ground):
+    amiss = {subject for subject, verdict in ground.findings.items() if verdict != "yes"} - {"user", "overlay"}
+    if not amiss:
+        with Server("--ephemeral", "--strict") as server:
+            assert server.client("sts").get_caller_identity()["Account"]
+        return
+    refused = ground.hearth("serve", "--strict", "--ephemeral", "--listen", "127.0.0.1:0")
+    assert refused.returncode == ground.hearth("doctor", "--strict").returncode == 1
+    assert "listens on" not in refused.stdout
+    refusal = next(line for line in refused.stderr.splitlines() if line.startswith("hearth: "))
+    assert all(subject in refusal for subject in amiss) and "hearth doctor" in refusal
 
 
 def test_a_full_house_leaves_no_devices(ground):

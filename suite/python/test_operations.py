@@ -151,6 +151,13 @@ def test_doctor_says_what_is_enforced():
     assert (strict.returncode == 0) == ("Not everything" not in done.stdout)
 
 
+def test_strictness_takes_no_plain_processes():
+    done = run("serve", "--ephemeral", "--strict", "--isolation", "process", "--listen", "127.0.0.1:0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hearth: will not start: --strict asks for full isolation" in done.stderr
+    assert "isolation (programs are plain processes of Hearth's own user)" in done.stderr
+
+
 def test_the_runtimes_are_listed():
     done = run("runtimes")
     assert done.returncode == 0

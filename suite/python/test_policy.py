@@ -11,6 +11,7 @@ import subprocess
 
 from pathlib import Path
 
+import csharp
 import pytest
 from hearth import REPOSITORY
 
@@ -127,15 +128,28 @@ COMMANDS = {
 WITHOUT = ["clone3", "io_uring_setup"]
 
 
+def dotnet(directory):
+    """How .NET runs its work, where it can be compiled."""
+    try:
+        program = csharp.assembly("Work", [(csharp.HOME / "tests/functions/Work.cs").read_text()], kind="exe")
+        files = csharp.descriptions("Work", {"Work": program})
+        (directory / "Work.runtimeconfig.json").write_text(files["Work.runtimeconfig.json"])
+        return {"dotnet": [csharp.host(), "exec", "--runtimeconfig", directory / "Work.runtimeconfig.json", program]}
+    except pytest.skip.Exception:
+        return {}
+
+
 def observed(directory):
     """What the languages of this machine call while they work, and which of them there are."""
     called, worked = set(), []
-    for language, command in COMMANDS.items():
+    for language, command in (COMMANDS | dotnet(directory)).items():
         path = shutil.which(command[0], path="/usr/bin:/bin:/usr/local/bin")
         if not path:
             continue
         trace, absent = directory / language, [f"--inject={name}:error=ENOSYS" for name in WITHOUT]
         variables = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+        # Whether or not there is an ICU that it knows; and in cages it waits for no debugger.
+        variables |= {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "COMPlus_EnableDiagnostics": "0", "DOTNET_EnableDiagnostics": "0"}
         work = directory / f"{language}.work"
         work.mkdir()
         ran = subprocess.run(

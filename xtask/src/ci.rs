@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step::Xtask("tidy", &[]),
     Step::Xtask("codegen", &["--check"]),
     Step::Xtask("java", &["--check"]),
+    Step::Xtask("dotnet", &["--check"]),
     Step::Cargo(
         "clippy",
         &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],

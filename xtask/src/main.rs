@@ -4,7 +4,9 @@
 mod bench;
 mod ci;
 mod codegen;
+mod committed;
 mod demo;
+mod dotnet;
 mod floors;
 mod java;
 mod process;
@@ -37,6 +39,7 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     codegen::COMMAND,
     java::COMMAND,
+    dotnet::COMMAND,
     floors::COMMAND,
     tidy::COMMAND,
     ci::COMMAND,

@@ -1,5 +1,5 @@
 //! The clients that the tests and the demo use, installed into the build directory: Python with boto3 and the AWS CLI,
-//! the AWS CLI version 2, the AWS SDK for JavaScript, and the SDKs that functions import.
+//! the AWS CLI version 2, the AWS SDK for JavaScript, a .NET, and the SDKs that functions import.
 //!
 //! Each is installed once for what its list of versions says, and again when that changes. It refuses to change the
 //! machine, but for Debian packages that are missing where it runs as root.
@@ -12,6 +12,10 @@ use std::process::Command;
 
 /// Debian's package of the AWS CLI version 2, which is on no language's registry.
 const AWS_CLI: &str = "awscli";
+/// PyPI's package of .NET: of the versions that are on a registry of a language, the only one.
+const DOTNET: &str = "dotnetcore2==3.1.23";
+/// The version of .NET in it.
+const DOTNET_VERSION: &str = "3.1.23";
 
 /// Why a client cannot be had on this machine.
 #[derive(Debug)]
@@ -50,6 +54,14 @@ struct Installation {
     home: PathBuf,
     /// The file that decides what is installed: when it changes, so does the installation.
     list: PathBuf,
+}
+
+/// An installed .NET.
+pub struct DotNet {
+    /// The folder of `dotnet`: its `DOTNET_ROOT`.
+    pub root: PathBuf,
+    /// The folder of its libraries.
+    pub framework: PathBuf,
 }
 
 /// Where everything is installed: `tools` in the build directory.
@@ -118,6 +130,23 @@ impl Tools {
             unpack_aws(&home, &launcher)
         })?;
         Ok(launcher)
+    }
+
+    /// A .NET without its compiler.
+    pub fn dotnet(&self) -> Result<DotNet, Error> {
+        let python = self.python()?;
+        let home = self.directory.join("dotnet");
+        let root = home.join("dotnetcore2/bin");
+        let list = self.root.join("xtask/src/tools.rs");
+        once(&Installation { what: ".NET Core 3.1", home: home.clone(), list }, || {
+            let mut pip = Command::new(&python);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+            process::output(pip.args(["--only-binary", ":all:", "--target"]).arg(&home).arg(DOTNET))?;
+            process::output(Command::new("chmod").arg("755").arg(root.join("dotnet")))?;
+            Ok(())
+        })?;
+        let framework = root.join("shared/Microsoft.NETCore.App").join(DOTNET_VERSION);
+        Ok(DotNet { root, framework })
     }
 
     /// The SDKs that functions import without packaging them, as `hearth runtimes install` fetches them: their folder.
@@ -199,6 +228,16 @@ fn unpack_aws(home: &Path, launcher: &Path) -> Result<(), Error> {
     process::output(Command::new("chmod").arg("755").arg(launcher))?;
     process::output(Command::new(launcher).arg("--version"))?;
     Ok(())
+}
+
+/// Mono's C# compiler, and the library that its assemblies are mended with.
+pub fn mono() -> Result<(), Error> {
+    const PACKAGES: [&str; 2] = ["mono-mcs", "libmono-cecil-private-cil"];
+    program("mcs", &PACKAGES)?;
+    if Path::new("/usr/lib/mono/gac/Mono.Cecil").exists() {
+        return Ok(());
+    }
+    debian("Mono.Cecil", &PACKAGES)
 }
 
 /// Makes sure that a program is there, if need be by installing these Debian packages.

@@ -3,6 +3,7 @@
 //! `cargo xtask tidy` fails when [`Grant::issue`] is named outside `iam`.
 
 use hearth_base::{AccountId, Region, RequestId, Timestamp};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who makes a request.
@@ -70,6 +71,17 @@ pub struct Session {
     pub transitive_tag_keys: Vec<String>,
     /// Who first asked, as it said when the session was made.
     pub source_identity: Option<String>,
+    /// The ARN of the function for whose environments the session was made: `lambda:SourceFunctionArn`.
+    pub source_function: Option<Arc<str>>,
+}
+
+/// What is known of the program that sent a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Client {
+    /// Its address; none for code in an execution environment and for services in this process.
+    pub address: Option<IpAddr>,
+    /// `User-Agent`, as it came.
+    pub user_agent: Option<Box<str>>,
 }
 
 /// Leave to perform one action, once: who, in which account and region, under which request id.
@@ -82,6 +94,7 @@ pub struct Grant {
     endpoint: Arc<str>,
     trace_header: Option<Box<str>>,
     session: Option<Arc<Session>>,
+    client: Client,
 }
 
 /// What a [`Grant`] is made of.
@@ -104,7 +117,16 @@ impl Grant {
     #[doc(hidden)]
     pub fn issue(parts: GrantParts) -> Self {
         let GrantParts { principal, account, region, request_id, endpoint } = parts;
-        Self { principal, account, region, request_id, endpoint, trace_header: None, session: None }
+        Self {
+            principal,
+            account,
+            region,
+            request_id,
+            endpoint,
+            trace_header: None,
+            session: None,
+            client: Client::default(),
+        }
     }
 
     /// The same with the trace the request belongs to: `X-Amzn-Trace-Id`.
@@ -115,6 +137,16 @@ impl Grant {
     /// The same for a call made with temporary credentials.
     pub fn in_session(self, session: Option<Arc<Session>>) -> Self {
         Self { session, ..self }
+    }
+
+    /// The same for a request that this client sent.
+    pub fn from_client(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
+    /// What is known of the client.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// What the session of the caller carries; none when its credentials are long-term ones.

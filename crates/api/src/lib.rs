@@ -4,6 +4,7 @@
 //! `operations.toml`; do not edit it. What stands beside it, by hand, is what every service's trait needs:
 //! the [`Grant`] a handler takes and the [`Dispatch`] the gateway calls.
 
+pub mod authorisation;
 pub mod dispatch;
 mod fault;
 mod generated;

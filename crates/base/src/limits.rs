@@ -35,6 +35,10 @@ pub const FILE_DESCRIPTORS_MAX: u64 = 1_024;
 pub const PROCESSES_MAX: u64 = 1_024;
 /// Time for extension, runtime and function init together.
 pub const INIT_MS_MAX: u64 = 10_000;
+/// The same for environments that are initialised ahead of invocations, unless the function's timeout is longer.
+pub const INIT_AHEAD_MS_MIN: u64 = 130_000;
+/// Time for a restore from a snapshot, and the hooks after it.
+pub const RESTORE_MS_MAX: u64 = 10_000;
 /// Environments of one account and region at once, until raised.
 pub const CONCURRENT_EXECUTIONS_DEFAULT: u32 = 1_000;
 /// Bytes of log that `LogType=Tail` returns.

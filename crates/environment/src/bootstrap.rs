@@ -82,6 +82,7 @@ impl Bootstraps {
             Language::Node => ("node", "bootstrap.cjs"),
             Language::Ruby => ("ruby", "bootstrap.rb"),
             Language::Java => ("java", "hearth-runtime.jar"),
+            Language::DotNet => ("dotnet", "Hearth.Runtime.dll"),
             Language::Provided => return None,
         };
         Some((self.root.join(directory), name))

@@ -5,6 +5,7 @@
 
 use crate::bootstrap::Bootstraps;
 use crate::cells::{Cells, Shape, assignment};
+use crate::dotnet::{self, Start};
 use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Kind, ShutdownReason};
 use crate::failure::{Fault, status_text};
 use crate::log::{LogStream, Output, Source};
@@ -14,8 +15,8 @@ use crate::variables::{self, Directories};
 use crate::{Credentials, Definition, Endpoint, Interpreter, Language, Resolved};
 use hearth_base::{Clock, limits};
 use hearth_sandbox::{
-    Announcement, Companion, Error as SandboxError, Exit, ExitStatus, Isolation, Limits, Link, Listener,
-    Mount, Sandbox, Spawner, Spec, Temporary, TemporaryStorage,
+    Announcement, Companion, Error as SandboxError, Exit, ExitStatus, File, Isolation, Limits, Link,
+    Listener, Mount, Sandbox, Spawner, Spec, Temporary, TemporaryStorage,
 };
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,6 +48,8 @@ const SHUTDOWN_RUNTIME: Duration = Duration::from_millis(300);
 const RUNTIME_API_PORT: u16 = 9001;
 /// Where the AWS endpoint listens: the port that people's scripts name.
 const ENDPOINT_PORT: u16 = 4566;
+/// The host name inside, as on AWS.
+const HOSTNAME: &str = "169.254.100.1";
 /// Where the interpreter stands, as on AWS.
 const LANGUAGE_ROOT: &str = "/var/lang";
 /// Where the bootstraps look for the AWS SDK of their language.
@@ -107,8 +110,14 @@ impl Cage {
         };
         let machine =
             |error: std::io::Error| CageError::Machine(format!("could not watch the cage: {error}"));
-        let pipes = [(Source::Output, sandbox.take_stdout()), (Source::Error, sandbox.take_stderr())];
+        let pipes = [
+            (Source::Output, sandbox.take_stdout()),
+            (Source::Error, sandbox.take_stderr()),
+            (Source::Messages, sandbox.take_messages()),
+        ];
         let pipes = pipes.into_iter().filter_map(|(source, pipe)| Some((source, pipe?)));
+        let of_extensions = sandbox.take_companion_outputs().into_iter().enumerate();
+        let pipes = pipes.chain(of_extensions.map(|(number, pipe)| (Source::Extension(number), pipe)));
         let output = Arc::new(Output::new(Arc::clone(log), pipes).map_err(machine)?);
         let mut listeners = sandbox.take_listeners().into_iter().map(TcpListener::from_std);
         let (Some(api_listener), Some(endpoint_listener)) = (listeners.next(), listeners.next()) else {
@@ -122,6 +131,7 @@ impl Cage {
         let deaths = plan.deaths;
         let task = {
             let (sandbox, api, output) = (Arc::clone(&sandbox), Arc::clone(&api), Arc::clone(&output));
+            let rest = Arc::clone(&rest);
             tokio::spawn(async move {
                 let watch = async {
                     let exit = sandbox.wait().await;
@@ -135,7 +145,8 @@ impl Cage {
                     companions,
                     api.serve(api_listener),
                     serve_endpoint(endpoint_listener, endpoint.0, endpoint.1),
-                    output.follow()
+                    output.follow(),
+                    api.extensions.telemetry.deliver(&sandbox, &rest)
                 );
             })
         };
@@ -187,6 +198,7 @@ impl Cage {
             Kind::External => (SHUTDOWN_EXTERNAL, SHUTDOWN_RUNTIME),
         };
         self.rest.wake();
+        self.api.extensions.telemetry.flush();
         let began = Instant::now();
         self.sandbox.terminate();
         if tokio::time::timeout_at(began + of_runtime, self.exited()).await.is_err() {
@@ -362,10 +374,12 @@ impl Plan<'_> {
             let target = Path::new(SDK_ROOT).join(match language {
                 Language::Node => "node",
                 Language::Ruby => "ruby",
-                Language::Python | Language::Java | Language::Provided => "python",
+                Language::Python | Language::Java | Language::DotNet | Language::Provided => "python",
             });
             mounts.push(Mount { source: sdk.clone(), target });
         }
+        let hosts = format!("127.0.0.1 localhost {HOSTNAME} sandbox.localdomain sandbox\n::1 localhost\n");
+        let files = vec![File { path: "/etc/hosts".into(), contents: hosts.into_bytes() }];
         let spec = self.bare(directories)?;
         if let Some(interpreter) = &self.resolved.interpreter {
             let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
@@ -376,7 +390,7 @@ impl Plan<'_> {
                 links.push(Link { target: interpreter.prefix.clone(), link: LANGUAGE_ROOT.into() });
             }
         }
-        Ok(Spec { mounts, links, ..spec })
+        Ok(Spec { mounts, links, files, ..spec })
     }
 
     /// Everything stands where the host has it.
@@ -391,11 +405,21 @@ impl Plan<'_> {
         })
     }
 
-    /// All but mounts and links.
+    /// All but mounts, links and files.
     fn bare(&self, directories: Directories<'_>) -> Result<Spec, Fault> {
         let definition = self.definition;
         let (program, arguments) = self.program(directories)?;
-        let environment = variables::variables(definition, self.credentials, self.log_stream, directories);
+        let mut environment =
+            variables::variables(definition, self.credentials, self.log_stream, directories);
+        if let Some(interpreter) =
+            self.resolved.interpreter.as_ref().filter(|found| found.language == Language::DotNet)
+        {
+            for (name, value) in dotnet::defaults(definition, interpreter, directories) {
+                if !environment.iter().any(|(known, _)| *known == *name) {
+                    environment.push((name.into(), value.into()));
+                }
+            }
+        }
         // A user who names an endpoint of their own means it.
         let own_endpoint = definition.variables.iter().any(|(name, _)| name == variables::ENDPOINT_URL);
         let announce =
@@ -427,11 +451,12 @@ impl Plan<'_> {
                 processes_max: limits::PROCESSES_MAX as u32,
                 file_descriptors_max: limits::FILE_DESCRIPTORS_MAX,
             },
-            hostname: "169.254.100.1".to_owned(),
+            hostname: HOSTNAME.to_owned(),
             listeners: vec![
                 listener(RUNTIME_API_PORT, vec![announce(variables::RUNTIME_API, "")]),
                 listener(ENDPOINT_PORT, endpoint),
             ],
+            messages: Some(variables::MESSAGES.into()),
         })
     }
 
@@ -456,9 +481,15 @@ impl Plan<'_> {
         match (&self.resolved.interpreter, bootstrap) {
             (Some(interpreter), Some((_, name))) => {
                 let program = interpreter.program_in(directories.language);
-                let bootstrap = directories.runtime.join(name).into();
+                let bootstrap = directories.runtime.join(name);
+                if interpreter.language == Language::DotNet {
+                    return Ok(match dotnet::start(self.definition, directories, &program, &bootstrap) {
+                        Start::Program(program, arguments) => self.wrapped(program, arguments),
+                        Start::Refused(code, message) => dotnet::refusal(code, message),
+                    });
+                }
                 let mut arguments = self.flags(interpreter);
-                arguments.push(bootstrap);
+                arguments.push(bootstrap.into());
                 if interpreter.language == Language::Java {
                     // A class path was named; now the class, and what it cannot know.
                     arguments.extend(["hearth.runtime.Bootstrap".into(), directories.layers.into()]);
@@ -478,7 +509,7 @@ impl Plan<'_> {
             Language::Ruby if interpreter.version < (3, 2, 0) => {
                 &["--disable=error_highlight", "--disable=did_you_mean"]
             }
-            Language::Ruby | Language::Provided => &[],
+            Language::Ruby | Language::DotNet | Language::Provided => &[],
             Language::Java => {
                 return java_flags(self.definition.memory_mb).into_iter().map(Into::into).collect();
             }

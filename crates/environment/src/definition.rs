@@ -3,7 +3,7 @@
 //! It holds facts the control plane has checked; it refuses to validate them again.
 
 use crate::Runtime;
-use hearth_base::{AccountId, Region};
+use hearth_base::{AccountId, Region, limits};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +52,20 @@ pub struct Definition {
     pub logging: Logging,
     /// Whether X-Ray samples actively: `TracingConfig.Mode`.
     pub tracing: TracingMode,
+    /// What makes environments, and so how long their initialisation may take.
+    pub initialization: InitializationType,
+}
+
+/// What an environment is initialised for: `AWS_LAMBDA_INITIALIZATION_TYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InitializationType {
+    /// For an invocation that found none.
+    #[default]
+    OnDemand,
+    /// Ahead of invocations, as many as were ordered.
+    ProvisionedConcurrency,
+    /// Once, to be snapped and restored.
+    SnapStart,
 }
 
 /// `LoggingConfig` of a function.
@@ -105,6 +119,21 @@ pub enum TracingMode {
     Active,
 }
 
+impl Definition {
+    /// How long an initialisation may take when no invocation pays for it.
+    ///
+    /// AWS: one that no caller waits for has at least 130 s, and up to the function's own timeout.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
+    pub(crate) fn initialization_limit(&self) -> Duration {
+        match self.initialization {
+            InitializationType::OnDemand => Duration::from_millis(limits::INIT_MS_MAX),
+            InitializationType::ProvisionedConcurrency | InitializationType::SnapStart => {
+                self.timeout.max(Duration::from_millis(limits::INIT_AHEAD_MS_MIN))
+            }
+        }
+    }
+}
+
 impl LogLevel {
     /// The level as AWS writes it.
     pub fn as_str(self) -> &'static str {
@@ -115,6 +144,17 @@ impl LogLevel {
             Self::Warn => "WARN",
             Self::Error => "ERROR",
             Self::Fatal => "FATAL",
+        }
+    }
+}
+
+impl InitializationType {
+    /// The type as AWS writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+            Self::SnapStart => "snap-start",
         }
     }
 }
@@ -172,6 +212,26 @@ impl Definition {
             role_arn: String::new(),
             logging: Logging { format: LogFormat::Text, ..Logging::default() },
             tracing: TracingMode::PassThrough,
+            initialization: InitializationType::OnDemand,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_has_more_time() {
+        for (initialization, timeout, limit) in [
+            (InitializationType::OnDemand, 900, 10),
+            (InitializationType::ProvisionedConcurrency, 3, 130),
+            (InitializationType::ProvisionedConcurrency, 900, 900),
+            (InitializationType::SnapStart, 131, 131),
+        ] {
+            let timeout = Duration::from_secs(timeout);
+            let definition = Definition { initialization, timeout, ..Definition::sample() };
+            assert_eq!(definition.initialization_limit(), Duration::from_secs(limit), "{initialization:?}");
         }
     }
 }

@@ -6,7 +6,9 @@
 //!
 //! It refuses to choose which environment serves whom: that is the pool's.
 
+mod course;
 mod extended;
+mod restore;
 
 use crate::bootstrap::Bootstraps;
 use crate::cage::{Cage, CageError, Plan, extension_names};
@@ -21,9 +23,10 @@ use crate::response_stream::ResponseSink;
 use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
 use crate::turns::{Share, Turn, Turns};
-use crate::{Credentials, Definition, LogFormat, Options, Resolved, sdk};
+use crate::{Credentials, Definition, InitializationType, LogFormat, Options, Resolved, sdk};
 use bytes::Bytes;
-use hearth_base::{RequestId, Timestamp, id, limits};
+use course::{Course, Starts};
+use hearth_base::{RequestId, Timestamp, id};
 use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,17 +81,9 @@ pub(crate) struct Environment {
     _life: Life,
 }
 
-/// What an invocation took, and the initialisation before it.
-struct Times {
-    init: Option<Duration>,
-    elapsed: Duration,
-}
-
 /// An invocation that is over but for its extensions.
 struct Unsettled {
-    id: RequestId,
-    init: Option<Duration>,
-    began: Instant,
+    course: Course,
     ending: Ending,
 }
 
@@ -181,24 +176,30 @@ impl Environment {
     /// for. With a sink, the response goes there as it comes, if the runtime streams it.
     pub(crate) async fn run(
         &mut self,
-        invocation: Invocation,
+        mut invocation: Invocation,
         sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
         let (id, tail) = (invocation.request_id, invocation.tail);
-        let mut init = None;
+        let trace = invocation.trace_header.get_or_insert_with(|| self.trace_header()).clone();
+        let mut starts = Starts::default();
         if std::mem::replace(&mut self.new, false) {
+            self.log.begin_telemetry();
             self.announce();
             if invocation.tail {
                 self.log.begin_tail();
             }
             // A failure is in the log; the second try below decides.
-            init = self.initialise(Phase::Init, Duration::from_millis(limits::INIT_MS_MAX)).await?.ok();
+            starts = self
+                .initialise(Phase::Init, self.definition.initialization_limit())
+                .await?
+                .unwrap_or_default();
         } else if invocation.tail {
             self.log.begin_tail();
         }
         let began = Instant::now();
         let prepared = if self.cage.is_some() { Ok(()) } else { self.initialise_late(began).await? };
-        self.log.platform(&Event::Start { request_id: id });
+        let course = Course::begin(id, trace, (starts, began), &*self.surroundings.options.clock);
+        self.log.platform(&Event::Start { request_id: id, trace: &course.trace });
         let mut handed = match prepared {
             Ok(()) => self.hand_over(invocation, sink.clone(), began).await,
             Err(fault) => Handed::Ended(Ending::of(fault, id)),
@@ -217,14 +218,14 @@ impl Environment {
         };
         let settled = self.cage.as_ref().is_none_or(|cage| cage.api.extensions.is_settled());
         if ending.fault.is_some() || settled {
-            return Ok(self.finish(id, Times { init, elapsed: began.elapsed() }, ending));
+            return Ok(self.finish(course, ending));
         }
-        let unsettled = Unsettled { id, init, began, ending };
+        let unsettled = Unsettled { course, ending };
         if tail {
             // Its end is a part of the answer.
             return Ok(self.settle_invocation(unsettled).await);
         }
-        let report = self.report(&Times { init, elapsed: began.elapsed() }, &unsettled.ending.status);
+        let report = self.report(&unsettled.course, &unsettled.ending.status);
         let outcome = unsettled.ending.outcome.clone();
         self.unsettled = Some(unsettled);
         Ok(Completion { outcome, log_tail: None, report })
@@ -232,6 +233,7 @@ impl Environment {
 
     /// Initialises within an invocation, out of that invocation's time.
     async fn initialise_late(&mut self, began: Instant) -> Result<Result<(), Fault>, Refusal> {
+        self.log.begin_telemetry();
         let left = self.definition.timeout.saturating_sub(began.elapsed());
         let result = self.initialise(Phase::Invoke, left).await?;
         Ok(result.map(drop).map_err(|fault| match fault.failure {
@@ -255,11 +257,7 @@ impl Environment {
     }
 
     /// Starts the runtime and waits until it asks for an invocation. After a fault there is no cage.
-    async fn initialise(
-        &mut self,
-        phase: Phase,
-        limit: Duration,
-    ) -> Result<Result<Duration, Fault>, Refusal> {
+    async fn initialise(&mut self, phase: Phase, limit: Duration) -> Result<Result<Starts, Fault>, Refusal> {
         // One that happens within an invocation has no time to wait.
         let turn = match phase {
             Phase::Init => self.surroundings.turns.take(&self.share).await,
@@ -269,7 +267,7 @@ impl Environment {
         let began = Instant::now();
         let result = match self.start().await {
             Ok(cage) => {
-                let initialised = Self::until_initialised(&cage, began + limit, limit);
+                let initialised = self.until_initialised(&cage, phase, (began + limit, limit));
                 let result = in_turn(initialised, turn).await;
                 self.cage = Some(cage);
                 result
@@ -287,12 +285,20 @@ impl Environment {
             Err(fault) => fault.status(),
         };
         self.introduce_extensions(result.as_ref().err());
-        if let Err(fault) = &result {
+        if result.is_err() {
             self.collect_output();
-            self.reset(fault.shutdown_reason());
+            self.log.platform(&Event::InitRuntimeDone { phase, status: &status });
         }
         self.log.platform(&Event::InitReport { phase, duration, status: &status });
-        Ok(result.map(|()| duration))
+        self.log.close_telemetry();
+        if let Err(fault) = result {
+            self.reset(fault.shutdown_reason());
+            return Ok(Err(fault));
+        }
+        if self.definition.initialization == InitializationType::SnapStart {
+            return Ok(Ok(Starts { init: None, restore: Some(self.restore().await?) }));
+        }
+        Ok(Ok(Starts { init: Some(duration), restore: None }))
     }
 
     async fn start(&self) -> Result<Cage, CageError> {
@@ -312,7 +318,9 @@ impl Environment {
     fn plan(&self) -> Result<Plan<'_>, CageError> {
         let Surroundings { options, bootstraps, cells, deaths, .. } = &*self.surroundings;
         let names = extension_names(&self.definition).map_err(CageError::Fault)?;
-        let extensions = Extensions::new(Arc::clone(&self.definition), names, Arc::clone(&options.rng));
+        let telemetry = self.log.telemetry().unwrap_or_else(|| self.log.begin_telemetry());
+        let told = (Arc::clone(&self.log), telemetry);
+        let extensions = Extensions::new(told, names, Arc::clone(&options.rng));
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
         }
@@ -330,7 +338,12 @@ impl Environment {
         })
     }
 
-    async fn until_initialised(cage: &Cage, deadline: Instant, limit: Duration) -> Result<(), Fault> {
+    async fn until_initialised(
+        &self,
+        cage: &Cage,
+        phase: Phase,
+        (deadline, limit): (Instant, Duration),
+    ) -> Result<(), Fault> {
         let initialisation = tokio::select! {
             biased;
             failed = cage.api.extensions.failed() => return Err(Fault::extension(failed)),
@@ -340,19 +353,26 @@ impl Environment {
                 let _ = tokio::time::timeout(LAST_WORDS, cage.api.disconnected()).await;
                 match cage.api.last_initialisation() {
                     Some(failed @ Initialisation::Failed { .. }) => failed,
-                    Some(Initialisation::Ready) | None => return Err(Fault::exited(exit)),
+                    Some(Initialisation::Ready | Initialisation::Snapped) | None => {
+                        return Err(Fault::exited(exit));
+                    }
                 }
             }
             () = tokio::time::sleep_until(deadline) => return Err(Fault::timed_out(limit)),
         };
         match initialisation {
-            Initialisation::Ready => tokio::select! {
-                biased;
-                failed = cage.api.extensions.failed() => Err(Fault::extension(failed)),
-                () = cage.api.extensions.initialised() => Ok(()),
-                exit = cage.exited() => Err(Fault::exited(exit)),
-                () = tokio::time::sleep_until(deadline) => Err(Fault::timed_out(limit)),
-            },
+            Initialisation::Ready | Initialisation::Snapped => {
+                // Told at once: extensions may wait for it before they are ready themselves.
+                cage.drain();
+                self.log.platform(&Event::InitRuntimeDone { phase, status: &Status::Success });
+                tokio::select! {
+                    biased;
+                    failed = cage.api.extensions.failed() => Err(Fault::extension(failed)),
+                    () = cage.api.extensions.initialised() => Ok(()),
+                    exit = cage.exited() => Err(Fault::exited(exit)),
+                    () = tokio::time::sleep_until(deadline) => Err(Fault::timed_out(limit)),
+                }
+            }
             Initialisation::Failed { error_type, body } => {
                 // The runtime exits by itself after it has told its error, and may still print.
                 let _ = tokio::time::timeout(LAST_WORDS, cage.exited()).await;
@@ -367,7 +387,7 @@ impl Environment {
         let (id, timeout) = (invocation.request_id, self.definition.timeout);
         let options = &self.surroundings.options;
         let left = timeout.saturating_sub(began.elapsed());
-        let trace_header = invocation.trace_header.clone().unwrap_or_else(|| self.trace_header());
+        let trace_header = invocation.trace_header.clone().unwrap_or_default();
         let deadline_millis = options.clock.now().after(left).millis();
         // As late as can be: nothing of the function runs before its event is there.
         cage.rest.wake();
@@ -415,31 +435,34 @@ impl Environment {
     }
 
     /// Writes the end of the log, and resets the environment when it has to be.
-    fn finish(&mut self, id: RequestId, times: Times, ending: Ending) -> Completion {
-        let Ending { outcome, streamed_bytes, status, fault } = ending;
+    fn finish(&mut self, mut course: Course, ending: Ending) -> Completion {
         self.collect_output();
-        if let Some(line) = fault.as_ref().and_then(|fault| self.last_line(fault, id)) {
-            self.log.line(line);
+        if let Some(fault) = &ending.fault {
+            if let Some(line) = self.last_line(fault, course.id) {
+                self.log.line(line);
+            }
+            let text = format!("{}\n{}", fault.text(course.id), fault.error_type);
+            self.log.platform(&Event::Fault { text: &text });
         }
-        let report = self.report(&times, &status);
-        let duration = report.duration;
-        let streamed_bytes = usize::try_from(streamed_bytes).unwrap_or(usize::MAX);
-        let produced_bytes = outcome.payload().len().saturating_add(streamed_bytes);
-        self.log.platform(&Event::RuntimeDone { request_id: id, duration, produced_bytes, status: &status });
-        self.log.platform(&Event::Report { request_id: id, report: &report, status: &status });
-        if let Some(fault) = fault {
+        let report = self.report(&course, &ending.status);
+        self.runtime_done(&mut course, &ending);
+        let overhead = course.overhead();
+        let done = course.done(&ending.status, &overhead);
+        self.log.platform(&Event::Report { done, report: &report });
+        if let Some(fault) = &ending.fault {
             self.reset(fault.shutdown_reason());
         }
-        Completion { outcome, log_tail: self.log.end_tail(), report }
+        Completion { outcome: ending.outcome, log_tail: self.log.end_tail(), report }
     }
 
-    fn report(&self, times: &Times, status: &Status) -> Report {
-        let Times { init, elapsed } = *times;
+    fn report(&self, course: &Course, status: &Status) -> Report {
+        let (Starts { init, restore }, elapsed) = (course.starts, course.began.elapsed());
         let duration = if *status == Status::Timeout { self.definition.timeout } else { elapsed };
         Report {
             duration,
-            billed: whole_milliseconds(duration + init.unwrap_or_default()),
+            billed: whole_milliseconds(duration + init.or(restore).unwrap_or_default()),
             init,
+            restore,
             memory_size_mb: self.definition.memory_mb,
             max_memory_used_mb: self.max_memory_used_mb(),
             log_stream: Arc::clone(self.log.name()),

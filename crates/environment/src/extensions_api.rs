@@ -1,10 +1,14 @@
-//! The Extensions API of one environment: `2020-01-01`, served beside the Runtime API.
+//! The Extensions API of one environment: `2020-01-01`, served beside the Runtime API; and the way to subscribe to telemetry.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>
 //!
 //! It knows who is registered and where each of them is; it refuses to start, stop or time anybody: that is the
 //! environment's. As in the Runtime API the other end is hostile, and every size and count is bounded.
 
+mod subscribe;
+
 use crate::Definition;
+use crate::log::LogStream;
+use crate::telemetry::Telemetry;
 use bytes::Bytes;
 use hearth_base::{RequestId, Rng};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -25,8 +29,6 @@ const ERROR_TYPE_CHARS_MAX: usize = 256;
 /// Where the paths of the API begin.
 const PREFIX: &str = "/2020-01-01/extension/";
 
-const TELEMETRY: &str = "/2022-07-01/telemetry";
-const LOGS: &str = "/2020-08-15/logs";
 const NAME: &str = "lambda-extension-name";
 const IDENTIFIER: &str = "lambda-extension-identifier";
 const ACCEPT_FEATURE: &str = "lambda-extension-accept-feature";
@@ -34,7 +36,8 @@ const ERROR_TYPE: &str = "lambda-extension-function-error-type";
 
 /// The extensions of one cage.
 pub(crate) struct Extensions {
-    definition: Arc<Definition>,
+    log: Arc<LogStream>,
+    pub(crate) telemetry: Arc<Telemetry>,
     rng: Arc<dyn Rng>,
     state: Mutex<State>,
     /// Told whenever an event waits for somebody.
@@ -130,10 +133,19 @@ pub(crate) enum Kind {
 
 impl Extensions {
     /// `expected` are the external ones.
-    pub(crate) fn new(definition: Arc<Definition>, expected: Vec<String>, rng: Arc<dyn Rng>) -> Arc<Self> {
+    pub(crate) fn new(
+        (log, telemetry): (Arc<LogStream>, Arc<Telemetry>),
+        expected: Vec<String>,
+        rng: Arc<dyn Rng>,
+    ) -> Arc<Self> {
         let state = State { expected, members: Vec::new(), closed: false, failure: None };
         let state = Mutex::new(state);
-        Arc::new(Self { definition, rng, state, offered: Notify::new(), changed: Notify::new() })
+        Arc::new(Self { log, telemetry, rng, state, offered: Notify::new(), changed: Notify::new() })
+    }
+
+    /// The function that they extend.
+    pub(crate) fn definition(&self) -> &Definition {
+        self.log.definition()
     }
 
     /// The names of the external ones.
@@ -233,13 +245,9 @@ impl Extensions {
 
     /// Serves a request whose path is [its own](owns).
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match (request.method(), request.uri().path()) {
-            (&Method::PUT, TELEMETRY) => return not_supported("Telemetry"),
-            (&Method::PUT, LOGS) => return not_supported("Logs"),
-            _ => {}
-        }
-        let resource = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
-        let result = match (request.method(), resource) {
+        let path = request.uri().path();
+        let result = match (request.method(), path.strip_prefix(PREFIX).unwrap_or_default()) {
+            (&Method::PUT, "") if let Some(api) = subscribe::api(path) => self.subscribe(api, request).await,
             (&Method::POST, "register") => self.register(request).await,
             (&Method::GET, "event/next") => self.next(request.headers()).await,
             (&Method::POST, "init/error") => self.error(request, Told::InitError).await,
@@ -269,9 +277,10 @@ impl Extensions {
         }
         let wants = |kind: &str| wanted.events.iter().any(|event| event == kind);
         let identifier = self.admit(name, wants("INVOKE"), wants("SHUTDOWN"))?;
-        let key = &self.definition.key;
+        let definition = self.definition();
+        let key = &definition.key;
         let mut answered = serde_json::json!({
-            "functionName": key.name, "functionVersion": key.version, "handler": self.definition.handler,
+            "functionName": key.name, "functionVersion": key.version, "handler": definition.handler,
         });
         if with_account {
             answered["accountId"] = key.account.to_string().into();
@@ -428,7 +437,7 @@ impl ShutdownReason {
 
 /// Whether a path belongs to the APIs of extensions.
 pub(crate) fn owns(path: &str) -> bool {
-    path.starts_with(PREFIX) || path == TELEMETRY || path == LOGS
+    path.starts_with(PREFIX) || subscribe::api(path).is_some()
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Refused> {
@@ -448,14 +457,6 @@ pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Ful
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// What AWS answers to telemetry subscriptions where there is no telemetry: extensions know it and go on without.
-fn not_supported(api: &str) -> Response<Full<Bytes>> {
-    let body = serde_json::json!({
-        "errorMessage": format!("{api} API is not supported"), "errorType": format!("{api}.NotSupported"),
-    });
-    answer(StatusCode::ACCEPTED, body.to_string())
 }
 
 #[derive(Debug)]

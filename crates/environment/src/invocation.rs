@@ -89,6 +89,8 @@ pub struct Report {
     pub billed: Duration,
     /// The initialisation, when this invocation was the first of its environment.
     pub init: Option<Duration>,
+    /// The restore, when this invocation was the first of an environment that was restored from a snapshot.
+    pub restore: Option<Duration>,
     /// The function's memory in MB.
     pub memory_size_mb: u32,
     /// The most memory the environment has used, in MB.
@@ -104,6 +106,13 @@ pub enum Refusal {
     TooManyEnvironments,
     /// The server is draining.
     ShuttingDown,
+    /// The runtime was not ready in time after its environment's restore.
+    RestoreTimedOut,
+    /// It failed after the restore.
+    RestoreFailed {
+        /// What the runtime said, or how it ended.
+        error_type: String,
+    },
     /// No environment could be made: a fault of the machine or of its configuration, not of the function's code.
     CannotStart {
         /// What failed, in words for the operator.
@@ -132,6 +141,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyEnvironments => f.write_str("as many execution environments as allowed are busy"),
+            Self::RestoreTimedOut => f.write_str("the restore of an execution environment took too long"),
+            Self::RestoreFailed { error_type } => {
+                write!(f, "the restore of an execution environment failed: {error_type}")
+            }
             Self::ShuttingDown => f.write_str("the server is shutting down"),
             Self::CannotStart { reason } => write!(f, "an execution environment cannot be started: {reason}"),
         }

@@ -4,15 +4,20 @@
 //! enough is not read any further (its own writes then block), and what must not wait is dropped and counted beyond
 //! [`PENDING_BYTES_MAX`]. It refuses to know log groups and retention.
 
+mod frame;
 #[cfg(test)]
 mod tests;
 
 use crate::platform::{self, Event};
+use crate::telemetry::{Origin, Telemetry};
 use crate::{Definition, LogEvent, LogSink};
 use bytes::Bytes;
+use frame::{Frames, Part};
 use hearth_base::{Clock, limits};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -108,7 +113,11 @@ pub(crate) struct LogStream {
 
 #[derive(Default)]
 struct State {
-    partial: [Vec<u8>; 2],
+    /// Lines without an end yet, by [`Source::index`].
+    partial: Vec<Vec<u8>>,
+    frames: Frames,
+    /// Where the lines go beside the log, while anybody may want them.
+    telemetry: Option<Arc<Telemetry>>,
     pending: Vec<LogEvent>,
     pending_bytes: usize,
     queued: bool,
@@ -117,11 +126,32 @@ struct State {
     tail: Option<Vec<u8>>,
 }
 
-/// Standard output or standard error.
+/// Which pipe it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
+    /// Standard output of the runtime.
     Output,
+    /// Standard error of the runtime.
     Error,
+    /// Framed messages of the runtime.
+    Messages,
+    /// Standard output and error of the external extension of this number.
+    Extension(usize),
+}
+
+impl Source {
+    fn index(self) -> usize {
+        match self {
+            Self::Output => 0,
+            Self::Error => 1,
+            Self::Messages => 2,
+            Self::Extension(number) => 3 + number,
+        }
+    }
+
+    fn origin(index: usize) -> Origin {
+        if index < 3 { Origin::Function } else { Origin::Extension }
+    }
 }
 
 impl LogStream {
@@ -141,8 +171,50 @@ impl LogStream {
         })
     }
 
+    /// One whose lines nobody keeps.
+    #[cfg(test)]
+    pub(crate) fn sample(definition: Definition) -> Arc<Self> {
+        struct Nowhere;
+        impl LogSink for Nowhere {
+            fn write(
+                &self,
+                _: Arc<Definition>,
+                _: Arc<str>,
+                _: Vec<LogEvent>,
+            ) -> hearth_base::BoxFuture<'_, ()> {
+                Box::pin(std::future::ready(()))
+            }
+        }
+        let writer = LogWriter::start(Arc::new(Nowhere));
+        Self::new(Arc::new(definition), "stream".into(), Arc::new(hearth_base::SystemClock), writer)
+    }
+
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    pub(crate) fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// From here on everything is told to subscribers too, of which there are none yet.
+    pub(crate) fn begin_telemetry(&self) -> Arc<Telemetry> {
+        let telemetry = Telemetry::new(Arc::clone(&self.definition), Arc::clone(&self.clock));
+        self.lock().telemetry = Some(Arc::clone(&telemetry));
+        telemetry
+    }
+
+    /// What [`Self::begin_telemetry`] gave.
+    pub(crate) fn telemetry(&self) -> Option<Arc<Telemetry>> {
+        self.lock().telemetry.clone()
+    }
+
+    /// Nobody subscribes any more: without a subscriber nothing more is told.
+    pub(crate) fn close_telemetry(&self) {
+        let mut state = self.lock();
+        if state.telemetry.as_ref().is_some_and(|telemetry| !telemetry.close()) {
+            state.telemetry = None;
+        }
     }
 
     /// Collects the tail from here on.
@@ -160,10 +232,14 @@ impl LogStream {
 
     /// Writes what the platform has to say.
     pub(crate) fn platform(self: &Arc<Self>, event: &Event<'_>) {
-        let lines = platform::lines(&self.definition, self.clock.now(), event);
+        let now = self.clock.now();
+        let lines = platform::lines(&self.definition, now, event);
         let mut state = self.lock();
         for line in lines {
             self.push(&mut state, line);
+        }
+        if let Some(telemetry) = &state.telemetry {
+            telemetry.platform(now, event);
         }
     }
 
@@ -172,23 +248,49 @@ impl LogStream {
         self.push(&mut self.lock(), line);
     }
 
-    /// Cuts output into lines.
-    pub(crate) fn output(self: &Arc<Self>, source: Source, mut bytes: &[u8]) {
+    /// Cuts output into lines, or into the messages that it says it has.
+    pub(crate) fn output(self: &Arc<Self>, source: Source, bytes: &[u8]) {
         let mut state = self.lock();
+        match source {
+            Source::Messages => self.messages(&mut state, bytes),
+            _ => self.lines(&mut state, source, bytes),
+        }
+    }
+
+    fn messages(self: &Arc<Self>, state: &mut State, bytes: &[u8]) {
+        let mut frames = std::mem::take(&mut state.frames);
+        frames.read(bytes, |part| match part {
+            Part::Message(message) => self.extend(state, Source::Messages, message),
+            Part::Stray(byte) => self.lines(state, Source::Messages, &[byte]),
+            Part::Begin => self.cut(state, Source::Messages.index()),
+            Part::End => {
+                // In the tail one event follows another: each ends with a line end there, as a printed one does.
+                let partial = state.partial(Source::Messages);
+                if partial.last().is_some_and(|last| *last != b'\n') {
+                    partial.push(b'\n');
+                }
+                self.cut(state, Source::Messages.index());
+            }
+        });
+        state.frames = frames;
+    }
+
+    fn lines(self: &Arc<Self>, state: &mut State, source: Source, mut bytes: &[u8]) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = bytes.split_at(end + 1);
-            self.extend(&mut state, source, line);
-            self.cut(&mut state, source);
+            self.extend(state, source, line);
+            self.cut(state, source.index());
             bytes = rest;
         }
-        self.extend(&mut state, source, bytes);
+        self.extend(state, source, bytes);
     }
 
     /// Makes events of lines that have no end yet: an invocation is over.
     pub(crate) fn end_lines(self: &Arc<Self>) {
         let mut state = self.lock();
-        self.cut(&mut state, Source::Output);
-        self.cut(&mut state, Source::Error);
+        for index in 0..state.partial.len() {
+            self.cut(&mut state, index);
+        }
     }
 
     /// Waits until the writer has taken enough for more output to be read.
@@ -204,7 +306,7 @@ impl LogStream {
 
     fn extend(self: &Arc<Self>, state: &mut State, source: Source, mut bytes: &[u8]) {
         loop {
-            let partial = &mut state.partial[source as usize];
+            let partial = state.partial(source);
             let space = EVENT_BYTES_MAX - partial.len();
             if bytes.len() < space {
                 partial.extend_from_slice(bytes);
@@ -215,17 +317,20 @@ impl LogStream {
             // A character that does not fit whole begins the next event.
             let whole = whole_characters(partial);
             let carried = partial.split_off(whole);
-            self.cut(state, source);
-            state.partial[source as usize] = carried;
+            self.cut(state, source.index());
+            *state.partial(source) = carried;
             bytes = rest;
         }
     }
 
-    fn cut(self: &Arc<Self>, state: &mut State, source: Source) {
-        let partial = std::mem::take(&mut state.partial[source as usize]);
+    fn cut(self: &Arc<Self>, state: &mut State, index: usize) {
+        let partial = state.partial.get_mut(index).map(std::mem::take).unwrap_or_default();
         if !partial.is_empty() {
             let text = String::from_utf8(partial)
                 .unwrap_or_else(|invalid| String::from_utf8_lossy(invalid.as_bytes()).into_owned());
+            if let Some(telemetry) = &state.telemetry {
+                telemetry.line(self.clock.now(), Source::origin(index), &text);
+            }
             self.push(state, text);
         }
     }
@@ -274,6 +379,16 @@ impl LogStream {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn partial(&mut self, source: Source) -> &mut Vec<u8> {
+        let index = source.index();
+        if self.partial.len() <= index {
+            self.partial.resize_with(index + 1, Vec::new);
+        }
+        &mut self.partial[index]
     }
 }
 
@@ -332,16 +447,16 @@ impl Output {
         }
     }
 
-    /// Reads both pipes until their ends.
+    /// Reads all pipes until their ends.
     pub(crate) async fn follow(&self) {
-        let mut follows = self.pipes.iter().map(|(source, pipe)| self.follow_pipe(*source, pipe));
-        match (follows.next(), follows.next()) {
-            (Some(first), Some(second)) => {
-                tokio::join!(first, second);
-            }
-            (Some(only), None) => only.await,
-            (None, _) => {}
-        }
+        let follow = |(source, pipe)| Box::pin(self.follow_pipe(source, pipe));
+        let mut follows: Vec<Pin<Box<_>>> =
+            self.pipes.iter().map(|(source, pipe)| follow((*source, pipe))).collect();
+        std::future::poll_fn(|context| {
+            follows.retain_mut(|follow| follow.as_mut().poll(context).is_pending());
+            if follows.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     async fn follow_pipe(&self, source: Source, pipe: &pipe::Receiver) {

@@ -6,6 +6,7 @@
 use crate::runtime_api::RuntimeApi;
 use hearth_sandbox::Sandbox;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::watch;
 
 /// Whether a cage may rest, and whether it does.
 pub(crate) struct Rest {
@@ -13,6 +14,8 @@ pub(crate) struct Rest {
     sandbox: Weak<Sandbox>,
     api: Arc<RuntimeApi>,
     state: Mutex<State>,
+    /// Whether no process runs, for those who wait for one.
+    frozen: watch::Sender<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,25 @@ enum State {
 impl Rest {
     pub(crate) fn new(sandbox: &Arc<Sandbox>, api: &Arc<RuntimeApi>) -> Arc<Self> {
         let (sandbox, api) = (Arc::downgrade(sandbox), Arc::clone(api));
-        Arc::new(Self { sandbox, api, state: Mutex::new(State::Busy) })
+        Arc::new(Self { sandbox, api, state: Mutex::new(State::Busy), frozen: watch::Sender::new(false) })
+    }
+
+    /// Resolves when it is not frozen.
+    pub(crate) async fn awake(&self) {
+        // The sender lives as long as this.
+        let _ = self.frozen.subscribe().wait_for(|frozen| !frozen).await;
+    }
+
+    /// Remembers from when on [`Self::was_frozen_since`] counts.
+    pub(crate) fn thaws(&self) -> watch::Receiver<bool> {
+        self.frozen.subscribe()
+    }
+
+    /// Whether it has been frozen since it was last asked with the same receiver.
+    pub(crate) fn was_frozen_since(&self, thaws: &mut watch::Receiver<bool>) -> bool {
+        let was_frozen = thaws.has_changed().unwrap_or(false) || *thaws.borrow();
+        thaws.mark_unchanged();
+        was_frozen
     }
 
     /// An invocation is over: from now on it may be frozen.
@@ -52,7 +73,10 @@ impl Rest {
             return false;
         }
         match sandbox.freeze() {
-            Ok(()) => *state = State::Frozen,
+            Ok(()) => {
+                *state = State::Frozen;
+                self.frozen.send_replace(true);
+            }
             Err(error) => {
                 // Tried again after the next invocation: it runs on meanwhile, and is no less safe for it.
                 *state = State::Busy;
@@ -71,6 +95,9 @@ impl Rest {
         {
             // The invocation will time out, and the environment end with it.
             tracing::error!(%error, "a frozen environment does not thaw");
+        }
+        if *state == State::Frozen {
+            self.frozen.send_replace(false);
         }
         *state = State::Busy;
     }

@@ -22,6 +22,8 @@ pub enum Language {
     Ruby,
     /// A Java virtual machine.
     Java,
+    /// The runtime of .NET, which `dotnet` starts.
+    DotNet,
     /// The function's own `bootstrap`.
     Provided,
 }
@@ -62,6 +64,13 @@ const RUNTIMES: &[Runtime] = &[
     java("java17.al2023", 17),
     java("java21", 21),
     java("java25", 25),
+    dotnet("dotnetcore1.0", (1, 0)),
+    dotnet("dotnetcore2.0", (2, 0)),
+    dotnet("dotnetcore2.1", (2, 1)),
+    dotnet("dotnetcore3.1", (3, 1)),
+    dotnet("dotnet6", (6, 0)),
+    dotnet("dotnet8", (8, 0)),
+    dotnet("dotnet10", (10, 0)),
     provided("provided"),
     provided("provided.al2"),
     provided("provided.al2023"),
@@ -81,6 +90,10 @@ const fn ruby(identifier: &'static str, version: (u16, u16)) -> Runtime {
 
 const fn java(identifier: &'static str, major: u16) -> Runtime {
     Runtime { identifier, language: Language::Java, version: (major, 0) }
+}
+
+const fn dotnet(identifier: &'static str, version: (u16, u16)) -> Runtime {
+    Runtime { identifier, language: Language::DotNet, version }
 }
 
 const fn provided(identifier: &'static str) -> Runtime {
@@ -117,6 +130,7 @@ impl Language {
             Self::Node => "nodejs",
             Self::Ruby => "ruby",
             Self::Java => "java",
+            Self::DotNet => "dotnet",
             Self::Provided => "provided",
         }
     }
@@ -144,7 +158,7 @@ impl fmt::Display for UnknownRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the runtime {:?} is not supported by Hearth: it runs python3.6 to python3.14, nodejs12.x to nodejs24.x, ruby2.5 to ruby4.0, java8 to java25, provided, provided.al2 and provided.al2023",
+            "the runtime {:?} is not supported by Hearth: it runs python3.6 to python3.14, nodejs12.x to nodejs24.x, ruby2.5 to ruby4.0, java8 to java25, dotnetcore1.0 to dotnet10, provided, provided.al2 and provided.al2023",
             self.0
         )
     }

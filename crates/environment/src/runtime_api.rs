@@ -2,9 +2,10 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 //!
 //! The other end is hostile: every size and count is bounded here, and a client that is slow or silent holds up nobody but
-//! its own environment, whose time is bounded elsewhere. The Extensions API is served beside it; the Logs and Telemetry
-//! APIs are refused.
+//! its own environment, whose time is bounded elsewhere. The APIs of extensions are served beside it.
 
+mod body;
+mod restore;
 mod streamed;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,12 @@ mod tests;
 use crate::Invocation;
 use crate::extensions_api::{self, Extensions, answer};
 use crate::response_stream::ResponseSink;
-use bytes::{Bytes, BytesMut};
-use hearth_base::{RequestId, limits};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use body::{BUFFERED_BYTES_MAX, Collected, collect, content_type, error_body, error_type, error_type_in};
+use bytes::Bytes;
+use hearth_base::RequestId;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Connections at once; the next one waits for an end.
 const CONNECTIONS_MAX: usize = 32;
@@ -31,10 +34,6 @@ const CONNECTIONS_MAX: usize = 32;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Headers of a request.
 const HEADERS_MAX: usize = 64;
-/// Bytes of an answer that is read as a whole.
-const BUFFERED_BYTES_MAX: u64 = limits::RESPONSE_PAYLOAD_BYTES_MAX as u64;
-/// Bytes of a request's `errorType` header; a longer one is cut.
-const ERROR_TYPE_BYTES_MAX: usize = 256;
 
 /// What the server and the connections of one environment share.
 pub(crate) struct RuntimeApi {
@@ -55,12 +54,28 @@ struct State {
     answer: Option<Answer>,
     /// Where the response of the invocation at hand goes, if its caller takes it piece by piece.
     sink: Option<ResponseSink>,
+    times: Times,
+}
+
+/// When the runtime did what for the invocation at hand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Times {
+    /// Its response began.
+    pub(crate) responding: Option<Instant>,
+    /// Its response was whole.
+    pub(crate) responded: Option<Instant>,
+    /// It asked for more.
+    pub(crate) ready: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// No `next` yet.
     Starting,
+    /// `restore/next` was called: it waits to be snapped and restored.
+    Snapped,
+    /// It was restored, and gets ready for `next`.
+    Restoring,
     /// `next` was called.
     Ready,
     /// An invocation was handed out.
@@ -85,7 +100,9 @@ pub(crate) struct Offer {
 pub(crate) enum Initialisation {
     /// `next` was called.
     Ready,
-    /// `init/error` was called.
+    /// `restore/next` was called.
+    Snapped,
+    /// `init/error` was called, or `restore/error`.
     Failed { error_type: String, body: Bytes },
 }
 
@@ -123,8 +140,14 @@ enum Refused {
 
 impl RuntimeApi {
     pub(crate) fn new(extensions: Arc<Extensions>) -> Arc<Self> {
-        let state =
-            State { phase: Phase::Starting, offer: None, initialisation: None, answer: None, sink: None };
+        let state = State {
+            phase: Phase::Starting,
+            offer: None,
+            initialisation: None,
+            answer: None,
+            sink: None,
+            times: Times::default(),
+        };
         Arc::new(Self {
             state: Mutex::new(state),
             extensions,
@@ -175,9 +198,15 @@ impl RuntimeApi {
     pub(crate) fn offer(&self, offer: Offer) {
         let mut state = self.lock();
         state.answer = None;
+        state.times = Times::default();
         state.offer = Some(Box::new(offer));
         drop(state);
         self.offered.notify_one();
+    }
+
+    /// When the runtime did what for the invocation that was offered last.
+    pub(crate) fn times(&self) -> Times {
+        self.lock().times
     }
 
     /// Takes back what was offered, unless the runtime has taken it.
@@ -255,6 +284,8 @@ impl RuntimeApi {
                 self.error(id, request).await
             }
             (&Method::POST, ["init", "error"]) => self.initialisation_error(request).await,
+            (&Method::GET, ["restore", "next"]) => self.restore_next().await,
+            (&Method::POST, ["restore", "error"]) => self.restore_error(request).await,
             _ => Err(Refused::NoSuchResource),
         }
     }
@@ -263,14 +294,17 @@ impl RuntimeApi {
         {
             let mut state = self.lock();
             match state.phase {
-                Phase::Starting => {
+                Phase::Starting | Phase::Restoring => {
                     state.initialisation = Some(Initialisation::Ready);
                     state.phase = Phase::Ready;
                 }
-                Phase::Answered(_) => state.phase = Phase::Ready,
+                Phase::Answered(_) => {
+                    state.phase = Phase::Ready;
+                    state.times.ready = Some(Instant::now());
+                }
                 // A runtime that lost its connection asks again.
                 Phase::Ready => {}
-                Phase::Invoking(_) | Phase::Answering(_) | Phase::Failed => {
+                Phase::Snapped | Phase::Invoking(_) | Phase::Answering(_) | Phase::Failed => {
                     return Err(Refused::InvalidTransition);
                 }
             }
@@ -299,6 +333,7 @@ impl RuntimeApi {
         match state.phase {
             Phase::Invoking(current) if current.to_string() == id => {
                 state.phase = Phase::Answering(current);
+                state.times.responding = Some(Instant::now());
                 Ok(current)
             }
             Phase::Answering(current) | Phase::Answered(current) if current.to_string() == id => {
@@ -398,6 +433,7 @@ impl Reading<'_> {
         {
             let mut state = self.api.lock();
             state.phase = Phase::Answered(self.id);
+            state.times.responded = Some(Instant::now());
             state.answer = Some(answer);
             state.sink = None;
         }
@@ -485,83 +521,6 @@ fn header_value(text: &str) -> HeaderValue {
         let cleaned: String = text.chars().map(|c| if c.is_ascii_control() { ' ' } else { c }).collect();
         HeaderValue::from_bytes(cleaned.as_bytes()).expect("no control character is left")
     })
-}
-
-enum Collected {
-    Whole {
-        payload: Bytes,
-        trailers: HeaderMap,
-    },
-    /// Over the limit: read to its end to learn its size, and thrown away.
-    TooLarge {
-        size: u64,
-    },
-}
-
-async fn collect(mut body: Incoming) -> Result<Collected, Refused> {
-    let (mut size, mut first, mut rest) = (0u64, Bytes::new(), BytesMut::new());
-    let mut trailers = HeaderMap::new();
-    while let Some(frame) = body.frame().await {
-        match frame.map_err(|_| Refused::Unreadable)?.into_data() {
-            Ok(data) => {
-                size += data.len() as u64;
-                if size > BUFFERED_BYTES_MAX {
-                    (first, rest) = (Bytes::new(), BytesMut::new());
-                } else if first.is_empty() && rest.is_empty() {
-                    first = data;
-                } else {
-                    if rest.is_empty() {
-                        let more = body.size_hint().lower().min(BUFFERED_BYTES_MAX);
-                        rest.reserve(first.len() + data.len() + more as usize);
-                        rest.extend_from_slice(&std::mem::take(&mut first));
-                    }
-                    rest.extend_from_slice(&data);
-                }
-            }
-            Err(frame) => {
-                if let Ok(map) = frame.into_trailers() {
-                    trailers = map;
-                }
-            }
-        }
-    }
-    if size > BUFFERED_BYTES_MAX {
-        return Ok(Collected::TooLarge { size });
-    }
-    let payload = if rest.is_empty() { first } else { rest.freeze() };
-    Ok(Collected::Whole { payload, trailers })
-}
-
-fn error_body(headers: &HeaderMap, body: Bytes) -> Bytes {
-    if !body.is_empty() {
-        return body;
-    }
-    untold(error_type(headers).as_deref().unwrap_or("Runtime.Unknown"))
-}
-
-/// The body of an error of which only the type is known.
-fn untold(kind: &str) -> Bytes {
-    Bytes::from(serde_json::json!({ "errorMessage": "", "errorType": kind }).to_string())
-}
-
-fn error_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("lambda-runtime-function-error-type")?.to_str().ok()?;
-    Some(value.chars().take(ERROR_TYPE_BYTES_MAX).collect())
-}
-
-fn error_type_in(body: &Bytes) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        #[serde(rename = "errorType")]
-        error_type: String,
-    }
-    let named: Named = serde_json::from_slice(body).ok()?;
-    Some(named.error_type.chars().filter(|c| !c.is_control()).take(ERROR_TYPE_BYTES_MAX).collect())
-}
-
-fn content_type(headers: &HeaderMap) -> String {
-    let given = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    given.unwrap_or("application/json").to_owned()
 }
 
 fn accepted() -> Response<Full<Bytes>> {

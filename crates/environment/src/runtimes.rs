@@ -1,7 +1,8 @@
 //! Which interpreters this machine has, and which of them runs a given runtime.
 //!
-//! It looks at `PATH`, `/usr`, pyenv, nvm, rbenv, SDKMAN and `JAVA_HOME`, and asks each program for its version once. It refuses to install any.
+//! It looks at `PATH`, `/usr`, pyenv, nvm, rbenv, SDKMAN `JAVA_HOME` and `DOTNET_ROOT`, and asks each program for its version once. It refuses to install any.
 
+mod icu;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// The oldest interpreters that the bootstraps run on.
-const OLDEST: [(Language, (u16, u16)); 4] = [
+const OLDEST: [(Language, (u16, u16)); 5] = [
     (Language::Python, (3, 9)),
     (Language::Node, (20, 0)),
     (Language::Ruby, (3, 1)),
     (Language::Java, (17, 0)),
+    (Language::DotNet, (3, 1)),
 ];
 
 /// Where to look, and how strict to be.
@@ -60,6 +62,8 @@ pub struct Interpreter {
     /// Further host directories that must be seen in the cage under their own names for it to run, beside `/usr`: those of
     /// its shared libraries.
     pub directories: Vec<PathBuf>,
+    /// A .NET for which there is no ICU here: it runs without the data of any culture, or not at all.
+    pub lacks_cultures: bool,
     /// The runtime it was named for with `--runtime`.
     pub named_for: Option<Runtime>,
 }
@@ -192,7 +196,9 @@ impl Interpreter {
         self.language == runtime.language()
             && match self.language {
                 Language::Node | Language::Java => major == runtime.version().0,
-                Language::Python | Language::Ruby | Language::Provided => (major, minor) == runtime.version(),
+                Language::Python | Language::Ruby | Language::DotNet | Language::Provided => {
+                    (major, minor) == runtime.version()
+                }
             }
     }
 
@@ -203,15 +209,16 @@ impl Interpreter {
         self.language == language && self.named_for.is_none() && new_enough
     }
 
-    /// Whether it may run a runtime of another version. An older Java reads no class files of a newer one.
+    /// Whether it may run a runtime of another version. An older Java reads no class files of a newer one, and an older
+    /// .NET has not the libraries that a newer one's assemblies refer to.
     fn stands_in_for(&self, runtime: Runtime) -> bool {
-        self.language != Language::Java || self.version.0 >= runtime.version().0
+        !matches!(self.language, Language::Java | Language::DotNet) || self.version.0 >= runtime.version().0
     }
 
     fn distance(&self, runtime: Runtime) -> u16 {
         let number = |(major, minor): (u16, u16)| match self.language {
             Language::Node | Language::Java => major,
-            Language::Python | Language::Ruby | Language::Provided => major * 100 + minor,
+            Language::Python | Language::Ruby | Language::DotNet | Language::Provided => major * 100 + minor,
         };
         number((self.version.0, self.version.1)).abs_diff(number(runtime.version()))
     }
@@ -231,6 +238,8 @@ impl Resolved {
                     Language::Node => format!("nodejs:{major}.v{minor}"),
                     Language::Java => format!("java:{major}.v{patch}"),
                     Language::Ruby => format!("ruby:{major}.{minor}.v{patch}"),
+                    Language::DotNet if major < 5 => format!("dotnetcore:{major}.{minor}.v{patch}"),
+                    Language::DotNet => format!("dotnet:{major}.v{patch}"),
                     Language::Python | Language::Provided => format!("python:{major}.{minor}.v{patch}"),
                 }
             }
@@ -253,6 +262,10 @@ fn spoken(runtime: Runtime) -> String {
         Language::Ruby => format!("Ruby {major}.{minor}"),
         // The bootstrap needs more than the oldest runtimes do.
         Language::Java => format!("Java {} or later", major.max(17)),
+        Language::DotNet => {
+            let (major, minor) = (major, minor).max((3, 1));
+            format!(".NET {major}.{minor} or later")
+        }
         Language::Provided => "bootstrap".to_owned(),
     }
 }
@@ -273,6 +286,12 @@ fn advice(runtime: Runtime) -> String {
             "Install it (your distribution's openjdk-{}-jre-headless), or name one with --runtime {runtime}=/path/to/bin/java",
             major.max(17)
         ),
+        Language::DotNet => {
+            let (major, minor) = (major, minor).max((3, 1));
+            format!(
+                "Install it (Microsoft's or your distribution's dotnet-runtime-{major}.{minor}), or name one with --runtime {runtime}=/path/to/dotnet"
+            )
+        }
         Language::Provided => "Put an executable `bootstrap` into the package".to_owned(),
     }
 }
@@ -285,6 +304,7 @@ impl fmt::Display for Interpreter {
             Language::Node => "Node.js",
             Language::Ruby => "Ruby",
             Language::Java => "Java",
+            Language::DotNet => ".NET",
             Language::Provided => "bootstrap",
         };
         write!(f, "{language} {major}.{minor}.{patch} ({})", self.program.display())

@@ -142,7 +142,7 @@ pub fn describe(sdk_dir: &Path, language: Language) -> Option<String> {
             let core = names.filter_map(|name| Some(name.strip_prefix("aws-sdk-core-")?.to_owned())).next();
             core.map(|version| format!("aws-sdk-core {version}"))
         }
-        Language::Java | Language::Provided => None,
+        Language::Java | Language::DotNet | Language::Provided => None,
     }
 }
 
@@ -161,7 +161,7 @@ pub fn install(what: &Installation<'_>, progress: &mut dyn FnMut(&str)) -> Resul
         Language::Python => install_python(what, &aside, progress),
         Language::Node => install_node(what, &aside, progress),
         Language::Ruby => install_ruby(what, &aside, progress),
-        Language::Java | Language::Provided => Err(SdkError::NoSdk(what.language)),
+        Language::Java | Language::DotNet | Language::Provided => Err(SdkError::NoSdk(what.language)),
     };
     if let Err(error) = result {
         // What is left of it disturbs nobody, should this fail too.

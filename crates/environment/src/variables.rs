@@ -3,7 +3,7 @@
 //!
 //! It refuses to let a user's variable stand in for a reserved one.
 
-use crate::{Credentials, Definition, Language, LogFormat};
+use crate::{Credentials, Definition, InitializationType, Language, LogFormat};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,6 +12,9 @@ use std::path::Path;
 pub(crate) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Where the AWS SDKs find AWS.
 pub(crate) const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+
+/// Where runtimes find the pipe for messages in frames: `log/frame.rs`.
+pub(crate) const MESSAGES: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 
 /// What starts the runtime in place of the platform.
 pub(crate) const EXEC_WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
@@ -63,7 +66,14 @@ pub(crate) fn variables(
     set("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
     set("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
     set("AWS_SESSION_TOKEN", &credentials.session_token);
+    if definition.initialization == InitializationType::SnapStart {
+        // AWS: they are not the same in every environment of a snapshot.
+        // https://docs.aws.amazon.com/lambda/latest/dg/snapstart-monitoring.html
+        variables.remove("AWS_LAMBDA_LOG_GROUP_NAME");
+        variables.remove("AWS_LAMBDA_LOG_STREAM_NAME");
+    }
     variables.remove(RUNTIME_API);
+    variables.remove(MESSAGES);
     variables.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
@@ -75,7 +85,7 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     let language = definition.runtime.language();
     let (binaries, libraries) = match language {
         Language::Provided => ("", ""),
-        Language::Python | Language::Node | Language::Ruby | Language::Java => {
+        Language::Python | Language::Node | Language::Ruby | Language::Java | Language::DotNet => {
             ("/var/lang/bin:", "/var/lang/lib:")
         }
     };
@@ -110,7 +120,7 @@ fn defaults<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
             paths.extend(sdk);
             set("PYTHONPATH", &paths.join(":"));
         }
-        Language::Ruby | Language::Java | Language::Provided => {}
+        Language::Ruby | Language::Java | Language::DotNet | Language::Provided => {}
     }
 }
 
@@ -143,7 +153,7 @@ fn reserved<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     set("AWS_LAMBDA_FUNCTION_VERSION", &key.version);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &definition.memory_mb.to_string());
     set("AWS_LAMBDA_LOG_GROUP_NAME", &definition.logging.group);
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", definition.initialization.as_str());
     set("AWS_LAMBDA_LOG_FORMAT", definition.logging.format.as_str());
     if definition.logging.format == LogFormat::Json {
         set("AWS_LAMBDA_LOG_LEVEL", definition.logging.application_level.as_str());
@@ -152,5 +162,35 @@ fn reserved<'a>(definition: &Definition, directories: Directories<'_>, set: &mut
     // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     if definition.runtime.language() != Language::Provided {
         set("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{}", definition.runtime));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_base::Timestamp;
+
+    #[test]
+    fn the_initialization_type_is_that_of_the_definition() {
+        let credentials = Credentials {
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+            session_token: String::new(),
+            expiration: Timestamp::from_seconds(0),
+        };
+        let root = Path::new("/");
+        let directories = Directories { task: root, runtime: root, layers: root, sdk: None, language: None };
+        for (initialization, expected) in [
+            (InitializationType::OnDemand, "on-demand"),
+            (InitializationType::ProvisionedConcurrency, "provisioned-concurrency"),
+            (InitializationType::SnapStart, "snap-start"),
+        ] {
+            let definition = Definition { initialization, ..Definition::sample() };
+            let variables = variables(&definition, &credentials, "stream", directories);
+            let told = variables.iter().find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+            assert_eq!(told.map(|(_, value)| value.to_str()), Some(Some(expected)));
+            let has_log = variables.iter().any(|(name, _)| name == "AWS_LAMBDA_LOG_STREAM_NAME");
+            assert_eq!(has_log, initialization != InitializationType::SnapStart);
+        }
     }
 }

@@ -9,15 +9,18 @@ use crate::unabandoned::Unabandoned;
 use crate::{Gateway, browser};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
+use hearth_api::authorisation::Authorisation;
+use hearth_api::grant::Client;
 use hearth_api::{Dispatch, Grant};
 use hearth_base::{BoxFuture, RequestId, Rng};
 use hearth_iam::{Ask, Caller, Claim, Dialect, Head, Origin, PayloadDigest, Refusal, Signature, Verified};
 use hearth_wire::{
     Body, Failure, Protocol, Request, Response, Routed, Service, Value, fill_idempotency_tokens, validate,
 };
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,6 +32,7 @@ const BLOCKING_BYTES: usize = 256 * 1024;
 struct Exchange {
     gateway: Arc<Gateway>,
     origin: Origin,
+    address: Option<IpAddr>,
     request_id: RequestId,
     /// The request; its body is empty until it is believed.
     asked: Request,
@@ -57,7 +61,7 @@ impl Gateway {
     pub(crate) async fn exchange(
         self: Arc<Self>,
         request: http::Request<Incoming>,
-        origin: Origin,
+        (origin, address): (Origin, Option<IpAddr>),
     ) -> http::Response<OutboundBody> {
         let begun = self.clock.now();
         let request_id = RequestId::new(&*self.rng);
@@ -66,7 +70,7 @@ impl Gateway {
         let (method, uri) = (parts.method.clone(), parts.uri.clone());
         let asked =
             Request { method: parts.method, uri: parts.uri, headers: parts.headers, body: Bytes::new() };
-        let exchange = Exchange { gateway: Arc::clone(&self), origin, request_id, asked };
+        let exchange = Exchange { gateway: Arc::clone(&self), origin, address, request_id, asked };
         let response = exchange.answer(&mut inbound).await;
         inbound.discard().await;
         let now = self.clock.now();
@@ -160,7 +164,7 @@ impl Exchange {
         signature: Signature,
         inbound: &mut Inbound,
     ) -> Result<Response, Failure> {
-        let Self { gateway, origin, request_id, asked } = self;
+        let Self { gateway, origin, address, request_id, asked } = self;
         let Speech { service, protocol } = speech;
         let Request { method, uri, headers, .. } = &asked;
         let claim = gateway
@@ -177,6 +181,7 @@ impl Exchange {
         let endpoint = format!("http://{}", browser::authority(uri, headers)).into();
         let trace_header =
             headers.get("x-amzn-trace-id").and_then(|header| header.to_str().ok()).map(str::to_owned);
+        let user_agent = headers.get(USER_AGENT).and_then(|header| header.to_str().ok()).map(Box::from);
         let rng = Arc::clone(&gateway.rng);
         let large = body.len() >= BLOCKING_BYTES;
         let opening = Opening { speech, claim, digest, body, asked, routed, rng };
@@ -187,13 +192,26 @@ impl Exchange {
         };
         let Opened { caller, operation: index, input } = opened;
         let operation = &service.operations[index];
-        let grant = gateway.authority.authorise(caller, Ask { service, operation, request_id, endpoint })?;
+        let ask = Ask {
+            authorisation: authorisation(&*dispatch, index),
+            input: &input,
+            dialect: speech.dialect(),
+            request_id,
+            endpoint,
+            client: Client { address, user_agent },
+        };
+        let grant = gateway.authority.authorise(caller, ask)?;
         let grant = grant.traced(trace_header.as_deref());
         let (output, permit) = handle(dispatch, permit, Call { operation: index, grant, input }).await;
         let mut response = protocol.encode(service, operation, output?, request_id);
         response.body = under_way(response.body, permit);
         Ok(response)
     }
+}
+
+/// What the table says that an operation needs leave for.
+fn authorisation(dispatch: &dyn Dispatch, operation: usize) -> &'static Authorisation {
+    &dispatch.authorisation()[operation]
 }
 
 fn bound(claim: &Claim, speech: Speech, routed: Option<&Routed>) -> Bound {

@@ -19,6 +19,10 @@ const BODY_BOUNDS: &[(&str, &str, Bound)] = &[
     ("lambda", "InvokeWithResponseStream", Bound { bytes: 6_291_456, name: "InvokeFunction" }),
     // A batch is at most 1 MiB of messages; as JSON with every character escaped it is up to six times that.
     ("logs", "PutLogEvents", Bound { bytes: 7 << 20, name: "PutLogEvents" }),
+    // The same of messages; the query protocol names the operation in the body, after its bound is needed.
+    ("sqs", "SendMessage", Bound { bytes: 7 << 20, name: "SendMessage" }),
+    ("sqs", "SendMessageBatch", Bound { bytes: 7 << 20, name: "SendMessageBatch" }),
+    ("sqs", "requested", Bound { bytes: 7 << 20, name: "requested" }),
 ];
 
 /// How large a body may be.

@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,8 @@ impl Gateway {
                 Ok((stream, peer, place)) => {
                     let (gateway, draining) = (Arc::clone(&self), draining.clone());
                     connections.spawn(async move {
-                        gateway.connection(stream, Origin::of(peer.ip()), Some(draining)).await;
+                        let whence = (Origin::of(peer.ip()), Some(peer.ip()));
+                        gateway.connection(stream, whence, Some(draining)).await;
                         drop(place);
                     });
                 }
@@ -69,13 +70,13 @@ impl Gateway {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.connection(stream, origin, None).await;
+        self.connection(stream, (origin, None), None).await;
     }
 
     async fn connection<S>(
         self: Arc<Self>,
         stream: S,
-        origin: Origin,
+        whence: (Origin, Option<IpAddr>),
         draining: Option<watch::Receiver<bool>>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -86,7 +87,7 @@ impl Gateway {
         let service = service_fn(|request| {
             heard.store(true, Ordering::Relaxed);
             let gateway = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(gateway.exchange(request, origin).await) }
+            async move { Ok::<_, Infallible>(gateway.exchange(request, whence).await) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let (mut silence, mut draining) = (pin!(silence), pin!(drained(draining)));
@@ -95,7 +96,7 @@ impl Gateway {
             tokio::select! {
                 served = connection.as_mut() => {
                     if let Err(error) = served {
-                        tracing::debug!(error, ?origin, "a connection ended early");
+                        tracing::debug!(error, origin = ?whence.0, "a connection ended early");
                     }
                     return;
                 }

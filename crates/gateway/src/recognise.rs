@@ -26,6 +26,7 @@ pub(crate) static NO_SERVICE: Service = Service {
     ],
     query_compatible: false,
     validation_code: "ValidationException",
+    path_member: "",
     operations: &[],
     unimplemented: &[],
 };
@@ -99,6 +100,7 @@ fn by_version(service: &'static Service, request: &Request) -> usize {
 mod tests {
     use super::*;
     use hearth_api::Grant;
+    use hearth_api::authorisation::Authorisation;
     use hearth_base::BoxFuture;
     use hearth_wire::{Failure, Value};
 
@@ -107,6 +109,10 @@ mod tests {
     impl Dispatch for Table {
         fn service(&self) -> &'static Service {
             self.0
+        }
+
+        fn authorisation(&self) -> &'static [Authorisation] {
+            &[]
         }
 
         fn call(&self, _: usize, _: Grant, _: Value) -> BoxFuture<'_, Result<Value, Failure>> {

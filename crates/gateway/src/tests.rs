@@ -6,6 +6,7 @@ use crate::{Audience, Gateway, Limits, LocalRequest, LocalRoute, LocalRoutes, Op
 use bytes::Bytes;
 use client::{Answer, Asked, HOST, Line, NOW, ask};
 use futures_util::StreamExt;
+use hearth_api::authorisation::Authorisation;
 use hearth_api::{Dispatch, Grant};
 use hearth_base::{AccountId, BoxFuture, SeededRng, Timestamp, VirtualClock};
 use hearth_iam::{AccessKey, Authority, Credentials, Origin, credentials};
@@ -48,6 +49,14 @@ impl Echo {
 impl Dispatch for Echo {
     fn service(&self) -> &'static Service {
         self.service
+    }
+
+    fn authorisation(&self) -> &'static [Authorisation] {
+        match self.service.name {
+            "lambda" => hearth_api::lambda::AUTHORISATION,
+            "logs" => hearth_api::logs::AUTHORISATION,
+            _ => hearth_api::sts::AUTHORISATION,
+        }
     }
 
     fn call(&self, operation: usize, grant: Grant, input: Value) -> BoxFuture<'_, Result<Value, Failure>> {

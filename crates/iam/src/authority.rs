@@ -1,10 +1,7 @@
-//! The one place where it is decided who a caller is and what it may do.
+//! The one place where it is decided who a caller is; what it may do is decided in [`crate::authorisation`].
 //!
 //! Authentication goes in two steps around the reading of the body, so that a stranger's body is not read at all:
 //! [`Authority::claim`] looks at the head, [`Claim::verify`] at the body.
-//!
-//! Authorisation today: the root of an account and every role of it may do everything in that account, and nothing in
-//! any other. Identity policies narrow roles once IAM stores them.
 
 use crate::credentials::{Credentials, Origin};
 use crate::refusal::Refusal;
@@ -12,11 +9,11 @@ use crate::sigv4::canonical::{request_before_payload, string_to_sign};
 use crate::sigv4::chunked::{Chain, Unframed, unframe};
 use crate::sigv4::key::{SigningKey, SigningKeys};
 use crate::sigv4::{Head, Signature, hex, unhex};
+use crate::sources::Sources;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hearth_api::grant::GrantParts;
-use hearth_api::{Grant, Principal};
+use hearth_api::{Principal, Session};
 use hearth_base::{AccountId, Clock, Region, RequestId};
-use hearth_wire::{Failure, Operation, Service};
 use http::header::HeaderMap;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -26,8 +23,9 @@ use subtle::ConstantTimeEq;
 /// How far the client's clock may be from ours.
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Decides who callers are and what they may do. Only here are [`Grant`]s made.
+/// Decides who callers are and what they may do. Only it makes a [`hearth_api::Grant`].
 pub struct Authority {
+    sources: ArcSwap<Sources>,
     credentials: Arc<Credentials>,
     clock: Arc<dyn Clock>,
     keys: SigningKeys,
@@ -42,19 +40,8 @@ pub struct Caller {
     pub account: AccountId,
     /// The region of the signature's scope.
     pub region: Region,
-}
-
-/// What a caller asks for.
-#[derive(Debug)]
-pub struct Ask {
-    /// The service.
-    pub service: &'static Service,
-    /// The action.
-    pub operation: &'static Operation,
-    /// The id of the request.
-    pub request_id: RequestId,
-    /// Scheme and authority under which the client reached the server.
-    pub endpoint: Arc<str>,
+    /// What its session carries; none when its credentials are long-term ones.
+    pub session: Option<Arc<Session>>,
 }
 
 /// The circumstances of a call that one service makes to another in this process.
@@ -73,7 +60,20 @@ pub struct Call {
 impl Authority {
     /// An authority over these keys.
     pub fn new(credentials: Arc<Credentials>, clock: Arc<dyn Clock>) -> Self {
-        Self { credentials, clock, keys: SigningKeys::default() }
+        Self { sources: ArcSwap::default(), credentials, clock, keys: SigningKeys::default() }
+    }
+
+    /// Decides by these from now on.
+    pub fn set_sources(&self, sources: Sources) {
+        self.sources.store(Arc::new(sources));
+    }
+
+    pub(crate) fn sources(&self) -> Arc<Sources> {
+        self.sources.load_full()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// The keys.
@@ -96,7 +96,7 @@ impl Authority {
         let account = found.principal.account().ok_or(Refusal::UnknownKey)?;
         let key = self.keys.get(&found.secret, scope);
         let mut claim = Claim {
-            caller: Caller { principal: found.principal, account, region },
+            caller: Caller { principal: found.principal, account, region, session: found.session },
             before_payload: request_before_payload(head, &signature),
             payload: Payload::of(head, &signature)?,
             key,
@@ -145,55 +145,6 @@ impl Authority {
             )));
         }
         Ok(())
-    }
-
-    /// Decides whether a caller may do what it asks.
-    ///
-    /// # Errors
-    /// AWS's AccessDenied, naming the principal and the action.
-    pub fn authorise(&self, caller: Caller, ask: Ask) -> Result<Grant, Failure> {
-        let Caller { principal, account, region } = caller;
-        let allowed = match &principal {
-            Principal::Root(of)
-            | Principal::User { account: of, .. }
-            | Principal::AssumedRole { account: of, .. } => *of == account,
-            // Services call in this process; none has a key to sign with.
-            Principal::Service(_) => false,
-        };
-        if !allowed {
-            return Err(access_denied(&principal, &region, &ask));
-        }
-        let Ask { request_id, endpoint, .. } = ask;
-        Ok(Grant::issue(GrantParts { principal, account, region, request_id, endpoint }))
-    }
-
-    /// Leave for a service, such as `lambda.amazonaws.com`, to make one call in its own name.
-    pub fn service_grant(&self, service: &'static str, call: Call) -> Grant {
-        issue(Principal::Service(service), call)
-    }
-
-    /// Leave for a service to make one call in the name of a role that it has assumed.
-    pub fn role_grant(&self, role: &Arc<str>, session: &Arc<str>, call: Call) -> Grant {
-        let principal =
-            Principal::AssumedRole { account: call.account, role: role.clone(), session: session.clone() };
-        issue(principal, call)
-    }
-}
-
-fn issue(principal: Principal, call: Call) -> Grant {
-    let Call { account, region, request_id, endpoint } = call;
-    Grant::issue(GrantParts { principal, account, region, request_id, endpoint })
-}
-
-fn access_denied(principal: &Principal, region: &Region, ask: &Ask) -> Failure {
-    use hearth_wire::Protocol::{AwsQuery, Ec2Query, RestXml};
-    let (who, action) = (principal.arn(region.partition()), ask.operation.name);
-    let message = format!("User: {who} is not authorized to perform: {}:{action}", ask.service.name);
-    match ask.service.protocols.first() {
-        Some(Ec2Query) => Failure::sender("UnauthorizedOperation", 403, message),
-        Some(AwsQuery | RestXml) => Failure::sender("AccessDenied", 403, message),
-        Some(hearth_wire::Protocol::RestJson1) => Failure::sender("AccessDeniedException", 403, message),
-        _ => Failure::sender("AccessDeniedException", 400, message),
     }
 }
 

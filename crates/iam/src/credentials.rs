@@ -152,6 +152,7 @@ impl std::error::Error for InvalidSessionName {}
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) principal: Principal,
+    pub(crate) session: Option<Arc<hearth_api::Session>>,
     pub(crate) secret: String,
 }
 
@@ -225,7 +226,8 @@ impl Credentials {
         if token.is_some_and(|token| !token.is_empty()) {
             return Err(Refusal::UnknownToken);
         }
-        Ok(Found { principal: Principal::Root(account), secret: self.root.secret_access_key.clone() })
+        let (principal, secret) = (Principal::Root(account), self.root.secret_access_key.clone());
+        Ok(Found { principal, session: None, secret })
     }
 
     /// The account a long-term key is the root of.
@@ -268,7 +270,8 @@ impl Credentials {
             role: sealed.role.into(),
             session: sealed.name.into(),
         };
-        Ok(Found { principal, secret: self.session_secret(said) })
+        let session = Some(Arc::new(hearth_api::Session::default()));
+        Ok(Found { principal, session, secret: self.session_secret(said) })
     }
 }
 

@@ -9,7 +9,7 @@ use hearth_api::logs::{
 };
 use hearth_base::{BoxFuture, Rng};
 use hearth_environment::{Definition, LogEvent, LogSink};
-use hearth_iam::authority::{Authority, Call};
+use hearth_iam::{Access, Authority, Call};
 use hearth_wire::Failure;
 use std::sync::Arc;
 
@@ -27,6 +27,15 @@ pub struct Writers {
     pub authority: Arc<Authority>,
     /// Randomness for request ids.
     pub rng: Arc<dyn Rng>,
+}
+
+/// What an action of CloudWatch Logs is on.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    /// The function's group.
+    Group,
+    /// A stream of it.
+    Stream(&'a str),
 }
 
 /// Writes the lines of environments to CloudWatch Logs.
@@ -54,12 +63,15 @@ impl LogDelivery {
                 log_events: Some(batch.clone()),
                 ..Default::default()
             };
-            let first = self.writers.logs.put_log_events(self.grant(definition), request()).await;
+            let target = Target::Stream(stream);
+            let grant = self.grant(definition, "logs:PutLogEvents", target)?;
+            let first = self.writers.logs.put_log_events(grant, request()).await;
             match first {
                 Ok(_) => {}
                 Err(failure) if failure.code == "ResourceNotFoundException" => {
                     self.create(definition, stream).await?;
-                    self.writers.logs.put_log_events(self.grant(definition), request()).await?;
+                    let grant = self.grant(definition, "logs:PutLogEvents", target)?;
+                    self.writers.logs.put_log_events(grant, request()).await?;
                 }
                 Err(failure) => return Err(failure),
             }
@@ -68,29 +80,40 @@ impl LogDelivery {
     }
 
     /// Makes the group and the stream; that another environment made the group first is no failure.
-    async fn create(&self, definition: &Definition, stream: &str) -> Result<(), Failure> {
+    async fn create(&self, definition: &Definition, name: &str) -> Result<(), Failure> {
         let logs = &self.writers.logs;
         let group = CreateLogGroupRequest {
             log_group_name: Some(definition.logging.group.clone()),
             ..Default::default()
         };
-        tolerate_existing(logs.create_log_group(self.grant(definition), group).await)?;
+        // A role that may not make the group can still write to one that is there.
+        match self.grant(definition, "logs:CreateLogGroup", Target::Group) {
+            Ok(grant) => tolerate_existing(logs.create_log_group(grant, group).await)?,
+            Err(denied) => tracing::debug!(function = %definition.arn, %denied, "no log group is made"),
+        }
         let stream = CreateLogStreamRequest {
             log_group_name: Some(definition.logging.group.clone()),
-            log_stream_name: Some(stream.to_owned()),
+            log_stream_name: Some(name.to_owned()),
         };
-        tolerate_existing(logs.create_log_stream(self.grant(definition), stream).await)
+        let grant = self.grant(definition, "logs:CreateLogStream", Target::Stream(name))?;
+        tolerate_existing(logs.create_log_stream(grant, stream).await)
     }
 
-    fn grant(&self, definition: &Definition) -> Grant {
+    /// Leave for the function's execution role to do this, or why it has none.
+    fn grant(&self, definition: &Definition, action: &str, target: Target<'_>) -> Result<Grant, Failure> {
         let call = Call {
             account: definition.key.account,
             region: definition.key.region.clone(),
             request_id: hearth_base::RequestId::new(self.writers.rng.as_ref()),
             endpoint: "".into(),
         };
-        let role = definition.role_arn.rsplit('/').next().unwrap_or_default();
-        self.writers.authority.role_grant(&role.into(), &definition.key.name.as_str().into(), call)
+        let (region, account) = (&definition.key.region, definition.key.account);
+        let (partition, group) = (region.partition(), &definition.logging.group);
+        let stream = if let Target::Stream(name) = target { name } else { "" };
+        let resource =
+            format!("arn:{partition}:logs:{region}:{account}:log-group:{group}:log-stream:{stream}");
+        let access = Access::new(action, &resource);
+        self.writers.authority.as_role((&definition.role_arn, &definition.key.name), &access, call)
     }
 }
 
@@ -103,7 +126,12 @@ impl LogSink for LogDelivery {
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if let Err(failure) = self.deliver(&definition, &stream, events).await {
-                tracing::warn!(function = %definition.arn, %failure, "log lines were not written");
+                // What a role may not do is its owner's doing and no fault of the server, however many lines there are.
+                if failure.code == "AccessDeniedException" {
+                    tracing::debug!(function = %definition.arn, %failure, "log lines were not written");
+                } else {
+                    tracing::warn!(function = %definition.arn, %failure, "log lines were not written");
+                }
             }
         })
     }

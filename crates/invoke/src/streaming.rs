@@ -130,6 +130,7 @@ mod tests {
             duration: Duration::ZERO,
             billed: Duration::ZERO,
             init: None,
+            restore: None,
             memory_size_mb: 128,
             max_memory_used_mb: 1,
             log_stream: "s".into(),

@@ -124,6 +124,12 @@ pub(crate) fn refuse(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::TooManyEnvironments => throttled(),
         Refusal::ShuttingDown => errors::service("The server is shutting down."),
+        Refusal::RestoreTimedOut => {
+            errors::snap_start_timeout("Lambda couldn't restore the snapshot within the timeout limit.")
+        }
+        Refusal::RestoreFailed { .. } => errors::snap_start(
+            "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs.",
+        ),
         Refusal::CannotStart { reason } => {
             tracing::error!(%reason, "an execution environment cannot be started");
             errors::service(format!("The execution environment cannot be started: {reason}"))

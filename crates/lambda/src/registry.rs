@@ -8,7 +8,7 @@ use crate::model::{Build, Function, LastUpdate, State, Version};
 use crate::naming::{FunctionKey, Target};
 use crate::resource_policies::{Documents, documents};
 use hearth_base::Qualifier;
-use hearth_environment::{Definition, Key, LogFormat, LogLevel, Logging, TracingMode};
+use hearth_environment::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
 use hearth_store::{Keyspace, Record, Shard, Store, Table};
 use hearth_wire::Failure;
@@ -310,6 +310,7 @@ fn definition(
             system_level: level(&settings.logging.system_level),
         },
         tracing: TracingMode::PassThrough,
+        initialization: InitializationType::OnDemand,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::model::Function;
 use crate::naming::FunctionKey;
 use crate::registry::Entry;
 use hearth_base::{FunctionReference, Qualifier};
+use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,21 +16,28 @@ use std::sync::Arc;
 /// The documents of one function, by what they are on.
 pub(crate) type Documents = HashMap<Qualifier, Arc<Document>>;
 
-impl Functions {
-    /// The policy on the function, version, alias or layer version with this ARN, if there is one. Reads memory only.
-    pub fn resource_policy(&self, arn: &str) -> Option<Arc<Document>> {
-        match LayerVersionKey::parse(arn) {
-            Some(key) => self.layer_policy(&key),
-            None => self.function_policy(arn),
+impl ResourcePolicies for Functions {
+    /// The policy on a function, a version, an alias or a layer version.
+    fn policy(&self, resource_arn: &str) -> Option<Arc<Document>> {
+        if let Some(key) = LayerVersionKey::parse(resource_arn) {
+            return self.layer_policy(&key);
         }
+        let (entry, qualifier) = self.named(resource_arn)?;
+        entry.policies.get(&qualifier.unwrap_or(Qualifier::Latest)).cloned()
     }
 
-    fn function_policy(&self, arn: &str) -> Option<Arc<Document>> {
-        let reference = FunctionReference::parse(arn).ok()?;
-        let key =
-            FunctionKey { account: reference.account?, region: reference.region?, name: reference.name };
-        let entry = self.inner.registry.get(&key)?;
-        entry.policies.get(&reference.qualifier.unwrap_or(Qualifier::Latest)).cloned()
+    /// The tags of a function, which its versions and aliases share.
+    fn tags(&self, resource_arn: &str) -> Vec<(String, String)> {
+        let Some((entry, _)) = self.named(resource_arn) else { return Vec::new() };
+        entry.function().tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
+
+impl Functions {
+    fn named(&self, arn: &str) -> Option<(Arc<Entry>, Option<Qualifier>)> {
+        let FunctionReference { account, region, name, qualifier } = FunctionReference::parse(arn).ok()?;
+        let key = FunctionKey { account: account?, region: region?, name };
+        Some((self.inner.registry.get(&key)?, qualifier))
     }
 
     /// Layers are looked at when functions are made and not when they are invoked: nothing is kept of their documents.

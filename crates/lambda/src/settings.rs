@@ -180,7 +180,7 @@ fn supported_runtime(name: &str) -> Result<Runtime, Failure> {
         not_yet(
             "Runtime",
             &format!(
-                "the runtime {name}; it runs Python, Node.js, Ruby, Java and provided.al2 or provided.al2023"
+                "the runtime {name}; it runs Python, Node.js, Ruby, Java, .NET and provided.al2 or provided.al2023"
             ),
         )
     })

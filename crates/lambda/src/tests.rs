@@ -272,8 +272,8 @@ async fn bad_requests_get_awss_words_and_change_nothing() {
             "Code.S3Bucket: Hearth does not support packages in S3",
         ),
         (
-            with(|input| input.runtime = api::Runtime::parse("dotnet8")),
-            "Runtime: Hearth does not support the runtime dotnet8",
+            with(|input| input.runtime = api::Runtime::parse("go1.x")),
+            "Runtime: Hearth does not support the runtime go1.x",
         ),
         (
             with(|input| input.layers = Some(vec!["l".into()])),

@@ -105,6 +105,7 @@ fn sleeper(isolation: Isolation) -> Spec {
         hostname: "cage".into(),
         stem: None,
         listeners: vec![Listener { address: ([127, 0, 0, 1], 9001).into(), announcements: Vec::new() }],
+        messages: None,
     }
 }
 

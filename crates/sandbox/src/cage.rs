@@ -10,6 +10,7 @@ use crate::program::{self, Start, fault};
 use crate::stem::{self, Waiting, Woken};
 use crate::{Companion, Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 use std::fs::File;
@@ -21,6 +22,8 @@ use std::path::Path;
 pub const STOP: [u8; 1] = [b's'];
 /// The other order.
 pub const CONTINUE: [u8; 1] = [b'c'];
+/// The order to make a socket of the cage's network.
+pub const DIAL: [u8; 1] = [b'd'];
 /// A bound for walks through processes that may fork meanwhile.
 const PROCESSES_SIGNALLED_MAX: usize = 100_000;
 
@@ -67,9 +70,16 @@ struct Delivery {
     request: Request,
     bytes: Vec<u8>,
     channel: OwnedFd,
+    output: Outputs,
+    storage: Option<OwnedFd>,
+}
+
+/// The write ends of what the programs print.
+struct Outputs {
     stdout: OwnedFd,
     stderr: OwnedFd,
-    storage: Option<OwnedFd>,
+    companions: Vec<OwnedFd>,
+    messages: Option<OwnedFd>,
 }
 
 /// Runs the cage's first process, start to end: it builds what all cages have, waits for a request, and sees it through.
@@ -82,9 +92,9 @@ pub fn live(birth: Birth<'_>) -> ! {
             let outcome = blank.map_err(Error::from).and_then(|blank| begin(&birth, blank, &delivery));
             match outcome {
                 Ok((programs, waiting)) => {
-                    let Delivery { request, channel, stdout, stderr, storage, .. } = delivery;
+                    let Delivery { request, channel, output, storage, .. } = delivery;
                     // While we held them, their readers would not see the program's end.
-                    drop((stdout, stderr, storage));
+                    drop((output, storage));
                     let watched = [&channel, &signals, &birth.cradle];
                     if waiting.is_none_or(|waiting| serve_stem(&waiting, watched, request.host_id, &programs))
                     {
@@ -157,7 +167,10 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
     let mut fds = fds.into_iter();
     let (channel, stdout, stderr) = (fds.next()?, fds.next()?, fds.next()?);
     let request = Request::decode(&bytes).ok()?;
-    Some(Delivery { request, bytes, channel, stdout, stderr, storage: fds.next() })
+    let companions = request.companions.iter().map(|_| fds.next()).collect::<Option<_>>()?;
+    let messages = if request.messages.is_some() { Some(fds.next()?) } else { None };
+    let output = Outputs { stdout, stderr, companions, messages };
+    Some(Delivery { request, bytes, channel, output, storage: fds.next() })
 }
 
 /// Makes the cage what the request asks for, and lets the companions and the program run. Gives their process ids, the
@@ -175,12 +188,16 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
         (kept, root) = (furnished.temporary, furnished.root);
     }
     let mut programs = vec![blank.program];
-    for companion in &request.companions {
-        programs.push(start_companion(birth, (&blank.entrances, blank.proc.as_ref()), delivery, companion)?);
+    let Outputs { stdout, stderr, companions, messages } = &delivery.output;
+    for (companion, output) in request.companions.iter().zip(companions) {
+        let shared = (blank.entrances.as_slice(), blank.proc.as_ref());
+        programs.push(start_companion(birth, shared, request, (companion, output))?);
     }
     let line = root.is_some().then(socket::stream).transpose().map_err(Fault::at("make", "a line"))?;
     let (ours, theirs) = line.unzip();
-    start_program(&blank.orders, delivery, (&delivery.bytes, theirs.as_ref()))?;
+    let given = [stdout, stderr].into_iter().chain(messages).chain(&theirs);
+    let given: Vec<BorrowedFd<'_>> = given.map(AsFd::as_fd).collect();
+    start_program(&blank.orders, &delivery.bytes, &given)?;
     drop(theirs);
     let waiting = match (ours, root, blank.proc, &request.stem) {
         (Some(line), Some(root), Some(proc), Some(stem)) => {
@@ -255,15 +272,9 @@ fn choose_storage(
     })
 }
 
-/// Hands the request, and a stem cell's line, to the process that becomes the program, and waits until it has.
-fn start_program(
-    orders: &OwnedFd,
-    delivery: &Delivery,
-    (request, line): (&[u8], Option<&OwnedFd>),
-) -> Result<(), Error> {
-    let mut fds = vec![delivery.stdout.as_fd(), delivery.stderr.as_fd()];
-    fds.extend(line.map(AsFd::as_fd));
-    socket::send(orders, request, &fds, true).map_err(Fault::at("hand on", "the request"))?;
+/// Hands the request, with its output and a stem cell's line, to the process that becomes the program, and waits until it has.
+fn start_program(orders: &OwnedFd, request: &[u8], given: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    socket::send(orders, request, given, true).map_err(Fault::at("hand on", "the request"))?;
     let mut told = vec![0; 16 * 1024];
     // Its end is closed by a successful `execve`.
     match socket::receive(orders, &mut told, true) {
@@ -280,8 +291,8 @@ fn start_program(
 fn start_companion(
     birth: &Birth<'_>,
     (entrances, proc): (&[OwnedFd], Option<&OwnedFd>),
-    delivery: &Delivery,
-    companion: &Companion,
+    request: &Request,
+    (companion, output): (&Companion, &OwnedFd),
 ) -> Result<i32, Error> {
     let copy = |fd: &OwnedFd| fd.try_clone().map_err(Fault::at("copy", "a descriptor for a companion"));
     let entrances = entrances.iter().map(copy).collect::<Result<Vec<_>, _>>()?;
@@ -296,12 +307,13 @@ fn start_companion(
         Cloned::Parent { pid, .. } => pid,
     };
     drop(theirs);
-    let mut request = delivery.request.clone();
+    let mut request = request.clone();
     request.program.clone_from(&companion.program);
     request.arguments.clear();
     request.environment.retain(|(name, _)| !companion.hidden.contains(name));
     request.directory = "/".into();
-    start_program(&orders, delivery, (&request.encode(), None))?;
+    request.messages = None;
+    start_program(&orders, &request.encode(), &[output.as_fd(), output.as_fd()])?;
     Ok(pid)
 }
 
@@ -373,10 +385,12 @@ fn keep(channel: &OwnedFd, cradle: &OwnedFd, signals: &OwnedFd, programs: &[i32]
     }
 }
 
-/// Whether to go on. The server stops and continues all processes by signals where there is no freezer.
+/// Whether to go on. The server stops and continues all processes by signals where there is no freezer, and asks for
+/// sockets.
 fn obey(channel: &OwnedFd, programs: &[i32]) -> bool {
     let mut order = [0; 1];
     let signal = match socket::receive(channel, &mut order, false) {
+        Ok((1, _)) if order == DIAL => return hand_out_socket(channel),
         Ok((1, _)) if order == STOP => Signal::STOP,
         Ok((1, _)) if order == CONTINUE => Signal::CONT,
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return true,
@@ -384,6 +398,14 @@ fn obey(channel: &OwnedFd, programs: &[i32]) -> bool {
     };
     signal_all(signal, programs);
     true
+}
+
+/// A socket of the cage's network, connected to nothing: it stays of that network wherever it is used. Whether to go on.
+fn hand_out_socket(channel: &OwnedFd) -> bool {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let made = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
+    let fds: Vec<BorrowedFd<'_>> = made.iter().map(AsFd::as_fd).collect();
+    socket::send(channel, &Report::Socket.encode(), &fds, true).is_ok()
 }
 
 /// Signals every process but this one: of the pid namespace, or where there is none, of those that descend from us.

@@ -4,6 +4,9 @@
 //! A run's groups are `<own group>/<name>/run-<id>/<cage>` in each hierarchy, or at its top where our own group may not be
 //! written. The directory of a living run is locked (`flock`), which is how another server tells it from a dead one's.
 
+#[cfg(test)]
+mod on_this_kernel;
+
 use crate::Fault;
 use crate::spec::Limits;
 use rustix::fs::FlockOperation;
@@ -21,6 +24,9 @@ const CPU_QUOTA_US_MIN: u64 = 1_000;
 /// The usual weight, as version 1 and version 2 count it.
 const CPU_SHARES_USUAL: u32 = 1024;
 const CPU_WEIGHT_USUAL: u32 = 100;
+
+/// What limits a cage in version 2.
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 
 /// Which interface files a hierarchy has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -405,7 +411,7 @@ impl Hierarchy {
             let Ok((directory, lock)) = make_locked(&parent, run) else { continue };
             let found = match self.version {
                 Version::One => usize::MAX,
-                Version::Two => enable(candidate, &parent, &directory),
+                Version::Two => enable(&CONTROLLERS, candidate, (&parent, &directory)),
             };
             match &best {
                 Some((most, ..)) if *most >= found => remove_run(&directory),
@@ -415,7 +421,7 @@ impl Hierarchy {
                     }
                 }
             }
-            if found >= 3 {
+            if found >= CONTROLLERS.len() {
                 break;
             }
         }
@@ -423,17 +429,17 @@ impl Hierarchy {
     }
 }
 
-/// Hands the controllers down from `candidate` to the cages, and tells how many of the three got there. Those that our
+/// Hands controllers down from `candidate` to the cages, and tells how many of them got there. Those that our
 /// own group cannot hand down, because processes live in it, an ancestor may: the caller goes on looking.
-fn enable(candidate: &Path, parent: &Path, run: &Path) -> usize {
-    for controller in ["memory", "cpu", "pids"] {
+fn enable(controllers: &[&str], candidate: &Path, (parent, run): (&Path, &Path)) -> usize {
+    for controller in controllers {
         for directory in [candidate, parent, run] {
             // What fails here shows in the count below.
             let _ = write(&directory.join("cgroup.subtree_control"), &format!("+{controller}"));
         }
     }
     let enabled = words(&run.join("cgroup.subtree_control"));
-    ["memory", "cpu", "pids"].iter().filter(|name| enabled.iter().any(|word| word == *name)).count()
+    controllers.iter().filter(|name| enabled.iter().any(|word| word == *name)).count()
 }
 
 /// A directory of ours and the lock on it. Another server may remove the one above, or even this, between our making and

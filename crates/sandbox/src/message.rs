@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// The server asks the spawner for a cage, and that hands it on as it came. With it come the cage's end of its channel, the write ends of standard output
-/// and error, and for all but [`TemporaryRequest::Memory`] and `Directory` one descriptor more.
+/// The server asks the spawner for a cage, and that hands it on as it came. With it come, in this order, the cage's end of
+/// its channel, the write ends of standard output and error, that of each companion's output, that of the messages when
+/// there are any, and for all but [`TemporaryRequest::Memory`] and `Directory` what becomes `/tmp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The host's user and group id of everything inside; None where there is only the server's own.
@@ -28,6 +29,7 @@ pub struct Request {
     pub hostname: String,
     pub stem: Option<Stem>,
     pub listeners: Vec<SocketAddr>,
+    pub messages: Option<OsString>,
 }
 
 /// The server tells a stem cell what it becomes. With it comes one detached mount for each target, in order.
@@ -69,6 +71,8 @@ pub enum Report {
     Exited { signalled: bool, number: i32 },
     /// So has the companion of this index in the request.
     CompanionExited { index: usize, signalled: bool, number: i32 },
+    /// The socket that the server has asked for comes with it; without one, none could be made.
+    Socket,
 }
 
 impl Request {
@@ -121,6 +125,7 @@ impl Request {
             out.number(stem.room as u64);
         });
         out.list(&self.listeners, |out, address| out.bytes(address.to_string().as_bytes()));
+        out.list(self.messages.as_slice(), |out, variable| out.text(variable));
         out.0
     }
 
@@ -160,6 +165,7 @@ impl Request {
                     .and_then(|text| text.parse().ok())
                     .ok_or_else(malformed)
             })?,
+            messages: from.list(Reader::text)?.pop(),
         })
     }
 }
@@ -224,8 +230,9 @@ impl Report {
                 out.number(u64::from(*signalled));
                 out.number((*number).cast_unsigned().into());
             }
-            Self::Waiting => out.number(6),
-            Self::Assigned => out.number(7),
+            Self::Socket => out.number(6),
+            Self::Waiting => out.number(7),
+            Self::Assigned => out.number(8),
             // The spawner and the cages make no other errors.
             Self::Failed(_) => out.number(4),
             Self::Exited { signalled, number } => {
@@ -254,8 +261,9 @@ impl Report {
                 signalled: from.number()? == 1,
                 number: from.small()?.cast_signed(),
             },
-            6 => Self::Waiting,
-            7 => Self::Assigned,
+            6 => Self::Socket,
+            7 => Self::Waiting,
+            8 => Self::Assigned,
             _ => return Err(malformed()),
         })
     }
@@ -376,6 +384,7 @@ mod tests {
                 room: 9,
             }),
             listeners: vec!["127.0.0.1:9001".parse().unwrap(), "[::1]:1".parse().unwrap()],
+            messages: Some("M".into()),
         }
     }
 

@@ -5,13 +5,17 @@ use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
 use crate::{Error, Fault, fileaccess, kernel, socket};
+use rustix::io::FdFlags;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+
+/// The number of the descriptor for messages, or the next that is free.
+pub const MESSAGES: i32 = 62;
 
 /// What the program's process gets from the first process of its cage.
 pub struct Start<'a> {
@@ -31,12 +35,14 @@ pub fn run(start: Start<'_>) -> i32 {
     // Without a request there is nobody to tell anything.
     let Ok((length, fds)) = socket::receive(&start.orders, &mut bytes, true) else { return 1 };
     let mut fds = fds.into_iter();
-    let (Some(stdout), Some(stderr), line) = (fds.next(), fds.next(), fds.next()) else { return 1 };
+    let (Some(stdout), Some(stderr)) = (fds.next(), fds.next()) else { return 1 };
     let Ok(mut request) = Request::decode(&bytes[..length]) else { return 1 };
+    let messages = if request.messages.is_some() { fds.next() } else { None };
     // It stays open until the program has it.
-    let line = line.map(|line| tell_line(&mut request, line)).transpose();
-    let started = ready.and(line).map_err(Error::Cage);
-    let error = match started.and_then(|_line| execute(&start, &request, &[stdout, stderr])) {
+    let line = fds.next().map(|line| tell_line(&mut request, line)).transpose();
+    let told = tell_messages(&mut request, messages.as_ref());
+    let ready = ready.and(told).and(line).map_err(Error::Cage);
+    let error = match ready.and_then(|_line| execute(&start, &request, &[stdout, stderr])) {
         Ok(never) => match never {},
         Err(error) => error,
     };
@@ -55,6 +61,24 @@ fn prepare(start: &Start<'_>) -> Result<(), Fault> {
         rustix::io::write(entrance, b"0").map_err(fault("join", "the cgroup"))?;
     }
     rustix::process::setsid().map_err(fault("begin a session for", "the program"))?;
+    Ok(())
+}
+
+/// Lets the program inherit the pipe of its messages, under a number that a variable tells it.
+fn tell_messages(request: &mut Request, messages: Option<&OwnedFd>) -> Result<(), Fault> {
+    if let (Some(variable), Some(messages)) = (request.messages.take(), messages) {
+        // Unlike what was received it stays open over `execve`, under a number that no shell script takes for its own.
+        let inherited = rustix::io::fcntl_dupfd_cloexec(messages, MESSAGES)
+            .and_then(|inherited| rustix::io::fcntl_setfd(&inherited, FdFlags::empty()).map(|()| inherited))
+            .map_err(fault("hand down", "the pipe of messages"))?;
+        let number = inherited.into_raw_fd();
+        if request.stem.is_some() && number != MESSAGES {
+            // An assignment will tell the number, without asking.
+            let source = io::Error::other("its number is taken");
+            return Err(Fault::at("hand down", "the pipe of messages")(source));
+        }
+        request.environment.push((variable, number.to_string().into()));
+    }
     Ok(())
 }
 

@@ -5,9 +5,10 @@ use crate::cgroup::{self, Group};
 use crate::message::{Order, Report};
 use crate::spec::{Announcement, Assignment, Listener, TemporaryHold, TemporaryStorage};
 use crate::stem::{self, ENVIRONMENT_BYTES_MAX};
-use crate::{Error, Fault, Limits, root, socket};
+use crate::{Error, Fault, Limits, program, root, socket};
 use rustix::net::Shutdown;
 use rustix::process::Signal;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -16,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// A cage and the program in it. Dropping it kills everything inside, at once, and lets go of all it used.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ pub struct Sandbox {
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
+    pub(crate) companion_outputs: Vec<OwnedFd>,
+    pub(crate) messages: Option<OwnedFd>,
+    pub(crate) dialled: Dialled,
     pub(crate) temporary: Arc<TemporaryHold>,
     /// Where the kernel tells the peak, once it was asked for: since the last reset, to this open file alone (cgroup v2).
     pub(crate) peak: Mutex<Option<File>>,
@@ -59,7 +63,11 @@ pub(crate) struct Fates {
     pub(crate) life: watch::Sender<Life>,
     pub(crate) companions: watch::Sender<Vec<Option<ExitStatus>>>,
     pub(crate) stem: watch::Sender<Progress>,
+    pub(crate) dialled: Dialled,
 }
+
+/// Who waits for a socket of the cage's network, in the order in which they have asked.
+pub(crate) type Dialled = Arc<Mutex<VecDeque<oneshot::Sender<Option<OwnedFd>>>>>;
 
 /// How far a cage's life has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +117,8 @@ impl Sandbox {
         }
         let mut environment = assignment.environment.clone();
         environment.extend(announced(&assignment.listeners));
+        let messages = |variable: &OsString| (variable.clone(), program::MESSAGES.to_string().into());
+        environment.extend(assignment.messages.iter().map(messages));
         if stem::environment_block(&environment).len() > ENVIRONMENT_BYTES_MAX {
             let reason = format!("it has more than {ENVIRONMENT_BYTES_MAX} bytes");
             return Err(Error::Spec { field: "environment", reason });
@@ -158,6 +168,44 @@ impl Sandbox {
     /// The same of its standard error.
     pub fn take_stderr(&mut self) -> Option<OwnedFd> {
         self.stderr.take()
+    }
+
+    /// The read end of the pipe that is the standard output and error of each companion, in the spec's order, non-blocking;
+    /// empty when taken before.
+    pub fn take_companion_outputs(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.companion_outputs)
+    }
+
+    /// The read end of the pipe of the program's messages, non-blocking. None when taken before, or when the spec has none.
+    pub fn take_messages(&mut self) -> Option<OwnedFd> {
+        self.messages.take()
+    }
+
+    /// A TCP socket of the cage's network, non-blocking and not connected: what it connects to is in the cage, and nothing
+    /// else can be reached by it. Under [`Isolation::Process`](crate::Isolation::Process) that network is the host's. The
+    /// cage's network lives for as long as the socket is open.
+    ///
+    /// Waiting for it keeps nothing of the cage alive.
+    ///
+    /// # Errors
+    /// [`Error::Steer`] when the cage is gone or can have no more sockets.
+    pub fn dial(&self) -> impl Future<Output = Result<OwnedFd, Error>> + Send + use<> {
+        let act = "open a socket in";
+        let failed = move |error: io::Error| steer(act, Fault::at(act, "the cage")(error));
+        let (sender, receiver) = oneshot::channel();
+        let asked = {
+            // Asked under the lock, so that the answers come in the order of the waiting.
+            let mut waiting = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
+            socket::send(&self.channel, &cage::DIAL, &[], false).map(|()| waiting.push_back(sender))
+        };
+        async move {
+            asked.map_err(failed)?;
+            match receiver.await {
+                Ok(Some(socket)) => Ok(socket),
+                Ok(None) => Err(failed(io::Error::other("its first process could make none"))),
+                Err(_) => Err(failed(io::ErrorKind::BrokenPipe.into())),
+            }
+        }
     }
 
     /// Waits for the program's end. Other processes of the cage may live on until [`Sandbox::kill`]. May be called
@@ -300,7 +348,7 @@ fn steer(act: &'static str, fault: Fault) -> Error {
 pub(crate) async fn watch<T>(
     channel: Arc<AsyncFd<OwnedFd>>,
     group: Arc<Group>,
-    Fates { life, companions, stem }: Fates,
+    Fates { life, companions, stem, dialled }: Fates,
     held: T,
 ) {
     let mut exit = None;
@@ -332,12 +380,21 @@ pub(crate) async fn watch<T>(
                 stem.send_replace(Progress::Failed(act, object, source.raw_os_error()));
                 continue;
             }
+            Ok(Some((Report::Socket, fds))) => {
+                let waiting = dialled.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                if let Some(waiting) = waiting {
+                    // Whoever asked may have gone.
+                    let _ = waiting.send(fds.into_iter().next());
+                }
+                continue;
+            }
             _ => break,
         };
         let ended = Exit { status, oom_killed: group.oom_kills() > 0 };
         exit = Some(ended);
         life.send_replace(Life::Exited(ended));
     }
+    dialled.lock().unwrap_or_else(PoisonError::into_inner).clear();
     drop(held);
     life.send_replace(Life::Gone(exit.unwrap_or(KILLED)));
 }

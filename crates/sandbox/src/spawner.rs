@@ -5,7 +5,7 @@ use crate::cgroup::Layout;
 use crate::filter::Filters;
 use crate::identity::{Identities, Identity};
 use crate::message::{Report, Request, TemporaryRequest};
-use crate::sandbox::{self, Fates, Life, Progress};
+use crate::sandbox::{self, Dialled, Fates, Life, Progress};
 use crate::spec::{TemporaryHold, TemporaryStorage};
 use crate::temporary::Images;
 use crate::warden::Warden;
@@ -249,6 +249,36 @@ enum Hold {
     Kept(Arc<TemporaryHold>),
 }
 
+/// The server's ends of the pipes of a cage, and those that go there, in their order.
+struct Pipes {
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    companions: Vec<OwnedFd>,
+    messages: Option<OwnedFd>,
+    ends: Vec<OwnedFd>,
+}
+
+impl Pipes {
+    fn open(request: &Request) -> Result<Self, Fault> {
+        let mut ends = Vec::new();
+        let mut pipe = || {
+            let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            rustix::io::ioctl_fionbio(&read, true)?;
+            ends.push(write);
+            Ok(read)
+        };
+        let mut open = || {
+            pipe().map_err(|errno: rustix::io::Errno| {
+                Fault::at("make", "a pipe for the program's output")(errno.into())
+            })
+        };
+        let (stdout, stderr) = (open()?, open()?);
+        let companions = request.companions.iter().map(|_| open()).collect::<Result<_, _>>()?;
+        let messages = request.messages.as_ref().map(|_| open()).transpose()?;
+        Ok(Self { stdout, stderr, companions, messages, ends })
+    }
+}
+
 impl Inner {
     async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
         // The semaphore is never closed.
@@ -259,19 +289,12 @@ impl Inner {
             Hold::Kept(hold) => hold.identity.clone(),
         };
         let (ours, theirs) = socket::pair().map_err(Fault::at("make", "a cage's channel"))?;
-        let pipe = || {
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-                .and_then(|(read, write)| {
-                    rustix::io::ioctl_fionbio(&read, true)?;
-                    Ok((read, write))
-                })
-                .map_err(|errno| Fault::at("make", "a pipe for the program's output")(errno.into()))
-        };
-        let ((stdout, stdout_end), (stderr, stderr_end)) = (pipe()?, pipe()?);
-        let mut fds = vec![theirs.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()];
-        fds.extend(outfit.storage.as_ref().map(AsFd::as_fd));
+        let Pipes { stdout, stderr, companions: companion_outputs, messages, ends } =
+            Pipes::open(&outfit.request)?;
+        let mut fds = vec![theirs.as_fd()];
+        fds.extend(ends.iter().chain(&outfit.storage).map(AsFd::as_fd));
         self.send(&outfit.request.encode(), &fds).await?;
-        drop((theirs, stdout_end, stderr_end));
+        drop((theirs, ends));
         let channel = kernel::watch(ours).map_err(Fault::at("watch", "a cage's channel"))?;
         let channel = Arc::new(channel);
         let first = sandbox::receive(&channel).await;
@@ -284,7 +307,8 @@ impl Inner {
         let (life, followed) = watch::channel(Life::Running);
         let (ended, companions) = watch::channel(vec![None; outfit.request.companions.len()]);
         let (stem, progress) = watch::channel(Progress::Starting);
-        let fates = Fates { life, companions: ended, stem };
+        let dialled = Dialled::default();
+        let fates = Fates { life, companions: ended, stem, dialled: dialled.clone() };
         tokio::spawn(sandbox::watch(channel.clone(), group.clone(), fates, identity));
         let (mut fds, has_temporary) = match first {
             Ok(Some((Report::Started { has_temporary, .. }, fds))) => (fds.into_iter(), has_temporary),
@@ -312,6 +336,9 @@ impl Inner {
             listeners,
             stdout: Some(stdout),
             stderr: Some(stderr),
+            companion_outputs,
+            messages,
+            dialled,
             temporary,
             peak: Mutex::new(None),
         })
@@ -402,6 +429,7 @@ impl Inner {
             hostname: spec.hostname,
             stem: spec.stem,
             listeners: addresses,
+            messages: spec.messages,
         };
         Ok(Outfit { request, storage, hold, listeners })
     }

@@ -42,6 +42,9 @@ pub struct Spec {
     pub stem: Option<Stem>,
     /// TCP listeners to open inside the cage's network and to hand out: [`Sandbox::take_listeners`](crate::Sandbox::take_listeners).
     pub listeners: Vec<Listener>,
+    /// The variable that tells the program, and no companion, the number of a descriptor beside standard output and
+    /// error: the write end of one more pipe, [`Sandbox::take_messages`](crate::Sandbox::take_messages).
+    pub messages: Option<OsString>,
 }
 
 /// A cage whose program starts before anybody knows what for: it prepares itself, clears its environment, writes one byte to the
@@ -68,12 +71,14 @@ pub struct Assignment {
     pub environment: Vec<(OsString, OsString)>,
     /// The variables that tell the addresses of the spec's listeners, in its order.
     pub listeners: Vec<Listener>,
+    /// As in the cell's [`Spec::messages`].
+    pub messages: Option<OsString>,
     /// In place of the cell's own.
     pub limits: Limits,
 }
 
-/// A program beside the program: the same cage, user, limits and output, started in `/`, without arguments. Neither can
-/// signal or trace the other.
+/// A program beside the program: the same cage, user and limits, started in `/`, without arguments. Neither can signal or
+/// trace the other. Its standard output and error are one pipe of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Companion {
     /// The file to execute.

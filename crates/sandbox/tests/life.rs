@@ -356,3 +356,99 @@ fn all_of_it_holds_for_an_ordinary_user() {
         println!("{said}");
     }
 }
+
+/// What a server that was let in says to a program inside, and hears from it.
+#[tokio::test]
+async fn a_dialled_socket_reaches_into_the_cage_and_nowhere_else() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for isolation in [Isolation::Sandbox, Isolation::Process] {
+        let ground = Ground::with(isolation);
+        let outside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = "
+import socket
+listener = socket.create_server(('127.0.0.1', 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(connection.recv(100).upper())
+    connection.close()
+";
+        let mut sandbox =
+            ground.spawner.spawn(spec("/usr/bin/python3", &["-S", "-c", listen])).await.unwrap();
+        let mut output =
+            tokio::net::unix::pipe::Receiver::from_owned_fd(sandbox.take_stdout().unwrap()).unwrap();
+        let mut said = vec![0; 100];
+        let length = output.read(&mut said).await.unwrap();
+        let port: u16 = std::str::from_utf8(&said[..length]).unwrap().trim().parse().unwrap();
+        let dial = async || {
+            let socket = sandbox.dial().await.unwrap();
+            tokio::net::TcpSocket::from_std_stream(socket.into())
+        };
+        for word in ["first", "second"] {
+            let mut stream = dial().await.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+            stream.write_all(word.as_bytes()).await.unwrap();
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard, word.to_uppercase());
+        }
+        let (one, other) = tokio::join!(sandbox.dial(), sandbox.dial());
+        assert!(one.is_ok() && other.is_ok(), "two at once");
+        let to_host = dial().await.connect(outside.local_addr().unwrap()).await;
+        assert_eq!(to_host.is_ok(), isolation == Isolation::Process, "the host's loopback is another");
+        sandbox.kill();
+        sandbox.wait().await;
+        // A dead cage gives no socket, and says so to whoever asks.
+        while sandbox.dial().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sandbox.destroy().await;
+        ground.close().await;
+    }
+}
+
+#[tokio::test]
+async fn companions_and_messages_have_pipes_of_their_own() {
+    for isolation in [Isolation::Sandbox, Isolation::Process] {
+        let ground = Ground::with(isolation);
+        let directory = tempfile::tempdir().unwrap();
+        let companion = |name: &str| {
+            let path = directory.path().join(name);
+            let text = format!(
+                "#!/bin/bash\necho {name} says ${{MESSAGES:-nothing}}\necho {name} errs >&2\nsleep 1000\n"
+            );
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            path
+        };
+        let paths = [companion("one"), companion("two")];
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        let mut wanted = shell("echo program; printf 'a\\nb' >&$MESSAGES; sleep 1000");
+        wanted.messages = Some("MESSAGES".into());
+        if isolation == Isolation::Sandbox {
+            let (source, target) = (directory.path().to_owned(), "/opt".into());
+            wanted.mounts.push(hearth_sandbox::Mount { source, target });
+        }
+        for path in &paths {
+            let program = match isolation {
+                Isolation::Sandbox => std::path::Path::new("/opt").join(path.file_name().unwrap()),
+                Isolation::Process => path.clone(),
+            };
+            wanted.companions.push(hearth_sandbox::Companion { program, hidden: Vec::new() });
+        }
+        let mut sandbox = ground.spawner.spawn(wanted).await.unwrap();
+        let mut expected =
+            vec![(sandbox.take_stdout().unwrap(), "program\n"), (sandbox.take_messages().unwrap(), "a\nb")];
+        let said = ["one says nothing\none errs\n", "two says nothing\ntwo errs\n"];
+        expected.extend(sandbox.take_companion_outputs().into_iter().zip(said));
+        assert_eq!(expected.len(), 4);
+        for (pipe, expected) in expected {
+            let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe).unwrap();
+            let mut bytes = vec![0; expected.len()];
+            tokio::io::AsyncReadExt::read_exact(&mut pipe, &mut bytes).await.unwrap();
+            assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+        }
+        sandbox.destroy().await;
+        ground.close().await;
+    }
+}

@@ -49,6 +49,7 @@ fn assignment(task: &std::path::Path) -> Assignment {
         mounts: vec![Mount { source: task.into(), target: "/var/task".into() }],
         environment: vec![("NAME".into(), "a=b".into()), ("EMPTY".into(), "".into())],
         listeners: vec![listener()],
+        messages: None,
         limits: Limits { memory_bytes: 100 << 20, ..spec("x", &[]).limits },
     }
 }

@@ -76,6 +76,7 @@ pub struct Range {
     end: Option<Key>,
     resume: Option<Key>,
     reverse: bool,
+    keys_only: bool,
     limit: usize,
 }
 
@@ -87,7 +88,7 @@ impl Range {
 
     /// The keys from `start` up to but not including `end`; to the last key when `end` is `None`.
     pub fn between(start: Key, end: Option<Key>) -> Self {
-        Self { start, end, resume: None, reverse: false, limit: SCAN_ROWS_MAX }
+        Self { start, end, resume: None, reverse: false, keys_only: false, limit: SCAN_ROWS_MAX }
     }
 
     /// From the last key to the first.
@@ -106,6 +107,16 @@ impl Range {
     pub fn limit(mut self, rows: usize) -> Self {
         self.limit = rows.min(SCAN_ROWS_MAX);
         self
+    }
+
+    /// Without the values: for counting and removing.
+    pub fn keys_only(mut self) -> Self {
+        self.keys_only = true;
+        self
+    }
+
+    pub(crate) fn is_keys_only(&self) -> bool {
+        self.keys_only
     }
 
     pub(crate) fn rows_max(&self) -> usize {
@@ -138,7 +149,10 @@ impl Range {
                 scan.more = true;
                 break;
             }
-            let (key, entry) = row?;
+            let (key, mut entry) = row?;
+            if self.keys_only {
+                entry.value = Bytes::new();
+            }
             bytes += entry.value.len();
             scan.rows.push((key, entry));
         }

@@ -1,8 +1,8 @@
 //! Everything durable: one storage contract, the engines under it, and the layers above it.
 //!
 //! The contract ([`Engine`]) is an ordered key-value store with atomic, fenced, compare-and-set batches, range scans
-//! and change hints. [`sqlite`] is the embedded engine, [`memory`] the one for tests and `--ephemeral`. [`records`]
-//! and [`blobs`] are written once, above the contract, and know no engine.
+//! and change hints. [`sqlite`] is the embedded engine, [`memory`] the one for tests and `--ephemeral`. [`records`],
+//! [`queue`] and [`blobs`] are written once, above the contract, and know no engine.
 //!
 //! It refuses to know any service: what a key or a value means is its caller's business.
 //!
@@ -42,6 +42,7 @@ mod error;
 mod key;
 mod lease;
 pub mod memory;
+pub mod queue;
 pub mod records;
 pub mod sqlite;
 mod watch;

@@ -196,6 +196,7 @@ pub(crate) fn service(protocol: Protocol, mut operations: Vec<Operation>) -> &'s
         protocols: leak([protocol]),
         query_compatible: false,
         validation_code: "ValidationException",
+        path_member: "",
         operations: operations.leak(),
         unimplemented: leak([Unimplemented { name: "Missing", method: "GET", uri: "/missing/{Label}" }]),
     })

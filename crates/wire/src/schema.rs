@@ -25,6 +25,9 @@ pub struct Service {
     pub query_compatible: bool,
     /// The error code of input that breaks a constraint: `ValidationException`, or what the service says instead.
     pub validation_code: &'static str,
+    /// The member of an input that the path of a query request stands for when no parameter gives it; empty when paths
+    /// say nothing.
+    pub path_member: &'static str,
     /// The operations Hearth implements, sorted by name.
     pub operations: &'static [Operation],
     /// The model's operations that Hearth does not implement, sorted by name: refused by name.

@@ -5,7 +5,8 @@
 use hearth_api::Grant;
 use hearth_api::logs::*;
 use hearth_base::{AccountId, Clock, Region, RequestId, SystemClock, SystemRng};
-use hearth_iam::{AccessKey, Authority, Call, Credentials};
+use hearth_iam::policy::Document;
+use hearth_iam::{Access, AccessKey, Authority, Call, Credentials, ResourcePolicies, Sources};
 use hearth_logs::{Options, Service};
 use hearth_store::{Batch, DataDirectory, Key, Keyspace, Shard, Store};
 use std::sync::Arc;
@@ -28,7 +29,8 @@ impl World {
             request_id: RequestId::new(&SystemRng),
             endpoint: Arc::from("http://127.0.0.1:4566"),
         };
-        self.authority.service_grant("lambda.amazonaws.com", call)
+        let access = Access::new("logs:PutLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:g");
+        self.authority.as_service("lambda.amazonaws.com", &access, call).expect("everybody may")
     }
 
     async fn put(&self, stream: &str, request: usize) {
@@ -44,6 +46,15 @@ impl World {
             ..Default::default()
         };
         self.service.put_log_events(self.grant(), input).await.expect("events are taken");
+    }
+}
+
+/// Lets everybody do everything with every group.
+struct Everybody(Arc<Document>);
+
+impl ResourcePolicies for Everybody {
+    fn policy(&self, _resource_arn: &str) -> Option<Arc<Document>> {
+        Some(Arc::clone(&self.0))
     }
 }
 
@@ -73,10 +84,11 @@ fn world(store: Store) -> World {
         clock: clock.clone(),
         rng: rng.clone(),
     });
-    World {
-        authority: Authority::new(Arc::new(credentials), clock.clone()),
-        service: Service::open(Options { store, clock, rng }),
-    }
+    let authority = Authority::new(Arc::new(credentials), clock.clone());
+    let text = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}"#;
+    let everybody = Everybody(Arc::new(Document::resource(text).expect("it is well formed")));
+    authority.set_sources(Sources::new().with_resources("logs", Arc::new(everybody)));
+    World { authority, service: Service::open(Options { store, clock, rng }) }
 }
 
 async fn measure(what: &str, count: usize, work: impl Future<Output = ()>) {

@@ -37,6 +37,7 @@ pub fn service(key: &str, entry: &ServiceEntry, model: &Model) -> Result<String,
          protocols: &[{protocols}],\n\
          query_compatible: {query_compatible},\n\
          validation_code: {code:?},\n\
+         path_member: {path_member:?},\n\
          operations: &[{operations}],\n\
          unimplemented: &[{unimplemented}],\n\
          }}\n}};\n\n",
@@ -49,6 +50,7 @@ pub fn service(key: &str, entry: &ServiceEntry, model: &Model) -> Result<String,
         protocols = protocols(entry, model)?,
         query_compatible = metadata.aws_query_compatible.is_some(),
         code = entry.validation_code,
+        path_member = entry.path_member,
     ))
 }
 

@@ -44,4 +44,24 @@ pub struct ServiceEntry {
     pub protocols: Vec<String>,
     /// The service in a credential scope, over the model's.
     pub signing_name: Option<String>,
+    /// Whether operations check their input themselves, in words of their own: the tables then hold no constraints.
+    #[serde(default)]
+    pub unconstrained: bool,
+    /// The member of inputs that the path of a query request stands for.
+    #[serde(default)]
+    pub path_member: String,
+    /// What the query protocol calls things, for a model that no longer says so.
+    pub query: Option<Query>,
+}
+
+/// The names of the query protocol.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// The XML namespace of answers.
+    pub xml_namespace: String,
+    /// The name of a member: `Structure.Member`, `List.member`, `Map.key`, `Map.value`.
+    pub names: BTreeMap<String, String>,
+    /// The code of an error, by its shape.
+    pub codes: BTreeMap<String, String>,
 }

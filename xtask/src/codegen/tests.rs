@@ -3,7 +3,7 @@
 use super::graph::Scope;
 use super::model::Model;
 use super::operations::ServiceEntry;
-use super::{constants, types};
+use super::{constants, overlay, types};
 
 const MODEL: &str = r##"{
   "metadata": {"apiVersion": "2026-01-01", "endpointPrefix": "things", "protocol": "rest-json", "serviceId": "Things",
@@ -51,7 +51,8 @@ fn entry(extra: &str) -> ServiceEntry {
 
 /// Everything that is generated of the model, its white space made single spaces.
 fn generated(entry: &ServiceEntry) -> Result<String, String> {
-    let model = Model::parse(MODEL.as_bytes()).unwrap();
+    let mut model = Model::parse(MODEL.as_bytes()).unwrap();
+    overlay::lay(entry, &mut model)?;
     let scope = Scope::of(&model, &entry.operations)?;
     let parts = [
         types::traits("things", entry, &model)?,
@@ -108,6 +109,29 @@ fn traits_split_a_service() {
         text.contains("pub fn new(pinger: std::sync::Arc<dyn Pinger>,stuff: std::sync::Arc<dyn Stuff>,)")
     );
     assert!(text.contains("self.pinger.ping(grant)") && text.contains("self.stuff.put_thing("));
+}
+
+#[test]
+fn the_list_names_what_the_model_has_lost_and_takes_constraints_away() {
+    let query = "unconstrained = true\npath_member = 'Id'\n[query]\nxml_namespace = 'urn:things'\n";
+    let names = "[query.names]\n'Trees.member' = 'Twig'\n'PutThingRequest.Kind' = 'Sort'\n'NamedTrees.key' = 'Name'\n";
+    let text = generated(&entry(&format!("{query}{names}[query.codes]\nBusy = 'Things.Busy'"))).unwrap();
+    for part in [
+        "xml_namespace: \"urn:things\"",
+        "path_member: \"Id\"",
+        "result_wrapper: \"WatchThingResult\"",
+        "wire_name: \"Twig\"",
+        "name: \"Kind\", wire_name: \"Sort\"",
+        "key: &Member { name: \"key\", wire_name: \"Name\"",
+        "ErrorTrait { code: \"Things.Busy\", status: 400, sender: true }",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing from {text}");
+    }
+    for part in ["required: true", "pattern", "min: Some", "enumeration!"] {
+        assert!(!text.contains(part), "{part:?} is in {text}");
+    }
+    let misspelt = format!("{query}[query.names]\n'Trees.items' = 'Twig'\n[query.codes]");
+    assert_eq!(generated(&entry(&misspelt)).unwrap_err(), "the model has no member Trees.items");
 }
 
 #[test]

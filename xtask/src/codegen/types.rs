@@ -95,6 +95,7 @@ fn dispatcher(
          }}\n\n\
          impl crate::Dispatch for Dispatcher {{\n\
          fn service(&self) -> &'static hearth_wire::Service {{ &SERVICE }}\n\n\
+         fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {{ AUTHORISATION }}\n\n\
          fn call(&self, operation: usize, grant: crate::Grant, input: hearth_wire::Value) \
          -> hearth_base::BoxFuture<'_, Result<hearth_wire::Value, hearth_wire::Failure>> {{\n\
          match operation {{\n{arms}\

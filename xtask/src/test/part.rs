@@ -177,6 +177,13 @@ fn python(subject: &Subject<'_>) -> Result<Tally, Error> {
     }
     let mut pytest = Command::new(&python);
     pytest.args(["-m", "pytest", "--verbose", "suite/python"]).args(subject.arguments);
+    match tools::mono().and_then(|()| subject.tools.dotnet()) {
+        Ok(dotnet) => {
+            // It stands where Hearth and the tests look for one.
+            pytest.env("DOTNET_ROOT", dotnet.root);
+        }
+        Err(error) => println!("{error}; the tests of .NET functions are skipped"),
+    }
     pytest.env("HEARTH_BINARY", subject.hearth()).env("HEARTH_SDK_DIR", sdks);
     pytest.env("HEARTH_AWS_CLI_1", python.with_file_name("aws"));
     match subject.tools.aws() {

@@ -247,6 +247,10 @@ impl crate::Dispatch for Dispatcher {
         &SERVICE
     }
 
+    fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {
+        AUTHORISATION
+    }
+
     fn call(
         &self,
         operation: usize,
@@ -1340,6 +1344,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::RestJson1],
         query_compatible: false,
         validation_code: "ValidationException",
+        path_member: "",
         operations: &[
             Operation {
                 name: "AddLayerVersionPermission",
@@ -2315,6 +2320,527 @@ pub static SERVICE: hearth_wire::Service = {
             },
         ],
     }
+};
+
+/// What each operation needs leave for, in their order.
+pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
+    use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
+
+    &[
+        Authorisation {
+            operation: "AddLayerVersionPermission",
+            requirements: &[Requirement {
+                action: "lambda:AddLayerVersionPermission",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "AddPermission",
+            requirements: &[Requirement {
+                action: "lambda:AddPermission",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[9]]),
+                keys: &[
+                    Key { name: "lambda:functionurlauthtype", source: Source::Member(&[5]) },
+                    Key { name: "lambda:principal", source: Source::Member(&[3]) },
+                ],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateAlias",
+            requirements: &[Requirement {
+                action: "lambda:CreateAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateFunction",
+            requirements: &[
+                Requirement {
+                    action: "lambda:CreateFunction",
+                    resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                    keys: &[
+                        Key { name: "aws:requesttag", source: Source::Tags(&[16]) },
+                        Key { name: "lambda:codesigningconfigarn", source: Source::Member(&[19]) },
+                        Key { name: "lambda:layer", source: Source::Member(&[17]) },
+                        Key { name: "lambda:securitygroupids", source: Source::Member(&[10, 1]) },
+                        Key { name: "lambda:subnetids", source: Source::Member(&[10, 0]) },
+                    ],
+                    when: None,
+                },
+                Requirement {
+                    action: "iam:PassRole",
+                    resource: Resource::Made(&[&[Part::Member(&[2])]]),
+                    keys: &[Key {
+                        name: "iam:passedtoservice",
+                        source: Source::Word("lambda.amazonaws.com"),
+                    }],
+                    when: Some(&[2]),
+                },
+            ],
+        },
+        Authorisation {
+            operation: "DeleteAlias",
+            requirements: &[Requirement {
+                action: "lambda:DeleteAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunction",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteLayerVersion",
+            requirements: &[Requirement {
+                action: "lambda:DeleteLayerVersion",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAccountSettings",
+            requirements: &[Requirement {
+                action: "lambda:GetAccountSettings",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetAlias",
+            requirements: &[Requirement {
+                action: "lambda:GetAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunction",
+            requirements: &[Requirement {
+                action: "lambda:GetFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionConfiguration",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionConfiguration",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionRecursionConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionRecursionConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLayerVersion",
+            requirements: &[Requirement {
+                action: "lambda:GetLayerVersion",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLayerVersionByArn",
+            requirements: &[Requirement {
+                action: "lambda:GetLayerVersion",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLayerVersionPolicy",
+            requirements: &[Requirement {
+                action: "lambda:GetLayerVersionPolicy",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetPolicy",
+            requirements: &[Requirement {
+                action: "lambda:GetPolicy",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetRuntimeManagementConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetRuntimeManagementConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "Invoke",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[6]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "InvokeWithResponseStream",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[3]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListAliases",
+            requirements: &[Requirement {
+                action: "lambda:ListAliases",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListFunctionEventInvokeConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctionEventInvokeConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListFunctions",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctions",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListLayerVersions",
+            requirements: &[Requirement {
+                action: "lambda:ListLayerVersions",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListLayers",
+            requirements: &[Requirement {
+                action: "lambda:ListLayers",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListTags",
+            requirements: &[Requirement {
+                action: "lambda:ListTags",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListVersionsByFunction",
+            requirements: &[Requirement {
+                action: "lambda:ListVersionsByFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PublishLayerVersion",
+            requirements: &[Requirement {
+                action: "lambda:PublishLayerVersion",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PublishVersion",
+            requirements: &[Requirement {
+                action: "lambda:PublishVersion",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionCodeSigningConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionCodeSigningConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[1]]),
+                keys: &[Key { name: "lambda:codesigningconfigarn", source: Source::Member(&[0]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutFunctionRecursionConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionRecursionConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutRuntimeManagementConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutRuntimeManagementConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "RemoveLayerVersionPermission",
+            requirements: &[Requirement {
+                action: "lambda:RemoveLayerVersionPermission",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[0]), Part::Text(":"), Part::Member(&[1])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":lambda:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":layer:"),
+                        Part::Member(&[0]),
+                        Part::Text(":"),
+                        Part::Member(&[1]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "RemovePermission",
+            requirements: &[Requirement {
+                action: "lambda:RemovePermission",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[2]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagResource",
+            requirements: &[Requirement {
+                action: "lambda:TagResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagResource",
+            requirements: &[Requirement {
+                action: "lambda:UntagResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateAlias",
+            requirements: &[Requirement {
+                action: "lambda:UpdateAlias",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateFunctionCode",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionCode",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateFunctionConfiguration",
+            requirements: &[
+                Requirement {
+                    action: "lambda:UpdateFunctionConfiguration",
+                    resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                    keys: &[
+                        Key { name: "lambda:layer", source: Source::Member(&[13]) },
+                        Key { name: "lambda:securitygroupids", source: Source::Member(&[6, 1]) },
+                        Key { name: "lambda:subnetids", source: Source::Member(&[6, 0]) },
+                    ],
+                    when: None,
+                },
+                Requirement {
+                    action: "iam:PassRole",
+                    resource: Resource::Made(&[&[Part::Member(&[1])]]),
+                    keys: &[Key {
+                        name: "iam:passedtoservice",
+                        source: Source::Word("lambda.amazonaws.com"),
+                    }],
+                    when: Some(&[1]),
+                },
+            ],
+        },
+        Authorisation {
+            operation: "UpdateFunctionEventInvokeConfig",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+    ]
 };
 
 /// The shapes, under the model's names.

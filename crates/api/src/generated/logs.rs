@@ -108,6 +108,10 @@ impl crate::Dispatch for Dispatcher {
         &SERVICE
     }
 
+    fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {
+        AUTHORISATION
+    }
+
     fn call(
         &self,
         operation: usize,
@@ -418,6 +422,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::AwsJson1_1],
         query_compatible: false,
         validation_code: "InvalidParameterException",
+        path_member: "",
         operations: &[
             Operation {
                 name: "CreateLogGroup",
@@ -698,6 +703,447 @@ pub static SERVICE: hearth_wire::Service = {
             Unimplemented { name: "UpdateScheduledQuery", method: "POST", uri: "/" },
         ],
     }
+};
+
+/// What each operation needs leave for, in their order.
+pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
+    use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
+
+    &[
+        Authorisation {
+            operation: "CreateLogGroup",
+            requirements: &[Requirement {
+                action: "logs:CreateLogGroup",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[2]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "CreateLogStream",
+            requirements: &[Requirement {
+                action: "logs:CreateLogStream",
+                resource: Resource::Made(&[&[
+                    Part::Text("arn:"),
+                    Part::Partition,
+                    Part::Text(":logs:"),
+                    Part::Region,
+                    Part::Text(":"),
+                    Part::Account,
+                    Part::Text(":log-group:"),
+                    Part::Member(&[0]),
+                    Part::Text(":log-stream:"),
+                    Part::Member(&[1]),
+                ]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteLogGroup",
+            requirements: &[Requirement {
+                action: "logs:DeleteLogGroup",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteLogStream",
+            requirements: &[Requirement {
+                action: "logs:DeleteLogStream",
+                resource: Resource::Made(&[&[
+                    Part::Text("arn:"),
+                    Part::Partition,
+                    Part::Text(":logs:"),
+                    Part::Region,
+                    Part::Text(":"),
+                    Part::Account,
+                    Part::Text(":log-group:"),
+                    Part::Member(&[0]),
+                    Part::Text(":log-stream:"),
+                    Part::Member(&[1]),
+                ]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteRetentionPolicy",
+            requirements: &[Requirement {
+                action: "logs:DeleteRetentionPolicy",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DescribeLogGroups",
+            requirements: &[Requirement {
+                action: "logs:DescribeLogGroups",
+                resource: Resource::Made(&[&[
+                    Part::Text("arn:"),
+                    Part::Partition,
+                    Part::Text(":logs:"),
+                    Part::Region,
+                    Part::Text(":"),
+                    Part::Account,
+                    Part::Text(":log-group::log-stream:"),
+                ]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DescribeLogStreams",
+            requirements: &[Requirement {
+                action: "logs:DescribeLogStreams",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[1]), Part::Text(":log-stream:")],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[1]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "FilterLogEvents",
+            requirements: &[Requirement {
+                action: "logs:FilterLogEvents",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[1]), Part::Text(":log-stream:")],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[1]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetLogEvents",
+            requirements: &[Requirement {
+                action: "logs:GetLogEvents",
+                resource: Resource::Made(&[
+                    &[Part::Member(&[1]), Part::Text(":log-stream:"), Part::Member(&[2])],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[1]),
+                        Part::Text(":log-stream:"),
+                        Part::Member(&[2]),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                        Part::Member(&[2]),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListTagsForResource",
+            requirements: &[Requirement {
+                action: "logs:ListTagsForResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListTagsLogGroup",
+            requirements: &[Requirement {
+                action: "logs:ListTagsLogGroup",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutLogEvents",
+            requirements: &[Requirement {
+                action: "logs:PutLogEvents",
+                resource: Resource::Made(&[&[
+                    Part::Text("arn:"),
+                    Part::Partition,
+                    Part::Text(":logs:"),
+                    Part::Region,
+                    Part::Text(":"),
+                    Part::Account,
+                    Part::Text(":log-group:"),
+                    Part::Member(&[0]),
+                    Part::Text(":log-stream:"),
+                    Part::Member(&[1]),
+                ]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutRetentionPolicy",
+            requirements: &[Requirement {
+                action: "logs:PutRetentionPolicy",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagLogGroup",
+            requirements: &[Requirement {
+                action: "logs:TagLogGroup",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "TagResource",
+            requirements: &[Requirement {
+                action: "logs:TagResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagLogGroup",
+            requirements: &[Requirement {
+                action: "logs:UntagLogGroup",
+                resource: Resource::Made(&[
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group:"),
+                        Part::Member(&[0]),
+                        Part::Text(":log-stream:"),
+                    ],
+                    &[
+                        Part::Text("arn:"),
+                        Part::Partition,
+                        Part::Text(":logs:"),
+                        Part::Region,
+                        Part::Text(":"),
+                        Part::Account,
+                        Part::Text(":log-group::log-stream:"),
+                    ],
+                ]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UntagResource",
+            requirements: &[Requirement {
+                action: "logs:UntagResource",
+                resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
+                when: None,
+            }],
+        },
+    ]
 };
 
 /// The shapes, under the model's names.

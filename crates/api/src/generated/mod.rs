@@ -4,8 +4,11 @@
 pub mod lambda;
 /// The logs API.
 pub mod logs;
+/// The sqs API.
+pub mod sqs;
 /// The sts API.
 pub mod sts;
 
 /// Every service's table, in the order of their names.
-pub static SERVICES: &[&hearth_wire::Service] = &[&lambda::SERVICE, &logs::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&hearth_wire::Service] =
+    &[&lambda::SERVICE, &logs::SERVICE, &sqs::SERVICE, &sts::SERVICE];

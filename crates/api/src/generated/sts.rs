@@ -28,6 +28,10 @@ impl crate::Dispatch for Dispatcher {
         &SERVICE
     }
 
+    fn authorisation(&self) -> &'static [crate::authorisation::Authorisation] {
+        AUTHORISATION
+    }
+
     fn call(
         &self,
         operation: usize,
@@ -61,6 +65,7 @@ pub static SERVICE: hearth_wire::Service = {
         protocols: &[Protocol::AwsQuery],
         query_compatible: false,
         validation_code: "ValidationError",
+        path_member: "",
         operations: &[Operation {
             name: "GetCallerIdentity",
             input: &shapes::GetCallerIdentityRequest,
@@ -81,6 +86,13 @@ pub static SERVICE: hearth_wire::Service = {
             Unimplemented { name: "GetWebIdentityToken", method: "POST", uri: "/" },
         ],
     }
+};
+
+/// What each operation needs leave for, in their order.
+pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
+    use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
+
+    &[Authorisation { operation: "GetCallerIdentity", requirements: &[] }]
 };
 
 /// The shapes, under the model's names.

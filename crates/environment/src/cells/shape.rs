@@ -60,6 +60,7 @@ pub(crate) struct Shape {
     limits: Limits,
     hostname: String,
     listeners: Vec<Listener>,
+    messages: Option<OsString>,
 }
 
 impl Shape {
@@ -90,6 +91,7 @@ impl Shape {
             limits: Limits { memory_bytes, cpu_weight: CPU_WEIGHT, ..spec.limits },
             hostname: spec.hostname.clone(),
             listeners: spec.listeners.iter().map(bare).collect(),
+            messages: spec.messages.clone(),
         })
     }
 
@@ -119,6 +121,7 @@ impl Shape {
                 room: ENVIRONMENT_ROOM,
             }),
             listeners: self.listeners.clone(),
+            messages: self.messages.clone(),
         }
     }
 }
@@ -129,6 +132,7 @@ pub(crate) fn assignment(spec: &Spec) -> Assignment {
         mounts: spec.mounts.iter().filter(|mount| is_place(&mount.target)).cloned().collect(),
         environment: spec.environment.clone(),
         listeners: spec.listeners.clone(),
+        messages: spec.messages.clone(),
         limits: spec.limits,
     }
 }
@@ -187,6 +191,7 @@ mod tests {
             hostname: "h".into(),
             stem: None,
             listeners: Vec::new(),
+            messages: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What extensions add to the life of an environment: an invocation is over when they are done, and a reset when they have left.
 //! It refuses to know how they are told, which is `extensions_api.rs`.
 
-use super::{Environment, Times, Unsettled};
+use super::{Environment, Unsettled};
 use crate::failure::Fault;
 use crate::invocation::{Completion, Failure};
 use crate::platform::Event;
@@ -22,14 +22,24 @@ impl Environment {
 
     /// Waits for the extensions of an invocation, whose time is the invocation's.
     pub(super) async fn settle_invocation(&mut self, unsettled: Unsettled) -> Completion {
-        let Unsettled { id, init, began, mut ending } = unsettled;
+        let Unsettled { mut course, mut ending } = unsettled;
         let timeout = self.definition.timeout;
+        let deadline = course.began + timeout;
         if let Some(cage) = &self.cage {
+            let settled = async {
+                // Extensions may wait for the end of the runtime's part before they are done themselves.
+                tokio::select! {
+                    () = cage.api.ready() => {}
+                    _ = cage.exited() => {}
+                }
+                self.runtime_done(&mut course, &ending);
+                cage.api.extensions.settled().await;
+            };
             let fault = tokio::select! {
                 biased;
                 failed = cage.api.extensions.failed() => Some(Fault::extension(failed)),
-                () = cage.api.extensions.settled() => None,
-                () = tokio::time::sleep_until(began + timeout) => {
+                () = settled => None,
+                () = tokio::time::sleep_until(deadline) => {
                     cage.kill();
                     Some(Fault::timed_out(timeout))
                 }
@@ -38,7 +48,7 @@ impl Environment {
                 (ending.status, ending.fault) = (fault.status(), Some(fault));
             }
         }
-        self.finish(id, Times { init, elapsed: began.elapsed() }, ending)
+        self.finish(course, ending)
     }
 
     /// Waits until the shutdown phase of the cage before is over.

@@ -3,7 +3,8 @@
 //!
 //! It refuses to buffer: for other callers the same request is read as a whole.
 
-use super::{Answer, Reading, Refused, RuntimeApi, accepted, content_type, error_type, untold};
+use super::body::{content_type, error_type, untold};
+use super::{Answer, Reading, Refused, RuntimeApi, accepted};
 use crate::response_stream::{Forwarded, ResponseSink};
 use base64::Engine as _;
 use bytes::Bytes;

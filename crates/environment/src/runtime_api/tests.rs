@@ -1,7 +1,7 @@
 //! The Runtime API against clients that are well-behaved, wrong and hostile.
 
 use super::*;
-use hearth_base::SeededRng;
+use hearth_base::{SeededRng, limits};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -19,10 +19,18 @@ impl Drop for Served {
 
 impl Served {
     async fn start() -> Self {
+        Self::with(crate::InitializationType::OnDemand).await
+    }
+
+    async fn with(initialization: crate::InitializationType) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let definition = Arc::new(crate::Definition::sample());
-        let extensions = Extensions::new(definition, Vec::new(), Arc::new(SeededRng::new(1)));
+        let log = crate::log::LogStream::sample(crate::Definition {
+            initialization,
+            ..crate::Definition::sample()
+        });
+        let telemetry = log.begin_telemetry();
+        let extensions = Extensions::new((log, telemetry), Vec::new(), Arc::new(SeededRng::new(1)));
         let api = RuntimeApi::new(extensions);
         let task = {
             let api = Arc::clone(&api);
@@ -339,9 +347,52 @@ async fn initialisation_errors_are_told_once() {
             Initialisation::Failed { error_type, body } => {
                 assert_eq!((error_type.as_str(), &body[..]), (kind, expected.as_bytes()));
             }
-            Initialisation::Ready => panic!("it failed"),
+            Initialisation::Ready | Initialisation::Snapped => panic!("it failed"),
         }
         assert_eq!(served.post("init/error", headers, body).await.0, 403);
         assert_eq!(served.next().await.0, 403);
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_initialised_for_a_snapshot_is_restored() {
+    let served = Served::start().await;
+    let next = "GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nhost: x\r\n\r\n";
+    assert_eq!(served.ask(next).await.0, 403);
+    for fails in [false, true] {
+        let served = Served::with(crate::InitializationType::SnapStart).await;
+        assert_eq!(served.post("restore/error", "", "{}").await.0, 403, "nothing was restored");
+        let mut waiting = served.connect().await;
+        waiting.write_all(next.as_bytes()).await.unwrap();
+        assert!(matches!(served.api.initialised().await, Initialisation::Snapped));
+        assert!(served.api.is_snapped());
+        for (path, method) in [("init/error", "POST"), ("restore/error", "POST"), ("invocation/next", "GET")]
+        {
+            let request = format!(
+                "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+            );
+            assert_eq!(served.ask(&request).await.0, 403, "{path} before the restore");
+        }
+        served.api.restore();
+        assert_eq!(read_answer(&mut waiting).await.0, 200);
+        assert_eq!(served.ask(next).await.0, 200, "a lost answer is given again");
+        if fails {
+            let header = "lambda-runtime-function-error-type: Runtime.AfterRestoreError\r\n";
+            let (status, _) = served.post("restore/error", header, r#"{"errorType": "E"}"#).await;
+            assert_eq!(status, 202);
+            let Initialisation::Failed { error_type, body } = served.api.initialised().await else {
+                panic!()
+            };
+            assert_eq!(
+                (error_type.as_str(), &body[..]),
+                ("Runtime.AfterRestoreError", &br#"{"errorType": "E"}"#[..])
+            );
+            assert_eq!(served.next().await.0, 403);
+        } else {
+            served.api.offer(offer(invocation(1)));
+            assert_eq!(served.next().await.0, 200);
+            assert!(matches!(served.api.initialised().await, Initialisation::Ready));
+            assert_eq!(served.post("restore/error", "", "{}").await.0, 403, "it is over");
+        }
     }
 }

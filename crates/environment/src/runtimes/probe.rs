@@ -4,6 +4,7 @@
 //! scripts such as pyenv's shims: they only lead to programs that are found anyway.
 
 use super::{Interpreter, RuntimesOptions};
+use crate::runtimes::icu;
 use crate::{Language, Runtime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,9 @@ struct Facts {
     program: PathBuf,
     prefix: PathBuf,
     directories: Vec<PathBuf>,
+    /// Further versions that the same program starts: a `dotnet` has as many as are installed beside it.
+    #[serde(default)]
+    others: Vec<(u16, u16, u16)>,
 }
 
 /// A program to be asked, and the runtime that it was named for.
@@ -55,8 +59,24 @@ pub(super) fn discover(options: &RuntimesOptions) -> (Vec<Interpreter>, Vec<Stri
         match answer {
             Ok(facts) => {
                 known.insert(path, facts.clone());
-                let Facts { version, program, prefix, directories, .. } = facts;
-                found.push(Interpreter { language, version, program, prefix, directories, named_for });
+                let one = Interpreter {
+                    language,
+                    version: facts.version,
+                    program: facts.program,
+                    prefix: facts.prefix,
+                    directories: facts.directories,
+                    lacks_cultures: false,
+                    named_for,
+                };
+                let versions = std::iter::once(one.version).chain(facts.others);
+                match named_for {
+                    Some(runtime) => {
+                        // Whoever names a program means the version in it that suits best.
+                        let nearest = versions.min_by_key(|version| unsuited(*version, runtime.version()));
+                        found.extend(nearest.map(|version| Interpreter { version, ..one }));
+                    }
+                    None => found.extend(versions.map(|version| Interpreter { version, ..one.clone() })),
+                }
             }
             Err(reason) => problems.push(format!("{}: {reason}", path.display())),
         }
@@ -64,8 +84,19 @@ pub(super) fn discover(options: &RuntimesOptions) -> (Vec<Interpreter>, Vec<Stri
     if let Some(path) = &options.cache {
         write_cache(path, &known);
     }
-    found.dedup_by(|a, b| a.program == b.program && a.named_for == b.named_for);
+    icu::mark(&mut found);
+    found.dedup_by(|a, b| a.program == b.program && a.version == b.version && a.named_for == b.named_for);
     (found, problems)
+}
+
+/// How badly a version suits a runtime: older ones after all newer ones, and the nearer before the farther.
+fn unsuited(
+    (major, minor, patch): (u16, u16, u16),
+    wanted: (u16, u16),
+) -> (bool, u16, std::cmp::Reverse<u16>) {
+    let number = |(major, minor): (u16, u16)| major * 100 + minor;
+    let distance = number((major, minor)).abs_diff(number(wanted));
+    ((major, minor) < wanted, distance, std::cmp::Reverse(patch))
 }
 
 /// Asks all, a few at once: half of the processors are left to the server that starts meanwhile.
@@ -123,6 +154,14 @@ fn directories() -> Vec<PathBuf> {
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     found.extend(["/usr/local/bin".into(), "/usr/bin".into()]);
     found.extend(std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin")));
+    found.extend(
+        ["DOTNET_ROOT", "DOTNET_INSTALL_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from),
+    );
+    found.extend(home.as_ref().map(|home| home.join(".dotnet")));
+    // Where Microsoft's packages, Debian's and Fedora's, and its script for all users put it.
+    found.extend(
+        ["/usr/share/dotnet", "/usr/lib/dotnet", "/usr/lib64/dotnet", "/opt/dotnet"].map(PathBuf::from),
+    );
     let managers = [
         Some("/usr/lib/jvm".into()),
         root("SDKMAN_DIR", ".sdkman").map(|r| r.join("candidates/java")),
@@ -139,13 +178,16 @@ fn directories() -> Vec<PathBuf> {
     found
 }
 
-/// `python3`, `python3.12`, `node`, `nodejs`, `ruby`, `ruby3.3`, `java`.
+/// `python3`, `python3.12`, `node`, `nodejs`, `ruby`, `ruby3.3`, `java`, `dotnet`.
 fn language_of(name: &str) -> Option<Language> {
     if matches!(name, "node" | "nodejs") {
         return Some(Language::Node);
     }
     if name == "java" {
         return Some(Language::Java);
+    }
+    if name == "dotnet" {
+        return Some(Language::DotNet);
     }
     let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if let Some(version) = name.strip_prefix("ruby") {
@@ -172,11 +214,14 @@ fn facts(language: Language, path: &Path, remembered: &BTreeMap<PathBuf, Facts>)
     if language == Language::Java {
         return java_facts(path, size, modified);
     }
+    if language == Language::DotNet {
+        return dotnet_facts(path, size, modified);
+    }
     let question: &[&str] = match language {
         Language::Python => &["-I", "-S", "-c", ASK_PYTHON],
         Language::Node => &["-e", ASK_NODE],
         Language::Ruby => &["--disable=gems", "-e", ASK_RUBY],
-        Language::Java | Language::Provided => {
+        Language::Java | Language::DotNet | Language::Provided => {
             return Err("a provided runtime has no interpreter: it runs its bootstrap".to_owned());
         }
     };
@@ -187,7 +232,7 @@ fn facts(language: Language, path: &Path, remembered: &BTreeMap<PathBuf, Facts>)
     let real = |text: &str| Path::new(text).canonicalize().map_err(|error| format!("{text}: {error}"));
     let (program, prefix) = (real(line()?)?, real(line()?)?);
     let directories = library_directories(&program);
-    Ok(Facts { size, modified, version, program, prefix, directories })
+    Ok(Facts { size, modified, version, program, prefix, directories, others: Vec::new() })
 }
 
 /// Java runs no line of text: its first line names the version, and it stands where it is installed.
@@ -198,7 +243,27 @@ fn java_facts(path: &Path, size: u64, modified: i64) -> Result<Facts, String> {
     let prefix = path.parent().and_then(Path::parent).ok_or("it stands in no directory of its own")?;
     let (program, prefix) = (path.to_path_buf(), prefix.to_path_buf());
     // What it loads lies in its own directory, or is the system's.
-    Ok(Facts { size, modified, version, program, prefix, directories: Vec::new() })
+    Ok(Facts { size, modified, version, program, prefix, directories: Vec::new(), others: Vec::new() })
+}
+
+/// What starts .NET has no version that matters: it lists those of the runtimes beside it.
+fn dotnet_facts(path: &Path, size: u64, modified: i64) -> Result<Facts, String> {
+    let answer = run(Command::new(path).arg("--list-runtimes").env("DOTNET_NOLOGO", "1"))?;
+    let mut versions = dotnet_versions(&answer);
+    let version = versions.pop().ok_or("it has no runtime (Microsoft.NETCore.App) beside it")?;
+    let prefix = path.parent().ok_or("it stands in no directory")?.to_path_buf();
+    let program = path.to_path_buf();
+    Ok(Facts { size, modified, version, program, prefix, directories: Vec::new(), others: versions })
+}
+
+/// The versions in lines such as `Microsoft.NETCore.App 8.0.11 [/usr/share/dotnet/shared/Microsoft.NETCore.App]`, the lowest
+/// first. Those of other frameworks, such as ASP.NET Core, stand on one of these; previews are left out.
+fn dotnet_versions(listing: &str) -> Vec<(u16, u16, u16)> {
+    let named = listing.lines().filter_map(|line| line.strip_prefix("Microsoft.NETCore.App "));
+    let mut versions: Vec<_> = named.filter_map(|line| parse_version(line.split(' ').next()?)).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions
 }
 
 /// `17.0.15`, `25`, `21-ea`.
@@ -290,6 +355,8 @@ mod tests {
             ("ruby-build", None),
             ("java", Some(Language::Java)),
             ("javac", None),
+            ("dotnet", Some(Language::DotNet)),
+            ("dotnet-ef", None),
         ] {
             assert_eq!(language_of(name), language, "{name}");
         }
@@ -301,6 +368,22 @@ mod tests {
             ("version", None),
         ] {
             assert_eq!(parse_java_version(text), version, "{text}");
+        }
+    }
+
+    #[test]
+    fn runtimes_of_a_dotnet() {
+        let listing = "Microsoft.AspNetCore.App 8.0.11 [/usr/share/dotnet/shared/Microsoft.AspNetCore.App]\n\
+            Microsoft.NETCore.App 10.0.1 [/usr/share/dotnet/shared/Microsoft.NETCore.App]\n\
+            Microsoft.NETCore.App 8.0.11 [/usr/share/dotnet/shared/Microsoft.NETCore.App]\n\
+            Microsoft.NETCore.App 11.0.0-preview.2.25163.2 [/usr/share/dotnet/shared/Microsoft.NETCore.App]\n";
+        assert_eq!(dotnet_versions(listing), [(8, 0, 11), (10, 0, 1)]);
+        assert_eq!(dotnet_versions(""), []);
+        let versions = [(3, 1, 23), (6, 0, 2), (8, 0, 1), (8, 0, 11), (10, 0, 1)];
+        for (wanted, suits) in
+            [((8, 0), (8, 0, 11)), ((2, 1), (3, 1, 23)), ((9, 0), (10, 0, 1)), ((12, 0), (10, 0, 1))]
+        {
+            assert_eq!(versions.into_iter().min_by_key(|version| unsuited(*version, wanted)), Some(suits));
         }
     }
 }

@@ -10,6 +10,7 @@ fn interpreter(language: Language, version: (u16, u16, u16)) -> Interpreter {
         program: format!("/opt/{major}.{minor}.{patch}/bin/{}", language.as_str()).into(),
         prefix: format!("/opt/{major}.{minor}.{patch}").into(),
         directories: Vec::new(),
+        lacks_cultures: false,
         named_for: None,
     }
 }
@@ -33,6 +34,10 @@ fn machine(strict: bool) -> Runtimes {
         interpreter(Language::Java, (11, 0, 2)),
         interpreter(Language::Java, (17, 0, 15)),
         interpreter(Language::Java, (21, 0, 1)),
+        interpreter(Language::DotNet, (3, 1, 23)),
+        interpreter(Language::DotNet, (6, 0, 36)),
+        interpreter(Language::DotNet, (8, 0, 2)),
+        interpreter(Language::DotNet, (8, 0, 11)),
     ];
     found.push(Interpreter {
         named_for: Some("nodejs24.x".parse().unwrap()),
@@ -63,6 +68,10 @@ fn the_exact_version_or_the_nearest() {
         ("java21", (21, 0, 1), false),
         ("java11", (17, 0, 15), true),
         ("java8.al2", (17, 0, 15), true),
+        ("dotnetcore2.1", (3, 1, 23), true),
+        ("dotnetcore3.1", (3, 1, 23), false),
+        ("dotnet6", (6, 0, 36), false),
+        ("dotnet8", (8, 0, 11), false),
     ] {
         let resolved = runtimes.resolve(runtime.parse().unwrap()).unwrap();
         assert_eq!(resolved.interpreter.unwrap().version, version, "{runtime}");
@@ -81,6 +90,12 @@ fn strict_machines_and_empty_ones_say_what_to_install() {
     assert!(strict.resolve("python3.11".parse().unwrap()).is_ok());
     for (runtimes, runtime, words) in [
         (&strict, "python3.12", ["pyenv install 3.12", "--strict-runtimes"]),
+        (&machine(false), "dotnet10", ["no .NET 10.0 or later", "dotnet-runtime-10.0"]),
+        (
+            &discovered(Vec::new(), false),
+            "dotnetcore2.1",
+            ["no .NET 3.1 or later", "--runtime dotnetcore2.1="],
+        ),
         (&machine(false), "java25", ["no Java 25 or later", "openjdk-25-jre-headless"]),
         (&discovered(Vec::new(), false), "java8", ["no Java 17 or later", "--runtime java8="]),
         (&discovered(Vec::new(), false), "ruby3.3", ["no Ruby 3.3", "rbenv install 3.3"]),

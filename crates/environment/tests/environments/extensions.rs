@@ -255,21 +255,3 @@ def handler(event, context):
     }
     server.stop().await;
 }
-
-#[tokio::test]
-async fn telemetry_is_refused_in_the_words_extensions_know() {
-    let server = Server::start();
-    let extension = "
-register('INVOKE')
-for path in ['2022-07-01/telemetry', '2020-08-15/logs']:
-    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
-    connection.request('PUT', '/' + path, '{}', me)
-    answer = connection.getresponse()
-    say(answer.status, json.loads(answer.read())['errorType'])
-await_event(); await_event()
-";
-    let function = Arc::new(extended(&server, ECHO, &[("asks", extension)]));
-    let log = tail(&server.invoke(&function, "1").await);
-    assert!(log.contains("202 Telemetry.NotSupported\n202 Logs.NotSupported\n"), "{log}");
-    server.stop().await;
-}

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use hearth_base::{AccountId, BoxFuture, Clock, RequestId, SystemClock, SystemRng, Timestamp};
 use hearth_environment::{
-    Completion, CredentialSource, Credentials, Definition, Endpoint, Environments, Interpreter, Invocation,
-    Key, Language, LogEvent, LogSink, Logging, Options, Outcome, Refusal, Runtime, Runtimes, RuntimesOptions,
-    TracingMode,
+    Completion, CredentialSource, Credentials, Definition, Endpoint, Environments, InitializationType,
+    Interpreter, Invocation, Key, Language, LogEvent, LogSink, Logging, Options, Outcome, Refusal, Runtime,
+    Runtimes, RuntimesOptions, TracingMode,
 };
 use hearth_sandbox::{Isolation, Spawner, SpawnerOptions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -190,6 +190,7 @@ impl Server {
             role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
             logging: Logging { group: format!("/aws/lambda/{name}"), ..Logging::default() },
             tracing: TracingMode::PassThrough,
+            initialization: InitializationType::OnDemand,
         }
     }
 

@@ -6,7 +6,7 @@ use hearth_sandbox::Isolation;
 use std::sync::Arc;
 
 /// Echoes with bash alone: what a custom runtime needs at least.
-const SHELL: &str = r#"#!/bin/bash
+pub const SHELL: &str = r#"#!/bin/bash
 set -euo pipefail
 request() { # method path body
   exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API#*:}"

@@ -13,4 +13,6 @@ mod lifecycle;
 mod logs;
 mod pool;
 mod sdk;
+mod snapstart;
 mod streaming;
+mod telemetry;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::layer::LayerVersion;
 use crate::layer::naming::LayerVersionKey;
+use hearth_iam::ResourcePolicies as _;
 use hearth_wire::Failure;
 use std::path::PathBuf;
 
@@ -79,11 +80,11 @@ async fn the_authoriser_finds_the_policy_of_a_layer_version() {
     let house = House::new();
     let service = house.open().await;
     let arn = published(&service, "l", &[("a", "1")]).await;
-    assert!(service.functions().resource_policy(&arn).is_none());
+    assert!(service.functions().policy(&arn).is_none());
     service.add_layer_version_permission(grant(), share("l", "s", "111122223333")).await.unwrap();
-    let document = service.functions().resource_policy(&arn).unwrap();
+    let document = service.functions().policy(&arn).unwrap();
     assert_eq!(document.statements()[0].sid(), Some("s"));
-    assert!(service.functions().resource_policy(&format!("{arn}0")).is_none());
+    assert!(service.functions().policy(&format!("{arn}0")).is_none());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::aliases::{create_request, two_versions};
 use super::*;
+use hearth_iam::ResourcePolicies as _;
 use hearth_wire::Failure;
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
@@ -144,7 +145,7 @@ async fn the_authoriser_finds_the_policy_of_an_arn_in_memory() {
     let service = house.open().await;
     let functions = service.functions();
     let sids = |arn: &str| {
-        let document = functions.resource_policy(arn)?;
+        let document = functions.policy(arn)?;
         Some(document.statements().iter().map(|each| each.sid().unwrap().to_owned()).collect::<Vec<_>>())
     };
     for (arn, expected) in [
@@ -158,10 +159,18 @@ async fn the_authoriser_finds_the_policy_of_an_arn_in_memory() {
     ] {
         assert_eq!(sids(&arn), expected, "{arn}");
     }
+    let tags = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
+    service
+        .tag_resource(grant(), api::TagResourceRequest { resource: Some(ARN.into()), tags: Some(tags) })
+        .await
+        .unwrap();
+    for (arn, expected) in [(format!("{ARN}:live"), 1), (ARN.to_owned(), 1), (format!("{ARN}g"), 0)] {
+        assert_eq!(functions.tags(&arn).len(), expected, "{arn}");
+    }
     // A change of anything else keeps what was read; a change of the policy replaces it.
-    let before = functions.resource_policy(ARN).unwrap();
+    let before = functions.policy(ARN).unwrap();
     service.update_function_code(grant(), code_update("f", "three")).await.unwrap();
-    assert!(Arc::ptr_eq(&before, &functions.resource_policy(ARN).unwrap()));
+    assert!(Arc::ptr_eq(&before, &functions.policy(ARN).unwrap()));
     service.add_permission(grant(), add_request("t", None)).await.unwrap();
     assert_eq!(sids(ARN).unwrap(), ["s", "t"]);
     for id in ["s", "t"] {

@@ -111,6 +111,7 @@ pub fn spec(program: &str, arguments: &[&str]) -> Spec {
         hostname: "cage".into(),
         stem: None,
         listeners: Vec::new(),
+        messages: None,
     }
 }
 

@@ -44,8 +44,9 @@ impl Readers {
             let (start, end) = range.bounds();
             let order = if range.is_reverse() { "DESC" } else { "ASC" };
             let below = if end.is_some() { "AND key < ?2" } else { "AND ?2 IS NULL" };
+            let value = if range.is_keys_only() { "x''" } else { "value" };
             let sql = format!(
-                "SELECT key, revision, value FROM entry WHERE key >= ?1 {below} ORDER BY key {order} LIMIT ?3"
+                "SELECT key, revision, {value} FROM entry WHERE key >= ?1 {below} ORDER BY key {order} LIMIT ?3"
             );
             let mut statement = connection.prepare_cached(&sql)?;
             // One more than asked for tells whether there is more.

@@ -41,8 +41,33 @@ pub(super) fn route(service: &'static Service, request: &Request) -> Result<Rout
     Err(Failure::sender("InvalidAction", 400, message))
 }
 
-pub(super) fn decode(operation: &'static Operation, request: &Request) -> Result<Value, Failure> {
-    decode_as(operation, request, Dialect::Aws)
+pub(super) fn decode(
+    service: &'static Service,
+    operation: &'static Operation,
+    request: &Request,
+) -> Result<Value, Failure> {
+    let mut input = decode_as(operation, request, Dialect::Aws)?;
+    fill_from_path(service, operation, request, &mut input);
+    Ok(input)
+}
+
+/// AWS: old clients of SQS post to a queue's own URL and name the queue nowhere else.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html>
+fn fill_from_path(
+    service: &'static Service,
+    operation: &'static Operation,
+    request: &Request,
+    input: &mut Value,
+) {
+    let path = request.uri.path();
+    let (false, Value::Structure(slots)) = (service.path_member.is_empty() || path == "/", input) else {
+        return;
+    };
+    if let Some((place, _)) = structure_of(operation.input).member_by_name(service.path_member)
+        && let Some(slot) = slots.get_mut(place).filter(|slot| slot.is_none())
+    {
+        *slot = Some(Value::String(path.to_owned()));
+    }
 }
 
 /// Decodes a form of either dialect.

@@ -90,7 +90,7 @@ impl Protocol {
             Self::RestJson1 => rest_json::decode(operation, labels, request),
             Self::RestXml => rest_xml::decode(service, operation, labels, request),
             Self::AwsJson1_0 | Self::AwsJson1_1 => aws_json::decode(operation, request),
-            Self::AwsQuery => aws_query::decode(operation, request),
+            Self::AwsQuery => aws_query::decode(service, operation, request),
             Self::Ec2Query => ec2_query::decode(operation, request),
             Self::RpcV2Cbor => rpc_v2_cbor::decode(operation, request),
         }

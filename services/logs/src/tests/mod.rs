@@ -9,10 +9,10 @@ mod streams;
 mod task;
 
 use crate::{Options, Service};
-use hearth_api::Grant;
+use hearth_api::grant::GrantParts;
 use hearth_api::logs::*;
+use hearth_api::{Grant, Principal};
 use hearth_base::{AccountId, BoxFuture, Clock, Region, RequestId, SeededRng, Timestamp, VirtualClock};
-use hearth_iam::{AccessKey, Authority, Call, Credentials};
 use hearth_store::memory::{self, Memory};
 use hearth_store::{
     Batch, CommitError, Engine, Entry, Error, Fence, Key, Keyspace, LeaseError, Range, Scan, Sequence, Shard,
@@ -34,7 +34,6 @@ struct World {
     service: Service,
     clock: Arc<VirtualClock>,
     store: Arc<Counting>,
-    authority: Authority,
     account: AccountId,
     region: Region,
 }
@@ -45,16 +44,8 @@ impl World {
         let rng = Arc::new(SeededRng::new(7));
         let memory = Memory::new(clock.clone(), memory::Options::default());
         let store = Arc::new(Counting { memory, scans: AtomicUsize::new(0) });
-        let service = Service::open(Options { store: store.clone(), clock: clock.clone(), rng: rng.clone() });
-        let credentials = Credentials::new(hearth_iam::credentials::Options {
-            account: AccountId::DEVELOPMENT,
-            root: AccessKey::development(),
-            sealing_key: [0; 32],
-            clock: clock.clone(),
-            rng,
-        });
-        let authority = Authority::new(Arc::new(credentials), clock.clone());
-        Self { service, clock, store, authority, account: AccountId::DEVELOPMENT, region: Region::default() }
+        let service = Service::open(Options { store: store.clone(), clock: clock.clone(), rng });
+        Self { service, clock, store, account: AccountId::DEVELOPMENT, region: Region::default() }
     }
 
     /// The same with a group and these streams.
@@ -68,13 +59,13 @@ impl World {
     }
 
     fn grant(&self) -> Grant {
-        let call = Call {
+        Grant::issue(GrantParts {
+            principal: Principal::Root(self.account),
             account: self.account,
             region: self.region.clone(),
             request_id: RequestId::new(&SeededRng::new(1)),
             endpoint: Arc::from("http://127.0.0.1:4566"),
-        };
-        self.authority.service_grant("lambda.amazonaws.com", call)
+        })
     }
 
     async fn create_group(&self, name: &str) -> Result<(), Failure> {

@@ -86,6 +86,22 @@ fn forms_are_read() {
 }
 
 #[test]
+fn the_path_stands_for_a_member_that_no_parameter_gives() {
+    let input = structure("In", vec![member("Url", &STRING), member("Other", &STRING)]);
+    let plain = op(Protocol::AwsQuery, input, structure("Out", vec![]));
+    let service = changed(plain, |service| service.path_member = "Url");
+    for (service, path, form, expected) in [
+        (service, "/1/q", "", r#"{"Url":"/1/q"}"#),
+        (service, "/1/q", "&Url=x&Other=y", r#"{"Url":"x","Other":"y"}"#),
+        (service, "/", "", "{}"),
+        (plain, "/1/q", "", "{}"),
+    ] {
+        let body = format!("Action=Op&Version=2020-01-08{form}");
+        same_json(&decoded(service, &request("POST", path, FORM, body)).unwrap(), expected, path);
+    }
+}
+
+#[test]
 fn ec2_forms_are_read() {
     let query_named = |member: Member| Member { query_name: "QueryName", ..member };
     let input = structure(

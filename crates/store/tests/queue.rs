@@ -1,0 +1,179 @@
+//! Durable queues over both engines: what a claimer may rely on, also after the store was opened anew.
+
+use bytes::Bytes;
+use hearth_base::{Clock, SeededRng, Timestamp, VirtualClock};
+use hearth_store::memory::{self, Memory};
+use hearth_store::queue::{
+    Claim, Claimed, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
+};
+use hearth_store::{DataDirectory, Keyspace, Shard, Store};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+const START: i64 = 1_750_000_000_000;
+
+/// A store that can be opened anew.
+struct Ground {
+    clock: Arc<VirtualClock>,
+    directory: Option<tempfile::TempDir>,
+    memory: Arc<Memory>,
+    seed: u64,
+}
+
+impl Ground {
+    fn all() -> [Self; 2] {
+        let make = |directory| {
+            let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(START)));
+            let memory = Arc::new(Memory::new(clock.clone(), memory::Options::default()));
+            Self { clock, directory, memory, seed: 0 }
+        };
+        [make(None), make(Some(tempfile::tempdir().unwrap()))]
+    }
+
+    fn queues(&mut self) -> Queues {
+        self.seed += 1;
+        let store: Store = match &self.directory {
+            None => self.memory.clone(),
+            Some(directory) => {
+                let directory = DataDirectory::open(&directory.path().join("data")).unwrap();
+                directory.store(self.clock.clone()).unwrap()
+            }
+        };
+        Queues::new(QueueOptions {
+            store,
+            shard: Shard::new(Keyspace::Queues, "test"),
+            name: "test",
+            clock: self.clock.clone(),
+            rng: Arc::new(SeededRng::new(self.seed)),
+        })
+    }
+
+    fn claim(&self, max: usize) -> Claim {
+        Claim {
+            max,
+            until: self.clock.now().after(Duration::from_secs(10)),
+            since: Timestamp::default(),
+            delay: Duration::ZERO,
+            claimed_max: 1_000,
+            dead: None,
+            again: Vec::new(),
+        }
+    }
+
+    fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+fn new(value: &str) -> New {
+    New { value: Bytes::from(value.to_owned()), ..New::default() }
+}
+
+fn values(claimed: &[Claimed]) -> Vec<String> {
+    claimed.iter().map(|claimed| String::from_utf8(claimed.value.to_vec()).unwrap()).collect()
+}
+
+async fn counts(queue: &Queue) -> Counts {
+    queue.counts(Duration::ZERO).await.unwrap()
+}
+
+const ID: EntryId = EntryId(7);
+
+#[tokio::test]
+async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
+    for mut ground in Ground::all() {
+        let queues = ground.queues();
+        let queue = queues.queue(ID, Discipline::Standard);
+        let late = New { due: Some(ground.clock.now().after(Duration::from_secs(5))), ..new("late") };
+        queue.enqueue(vec![new("a"), new("b"), late]).await.unwrap();
+        assert_eq!(counts(&queue).await, Counts { ready: 2, claimed: 0, delayed: 1 });
+        let first = queue.claim(ground.claim(1)).await.unwrap();
+        assert_eq!(values(&first), ["a"]);
+        drop((queue, queues));
+        let queues = ground.queues();
+        let queue = queues.queue(ID, Discipline::Standard);
+        assert_eq!(counts(&queue).await, Counts { ready: 1, claimed: 1, delayed: 1 });
+        let extension = |seconds| Extension {
+            receipt: first[0].receipt,
+            wait: Duration::from_secs(seconds),
+            total_max: Duration::from_secs(100),
+        };
+        assert_eq!(
+            queue.extend(vec![extension(20), extension(101)]).await.unwrap(),
+            [Settled::Done, Settled::TooLong]
+        );
+        ground.advance(15);
+        assert_eq!(values(&queue.claim(ground.claim(10)).await.unwrap()), ["b", "late"]);
+        assert_eq!(queue.extend(vec![extension(0)]).await.unwrap(), [Settled::Done]);
+        let again = queue.claim(ground.claim(10)).await.unwrap();
+        assert_eq!((values(&again), again[0].claims), (vec!["a".to_owned()], 2));
+        let (stale, fresh) = (first[0].receipt, again[0].receipt);
+        assert_eq!(
+            queue.remove(vec![stale, fresh, fresh]).await.unwrap(),
+            [Settled::Stale, Settled::Done, Settled::Gone]
+        );
+        drop((queue, queues));
+        let queue = ground.queues().queue(ID, Discipline::Standard);
+        assert_eq!(counts(&queue).await, Counts { ready: 0, claimed: 2, delayed: 0 });
+    }
+}
+
+#[tokio::test]
+async fn many_at_once_get_everything_once() {
+    for mut ground in Ground::all() {
+        let queue = ground.queues().queue(ID, Discipline::Standard);
+        let mut tasks = Vec::new();
+        for producer in 0..8 {
+            let queue = queue.clone();
+            tasks.push(tokio::spawn(async move {
+                for number in 0..250 {
+                    queue.enqueue(vec![new(&format!("{producer}-{number}"))]).await.unwrap();
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let mut seen = BTreeSet::new();
+        loop {
+            let claimed = queue.claim(Claim { claimed_max: 10_000, ..ground.claim(7) }).await.unwrap();
+            if claimed.is_empty() {
+                break;
+            }
+            assert!(values(&claimed).into_iter().all(|value| seen.insert(value)));
+        }
+        assert_eq!(seen.len(), 2_000);
+    }
+}
+
+#[tokio::test]
+async fn groups_block_behind_what_is_claimed_and_tokens_enqueue_once() {
+    for mut ground in Ground::all() {
+        let queue = ground.queues().queue(ID, Discipline::Grouped);
+        let grouped = |group: &'static str, value| New {
+            group: Some(Bytes::from_static(group.as_bytes())),
+            once: Some(Bytes::from_static(b"token")).filter(|_| value == "once"),
+            ..new(value)
+        };
+        let entries = vec![
+            grouped("g", "1"),
+            grouped("g", "2"),
+            grouped("h", "3"),
+            grouped("h", "once"),
+            grouped("h", "once"),
+        ];
+        let enqueued = queue.enqueue(entries).await.unwrap();
+        assert_eq!(enqueued[3], enqueued[4]);
+        let first = queue.claim(ground.claim(1)).await.unwrap();
+        assert_eq!(values(&first), ["1"]);
+        assert_eq!(values(&queue.claim(ground.claim(10)).await.unwrap()), ["3", "once"]);
+        assert_eq!(queue.remove(vec![first[0].receipt]).await.unwrap(), [Settled::Done]);
+        assert_eq!(values(&queue.claim(ground.claim(10)).await.unwrap()), ["2"]);
+        drop(queue);
+        let queue = ground.queues().queue(ID, Discipline::Grouped);
+        ground.advance(10);
+        assert_eq!(values(&queue.claim(ground.claim(10)).await.unwrap()), ["2", "3", "once"]);
+        assert_eq!(queue.enqueue(vec![grouped("h", "once")]).await.unwrap(), [enqueued[3].clone()]);
+    }
+}
