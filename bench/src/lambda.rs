@@ -63,7 +63,7 @@ impl Lambda {
     /// Connects to a server.
     pub async fn connect(server: &'static str, address: SocketAddr) -> Result<Self, Failure> {
         let connection = Connection::open(server, address).await?;
-        Ok(Self { connection, signer: Signer::new(), host: address.to_string() })
+        Ok(Self { connection, signer: Signer::new("lambda"), host: address.to_string() })
     }
 
     /// Sends the body of [`NewFunction::body`], and waits until the function can be invoked.
@@ -100,20 +100,38 @@ impl Lambda {
         Ok(())
     }
 
+    /// Sends an event to a function, which is answered when it is durable. `path` is that of [`invocation_path`].
+    pub async fn send_event(&mut self, path: &str, event: &Bytes) -> Result<(), Failure> {
+        let (kind, event) = (("x-amz-invocation-type", "Event"), event.clone());
+        let answer = self.send_with(Method::POST, path, (event, Some(kind))).await?;
+        expect(StatusCode::ACCEPTED, format!("POST {path}"), answer).map(drop)
+    }
+
     async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
+        self.send_with(method, path, (body, None)).await
+    }
+
+    async fn send_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        (body, header): (Bytes, Option<(&str, &str)>),
+    ) -> Result<Answer, Failure> {
         let signed = self.signer.sign(
             SystemClock.now(),
-            &Unsigned { method: method.as_str(), path, query: "", host: &self.host, body: &body },
+            &Unsigned { method: method.as_str(), path, query: "", host: &self.host, target: "", body: &body },
         );
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", &self.host)
             .header("x-amz-date", signed.date)
-            .header("authorization", signed.authorization)
-            .body(Full::new(body))
-            .expect("paths, dates and signatures are valid in requests");
-        self.connection.send(request).await
+            .header("authorization", signed.authorization);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(body));
+        self.connection.send(request.expect("paths, dates and signatures are valid in requests")).await
     }
 }
 

@@ -12,6 +12,7 @@ mod measure;
 mod program;
 mod sample;
 mod signature;
+mod sqs;
 mod table;
 
 use clap::{Parser, Subcommand};
@@ -65,15 +66,19 @@ enum Measurement {
     Burst,
     Start,
     Deploy,
+    Queue,
+    Events,
 }
 
-const ALL: [Measurement; 6] = [
+const ALL: [Measurement; 8] = [
     Measurement::Warm,
     Measurement::Throughput,
     Measurement::Cold,
     Measurement::Burst,
     Measurement::Start,
     Measurement::Deploy,
+    Measurement::Queue,
+    Measurement::Events,
 ];
 
 fn main() -> ExitCode {
@@ -134,6 +139,8 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Burst => "bursts",
             Measurement::Start => "starts of the server",
             Measurement::Deploy => "deployments",
+            Measurement::Queue => "queues",
+            Measurement::Events => "events",
         };
         println!("measuring {name} ...");
         rows.extend(match measurement {
@@ -143,6 +150,8 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Burst => measure::burst::measure(bench).await?,
             Measurement::Start => measure::start::measure(bench).await?,
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
+            Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
+            Measurement::Events => measure::events::measure(bench, &hearth).await?,
         });
     }
     hearth.stop()?;

@@ -11,10 +11,10 @@ use std::fmt::Write;
 const KEY_ID: &str = "test";
 const SECRET: &str = "test";
 const REGION: &str = "us-east-1";
-const SERVICE: &str = "lambda";
 
-/// Signs requests of the development key to Lambda. The day's key is derived once, as the AWS SDKs keep it.
+/// Signs requests of the development key to one service. The day's key is derived once, as the AWS SDKs keep it.
 pub struct Signer {
+    service: &'static str,
     day: String,
     key: [u8; 32],
 }
@@ -28,9 +28,9 @@ pub struct Signed {
 }
 
 impl Signer {
-    /// A signer that has signed nothing yet.
-    pub fn new() -> Self {
-        Self { day: String::new(), key: [0; 32] }
+    /// A signer for a service, by its name in signatures, that has signed nothing yet.
+    pub fn new(service: &'static str) -> Self {
+        Self { service, day: String::new(), key: [0; 32] }
     }
 
     /// Signs `method path?query` to `host` with this body, as of `now`.
@@ -38,19 +38,24 @@ impl Signer {
         let date = now.sigv4();
         let day = &date[..8];
         if self.day != day {
-            self.key = key(day);
+            self.key = key(day, self.service);
             day.clone_into(&mut self.day);
         }
-        let Unsigned { method, path, query, host, body } = request;
+        let Unsigned { method, path, query, host, target, body } = request;
         let body = hex(&Sha256::digest(body));
+        let (header, name) = match *target {
+            "" => (String::new(), ""),
+            target => (format!("x-amz-target:{target}\n"), ";x-amz-target"),
+        };
+        let names = format!("host;x-amz-date{name}");
         let canonical =
-            format!("{method}\n{path}\n{query}\nhost:{host}\nx-amz-date:{date}\n\nhost;x-amz-date\n{body}");
+            format!("{method}\n{path}\n{query}\nhost:{host}\nx-amz-date:{date}\n{header}\n{names}\n{body}");
         let canonical = hex(&Sha256::digest(canonical));
-        let scope = format!("{day}/{REGION}/{SERVICE}/aws4_request");
+        let scope = format!("{day}/{REGION}/{}/aws4_request", self.service);
         let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
         let signature = hex(&hmac(&self.key, text.as_bytes()));
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={KEY_ID}/{scope}, SignedHeaders=host;x-amz-date, Signature={signature}"
+            "AWS4-HMAC-SHA256 Credential={KEY_ID}/{scope}, SignedHeaders={names}, Signature={signature}"
         );
         Signed { date, authorization }
     }
@@ -66,13 +71,15 @@ pub struct Unsigned<'a> {
     pub query: &'a str,
     /// With the port.
     pub host: &'a str,
+    /// `x-amz-target`, or empty.
+    pub target: &'a str,
     /// The whole body.
     pub body: &'a [u8],
 }
 
-fn key(day: &str) -> [u8; 32] {
+fn key(day: &str, service: &str) -> [u8; 32] {
     let first = hmac(format!("AWS4{SECRET}").as_bytes(), day.as_bytes());
-    [REGION, SERVICE, "aws4_request"].iter().fold(first, |key, part| hmac(&key, part.as_bytes()))
+    [REGION, service, "aws4_request"].iter().fold(first, |key, part| hmac(&key, part.as_bytes()))
 }
 
 fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {

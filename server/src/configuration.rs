@@ -2,6 +2,7 @@
 //!
 //! It refuses settings it does not know, in the file as on the command line.
 
+use crate::credentials::has_root_key;
 use hearth_base::{AccountId, Region};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,11 +20,23 @@ pub enum Isolation {
     Process,
 }
 
+/// Which time the services go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockKind {
+    /// The machine's.
+    System,
+    /// The machine's, and `POST /_hearth/clock` puts it forward: for tests of what takes minutes or days.
+    Virtual,
+}
+
 /// The settings of a running server, every one decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
     /// Where the AWS endpoint listens.
     pub listen: SocketAddr,
+    /// Names of this machine that browsers and downloads may reach the server under, beside its addresses.
+    pub hosts: Vec<String>,
     /// Where everything durable lives; none for `--ephemeral`, which makes a directory of its own and removes it.
     pub data_dir: Option<PathBuf>,
     /// Where the AWS SDKs for functions are, when not in the data directory.
@@ -34,8 +47,10 @@ pub struct Configuration {
     pub region: Region,
     /// How functions are kept apart.
     pub isolation: Isolation,
-    /// Whether to start only where isolation is enforced in full.
+    /// Whether less than full isolation is a failure.
     pub strict: bool,
+    /// Which time the services go by.
+    pub clock: ClockKind,
     /// Interpreters the user chose: runtime name to program.
     pub runtimes: BTreeMap<String, PathBuf>,
     /// Whether a runtime must be there in the very version asked for.
@@ -57,6 +72,10 @@ pub struct Settings {
     /// Address and port of the AWS endpoint [default: 127.0.0.1:4566]
     #[arg(long, env = "HEARTH_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// A name under which others reach this server, for links to packages and for browsers; may be given several times
+    #[arg(long = "host", env = "HEARTH_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// Where functions, logs and the database live [default: $XDG_DATA_HOME/hearth or ~/.local/share/hearth]
     #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -75,9 +94,12 @@ pub struct Settings {
     /// How functions are kept apart [default: sandbox]
     #[arg(long, env = "HEARTH_ISOLATION", value_name = "KIND")]
     pub isolation: Option<Isolation>,
-    /// Start only where everything that isolates functions is enforced, as `hearth doctor` tells
+    /// Insist that everything that isolates functions is enforced: serve does not start without it, and doctor fails
     #[arg(long, env = "HEARTH_STRICT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub strict: Option<bool>,
+    /// Which time retries, schedules and ages go by; POST /_hearth/clock puts a virtual one forward [default: system]
+    #[arg(long, env = "HEARTH_CLOCK", value_name = "KIND")]
+    pub clock: Option<ClockKind>,
     /// Use this interpreter for a runtime, for example python3.12=/usr/bin/python3.12; may be given several times
     #[arg(long = "runtime", env = "HEARTH_RUNTIMES", value_name = "RUNTIME=PROGRAM", value_delimiter = ',', value_parser = parse_runtime)]
     #[serde(default, deserialize_with = "runtime_table")]
@@ -130,7 +152,8 @@ impl fmt::Display for ConfigurationError {
             Self::NotLoopback(address) => write!(
                 f,
                 "will not listen on {address}: the only credentials so far are the development key test/test, which \
-                 everyone knows. Listen on a loopback address such as 127.0.0.1:{}",
+                 everyone knows. Make a root key with `hearth credentials create`, or listen on a loopback address such as \
+                 127.0.0.1:{}",
                 address.port()
             ),
             Self::NoEnvironments => f.write_str("--environments-max must be at least 1"),
@@ -160,8 +183,11 @@ impl Settings {
         let storage_chosen = self.data_dir.is_some() || self.ephemeral.is_some();
         let mut runtimes = fallback.runtimes;
         runtimes.extend(self.runtimes);
+        let mut hosts = fallback.hosts;
+        hosts.extend(self.hosts);
         Settings {
             listen: self.listen.or(fallback.listen),
+            hosts,
             data_dir: if storage_chosen { self.data_dir } else { fallback.data_dir },
             ephemeral: if storage_chosen { self.ephemeral } else { fallback.ephemeral },
             sdk_dir: self.sdk_dir.or(fallback.sdk_dir),
@@ -169,6 +195,7 @@ impl Settings {
             region: self.region.or(fallback.region),
             isolation: self.isolation.or(fallback.isolation),
             strict: self.strict.or(fallback.strict),
+            clock: self.clock.or(fallback.clock),
             runtimes,
             strict_runtimes: self.strict_runtimes.or(fallback.strict_runtimes),
             environments_max: self.environments_max.or(fallback.environments_max),
@@ -188,7 +215,8 @@ impl Settings {
             (false, None) => Some(default_data_dir().ok_or(ConfigurationError::NoDataDirectory)?),
         };
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4566)));
-        if !listen.ip().is_loopback() {
+        // Everybody knows the development key: other machines are let in once there is another.
+        if !listen.ip().is_loopback() && !data_dir.as_deref().is_some_and(has_root_key) {
             return Err(ConfigurationError::NotLoopback(listen));
         }
         let environments_max = self.environments_max.unwrap_or(1_000);
@@ -197,12 +225,14 @@ impl Settings {
         }
         Ok(Configuration {
             listen,
+            hosts: self.hosts,
             data_dir,
             sdk_dir: self.sdk_dir,
             account: self.account.unwrap_or(AccountId::DEVELOPMENT),
             region: self.region.unwrap_or_default(),
             isolation: self.isolation.unwrap_or(Isolation::Sandbox),
             strict: self.strict.unwrap_or(false),
+            clock: self.clock.unwrap_or(ClockKind::System),
             runtimes: self.runtimes.into_iter().collect(),
             strict_runtimes: self.strict_runtimes.unwrap_or(false),
             environments_max,
@@ -287,6 +317,9 @@ mod tests {
     fn what_is_unsafe_or_unknown_is_refused() {
         let open = settings("listen = '0.0.0.0:4566'\nephemeral = true").decide();
         assert!(matches!(open, Err(ConfigurationError::NotLoopback(_))));
+        let keyless = tempfile::tempdir().unwrap();
+        let place = format!("listen = '0.0.0.0:4566'\ndata_dir = '{}'", keyless.path().display());
+        assert!(matches!(settings(&place).decide(), Err(ConfigurationError::NotLoopback(_))));
         assert!(toml::from_str::<Settings>("listne = 'x'").is_err());
         assert!(parse_runtime("python3.12=python").is_err());
     }

@@ -1,7 +1,10 @@
-//! What the server answers itself below `/_hearth/`: health, reset, and package downloads.
+//! What the server answers itself below `/_hearth/`: health, metrics, the clock, reset, and package downloads.
+
+mod clock;
 
 use crate::serve::{ResetError, Running};
 use bytes::Bytes;
+use clock::Clock;
 use hearth_base::BoxFuture;
 use hearth_gateway::{Audience, LocalRequest, LocalRoute, LocalRoutes};
 use hearth_wire::{Body, Response};
@@ -14,6 +17,8 @@ pub fn routes(running: &Arc<Running>) -> Vec<LocalRoute> {
     let route = |path, audience, routes: Arc<dyn LocalRoutes>| LocalRoute { path, audience, routes };
     vec![
         route("/_hearth/health", Audience::Network, Arc::new(Health(Arc::clone(running)))),
+        route("/_hearth/metrics", Audience::Network, Arc::new(Metrics(Arc::clone(running)))),
+        route("/_hearth/clock", Audience::Machine, Arc::new(Clock(Arc::clone(running)))),
         route("/_hearth/reset", Audience::Machine, Arc::new(Reset(Arc::clone(running)))),
         route(
             hearth_lambda::Service::download_path(),
@@ -38,6 +43,22 @@ impl LocalRoutes for Health {
                     "services": self.0.service_names(),
                 }),
             ),
+            _ => method_not_allowed("GET"),
+        };
+        Some(Box::pin(std::future::ready(answer)))
+    }
+}
+
+/// `GET /_hearth/metrics`: for Prometheus to read.
+struct Metrics(Arc<Running>);
+
+impl LocalRoutes for Metrics {
+    fn handle<'a>(&'a self, local: &'a LocalRequest) -> Option<BoxFuture<'a, Response>> {
+        let answer = match local.request.method {
+            Method::GET | Method::HEAD => {
+                let text = "text/plain; version=0.0.4; charset=utf-8";
+                respond(StatusCode::OK, text, Bytes::from(self.0.metrics()))
+            }
             _ => method_not_allowed("GET"),
         };
         Some(Box::pin(std::future::ready(answer)))
@@ -94,7 +115,11 @@ fn method_not_allowed(allowed: &'static str) -> Response {
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
+    respond(status, "application/json", Bytes::from(format!("{body}\n")))
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Response { status, headers, body: Body::Bytes(Bytes::from(format!("{body}\n"))) }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Response { status, headers, body: Body::Bytes(body) }
 }

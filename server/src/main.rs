@@ -3,6 +3,7 @@
 //! It reads what is wanted and hands over; what a command does is in the module named after it.
 
 mod configuration;
+mod credentials;
 mod doctor;
 mod home;
 mod install;
@@ -39,9 +40,15 @@ enum Command {
     Serve(Box<Settings>),
     /// Show what this machine can enforce and run, and what to do about what is missing
     Doctor {
-        /// Fail when not everything that isolates functions is enforced
-        #[arg(long)]
-        strict: bool,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Show which root key there is, make one, or rotate it; the server must be stopped for the latter two
+    ///
+    /// With a root key the server may listen beyond this machine, and the development key test/test opens nothing.
+    Credentials {
+        /// Without it, show which key there is
+        act: Option<credentials::Act>,
         #[command(flatten)]
         settings: Box<Settings>,
     },
@@ -93,12 +100,16 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
             start_log(&arguments.log)?;
             serve::serve(decide(*settings)?)
         }
-        Command::Doctor { strict, settings } => {
+        Command::Doctor { settings } => {
             let configuration = decide(*settings)?;
             let runtimes = wiring::runtimes(&configuration)?;
             let (text, sound) = doctor::report(&hearth_sandbox::probe(), &runtimes);
             print!("{text}");
-            Ok(if strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            Ok(if configuration.strict && !sound { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Command::Credentials { act, settings } => {
+            print!("{}", credentials::run(&decide(*settings)?, act)?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Runtimes { command: None, settings } => {
             print!("{}", doctor::runtime_table(&wiring::runtimes(&decide(*settings)?)?));
@@ -116,4 +127,19 @@ fn start_log(filter: &str) -> Result<(), Box<dyn std::error::Error>> {
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        let parsed = Arguments::try_parse_from(["hearth", "doctor", "--strict"]);
+        assert!(
+            matches!(parsed.map(|parsed| parsed.command), Ok(Command::Doctor { settings }) if settings.strict == Some(true))
+        );
+    }
 }

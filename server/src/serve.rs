@@ -1,11 +1,13 @@
 //! `hearth serve`: from settings to a running server, and to nothing left of it.
 
 use crate::configuration::{Configuration, Isolation};
+use crate::credentials::Root;
 use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
 use crate::wiring::{Assembly, Foundation, Places, clock, rng};
 use hearth_api::Dispatch;
+use hearth_base::AdvancingClock;
 use hearth_gateway::{Gateway, Limits};
 use hearth_sandbox::{Finding, Spawner, SpawnerOptions, State};
 use std::error::Error;
@@ -25,6 +27,7 @@ pub struct Running {
     home: Home,
     assembly: Mutex<Option<Assembly>>,
     lambda: RwLock<hearth_lambda::Service>,
+    invoke: RwLock<hearth_invoke::Service>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -90,8 +93,11 @@ impl Running {
         home: Home,
         spawner: Spawner,
     ) -> Result<Arc<Self>, Box<dyn Error>> {
+        let secret = home.secret()?;
+        let root = if home.is_ephemeral() { Root::development() } else { Root::of(home.path(), &secret)? };
         let places = Places {
-            secret: home.secret()?,
+            secret,
+            root,
             sdk_dir: sdk_dir(configuration.sdk_dir.as_deref(), configuration.data_dir.as_deref()),
         };
         let foundation = Foundation::new(configuration, spawner, places)?;
@@ -104,6 +110,7 @@ impl Running {
         };
         Ok(Arc::new(Self {
             lambda: RwLock::new(assembly.lambda.clone()),
+            invoke: RwLock::new(assembly.invoke.clone()),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -126,7 +133,7 @@ impl Running {
             clock: clock(),
             rng: rng(),
             local: local::routes(self),
-            hosts: Vec::new(),
+            hosts: self.foundation.configuration.hosts.clone(),
             limits: Limits { grace: self.foundation.configuration.grace, ..Limits::default() },
         });
         self.foundation.endpoint.open(&gateway);
@@ -141,6 +148,21 @@ impl Running {
     /// The services, by AWS's short names.
     pub fn service_names(&self) -> &[&'static str] {
         &self.service_names
+    }
+
+    /// What is counted of invocations, in Prometheus' words.
+    pub fn metrics(&self) -> String {
+        self.foundation.metrics.prometheus()
+    }
+
+    /// The clock that can be put forward, when there is one.
+    pub fn advancing_clock(&self) -> Option<&AdvancingClock> {
+        self.foundation.advancing.as_ref()
+    }
+
+    /// The data plane as it is now.
+    pub fn invoke(&self) -> hearth_invoke::Service {
+        self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The control plane as it is now.
@@ -161,6 +183,7 @@ impl Running {
             place.replace(Arc::clone(service));
         }
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
+        *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {

@@ -1,14 +1,17 @@
 //! Where everything is put together: the only place that knows which service stands behind which trait.
 
-use crate::configuration::Configuration;
+use crate::configuration::{ClockKind, Configuration};
+use crate::credentials::Root;
 use crate::secret::Secret;
-use hearth_api::{Dispatch, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api};
-use hearth_base::{BoxFuture, Clock, Rng, SystemClock, SystemRng};
+use hearth_api::{
+    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api,
+};
+use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
-    CredentialSource, Credentials, Definition, Endpoint, Environments, Runtimes, RuntimesOptions,
+    CredentialSource, Credentials, Definition, Endpoint, Environments, Key, Runtimes, RuntimesOptions,
 };
 use hearth_gateway::Gateway;
-use hearth_iam::{AccessKey, Authority, Origin, Session};
+use hearth_iam::{Authority, Directory, Extras, Iam, IamOptions, Origin, Session, Sources, Sts, StsOptions};
 use hearth_sandbox::Spawner;
 use hearth_store::{Blobs, Store};
 use std::error::Error;
@@ -36,6 +39,12 @@ pub struct Foundation {
     pub endpoint: Arc<InnerEndpoint>,
     /// Who callers are.
     pub authority: Arc<Authority>,
+    /// The users and roles, of whichever store was opened last.
+    pub directory: Arc<Directory>,
+    /// What is counted, since the server started.
+    pub metrics: hearth_invoke::Metrics,
+    /// The clock of the services, when it can be put forward.
+    pub advancing: Option<AdvancingClock>,
 }
 
 /// The services of a server, running.
@@ -44,6 +53,8 @@ pub struct Assembly {
     pub services: Vec<Arc<dyn Dispatch>>,
     /// The control plane, for package downloads.
     pub lambda: hearth_lambda::Service,
+    /// The data plane.
+    pub invoke: hearth_invoke::Service,
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
@@ -57,41 +68,65 @@ impl Foundation {
         places: Places,
     ) -> Result<Self, Box<dyn Error>> {
         let runtimes = Arc::new(runtimes(&configuration)?);
+        let directory = Arc::new(Directory::default());
         let credentials = hearth_iam::Credentials::new(hearth_iam::credentials::Options {
-            account: configuration.account,
-            root: AccessKey::development(),
+            account: places.root.account.unwrap_or(configuration.account),
+            root: places.root.key,
             sealing_key: places.secret.key("session tokens"),
             clock: clock(),
             rng: rng(),
-        });
+        })
+        .over(Arc::clone(&directory));
         let authority = Arc::new(Authority::new(Arc::new(credentials), clock()));
         let endpoint = Arc::new(InnerEndpoint::default());
-        let Places { secret, sdk_dir } = places;
-        Ok(Self { configuration, spawner, runtimes, secret, sdk_dir, endpoint, authority })
+        let Places { secret, sdk_dir, .. } = places;
+        let advancing = (configuration.clock == ClockKind::Virtual).then(AdvancingClock::new);
+        let metrics = hearth_invoke::Metrics::default();
+        Ok(Self {
+            configuration,
+            spawner,
+            runtimes,
+            secret,
+            sdk_dir,
+            endpoint,
+            authority,
+            directory,
+            metrics,
+            advancing,
+        })
+    }
+
+    /// The time that services go by. Signatures and credentials go by the machine's clock, as those who made them do.
+    fn service_clock(&self) -> Arc<dyn Clock> {
+        match &self.advancing {
+            Some(clock) => Arc::new(clock.clone()),
+            None => clock(),
+        }
     }
 
     /// Opens every service over a store, with their files below `directory`.
     pub async fn assemble(&self, store: Store, directory: &Path) -> Result<Assembly, Box<dyn Error>> {
+        self.directory.open(store.clone()).await?;
         let logs = hearth_logs::Service::open(hearth_logs::Options {
             store: store.clone(),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
         });
         let logs_work = logs.start();
         let logs: Arc<dyn logs_api::Logs> = Arc::new(logs);
-        let delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
+        let log_delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
             logs: Arc::clone(&logs),
             authority: Arc::clone(&self.authority),
             rng: rng(),
         });
         let sqs = hearth_sqs::Service::open(hearth_sqs::Options {
             store: store.clone(),
-            clock: clock(),
+            clock: self.service_clock(),
             rng: rng(),
         })
         .await?;
         let sqs_work = sqs.start();
-        let sqs: Arc<dyn sqs_api::Sqs> = Arc::new(sqs);
+        let sqs = Arc::new(sqs);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -99,38 +134,72 @@ impl Foundation {
             runtimes: Arc::clone(&self.runtimes),
             endpoint: self.endpoint.clone(),
             credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
-            logs: Arc::new(delivery),
-            clock: clock(),
+            logs: Arc::new(log_delivery),
+            clock: self.service_clock(),
             rng: rng(),
             stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
             environments_max: self.configuration.environments_max,
             idle_timeout: self.configuration.idle_timeout,
         })?;
         let lambda = hearth_lambda::Service::open(hearth_lambda::Options {
-            store,
+            store: store.clone(),
             blobs: Blobs::open(&directory.join("packages"), clock())?,
             code_dir: directory.join("code"),
             runtimes: Arc::clone(&self.runtimes),
             data_plane: Arc::new(environments.clone()),
-            clock: clock(),
+            authority: Arc::clone(&self.authority),
+            clock: self.service_clock(),
             rng: rng(),
             download_secret: self.secret.key("package downloads"),
         })
         .await?;
-        let invoke = hearth_invoke::Service::new(lambda.functions(), environments.clone());
+        let sources = Sources::new().with_resources("lambda", Arc::new(lambda.functions()));
+        self.authority.set_sources(sources.with_resources("sqs", sqs.clone()));
+        let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
+        let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
+            functions: lambda.functions(),
+            environments: environments.clone(),
+            store,
+            deliver: Arc::new(delivery.clone()),
+            metrics: self.metrics.clone(),
+            clock: self.service_clock(),
+            rng: rng(),
+            events_running_max: self.configuration.environments_max,
+        })
+        .await?;
+        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: sqs.clone() });
         let services: Vec<Arc<dyn Dispatch>> = vec![
-            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke))),
+            Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
-            Arc::new(sts_api::Dispatcher::new(Arc::new(hearth_iam::Sts))),
+            Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
+            Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, environments, logs_work, sqs_work })
+        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work })
+    }
+
+    fn iam(&self) -> Iam {
+        Iam::new(IamOptions {
+            directory: Arc::clone(&self.directory),
+            credentials: Arc::clone(self.authority.credentials()),
+            clock: self.service_clock(),
+            rng: rng(),
+        })
+    }
+
+    fn sts(&self) -> Sts {
+        Sts::new(StsOptions {
+            directory: Arc::clone(&self.directory),
+            credentials: Arc::clone(self.authority.credentials()),
+            clock: clock(),
+        })
     }
 }
 
 impl Assembly {
     /// Lets invocations in flight finish within `grace`, ends every environment and all background work.
     pub async fn close(self, grace: Duration) {
+        self.invoke.close();
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
         self.sqs_work.stop().await;
@@ -141,6 +210,8 @@ impl Assembly {
 pub struct Places {
     /// The data directory's secret.
     pub secret: Secret,
+    /// The root key.
+    pub root: Root,
     /// Where the AWS SDKs for functions are installed.
     pub sdk_dir: PathBuf,
 }
@@ -181,10 +252,13 @@ impl CredentialSource for RoleCredentials {
             name: &definition.key.name,
             duration: SESSION,
         };
+        let Key { account, region, name, .. } = &definition.key;
+        let function = hearth_base::function::function_arn(region, *account, name);
+        let extras = Extras { source_function: Some(function), ..Extras::default() };
         let issued = self
             .authority
             .credentials()
-            .issue_session(&session)
+            .issue_role_session(&session, extras)
             .expect("the names of roles and functions were checked when the function was made");
         Credentials {
             access_key_id: issued.access_key_id,

@@ -9,6 +9,16 @@ import residue
 from hearth import BINARY, REPOSITORY, Server, eventually
 
 
+def pytest_addoption(parser):
+    parser.addoption("--crash-rounds", type=int, default=6, help="how often tests of crashes kill the server [6]")
+
+
+@pytest.fixture(scope="session")
+def crash_rounds(request):
+    """How often a test of crashes kills the server: a few on every run, hundreds when asked."""
+    return request.config.getoption("crash_rounds")
+
+
 def pytest_configure():
     if not BINARY.exists():
         pytest.exit(f"{BINARY} is missing: run `cargo build -p hearth`", returncode=2)

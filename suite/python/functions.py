@@ -8,9 +8,11 @@ import itertools
 import json
 from dataclasses import dataclass
 
+import roles
 from package import Executable, zip_of
 
-ROLE = "arn:aws:iam::000000000000:role/suite"
+# Every server of the suite has it.
+ROLE = roles.of()
 # The versions that machines most likely have; where they have another, Hearth takes the nearest.
 PYTHON, NODE, CUSTOM = "python3.12", "nodejs22.x", "provided.al2023"
 HANDLERS = {PYTHON: "app.handler", NODE: "index.handler", CUSTOM: "any"}
@@ -86,6 +88,8 @@ class Function:
 
     def configure(self, **changes):
         """Updates the configuration and waits until it holds."""
+        if "Role" in changes:
+            roles.ensure(self.client.meta.endpoint_url, changes["Role"])
         self.client.update_function_configuration(FunctionName=self.name, **changes)
         return self.wait("function_updated_v2")
 
@@ -105,6 +109,8 @@ def read(answer):
 def create(lambda_client, runtime, package, name=None, **settings):
     """Creates a function of this package, and waits until it can be invoked."""
     function = Function(lambda_client, name or name_of("function"))
-    settings = {"Runtime": runtime, "Handler": HANDLERS.get(runtime, "app.handler"), "Role": ROLE} | settings
+    role = roles.of(roles.account_of(lambda_client))
+    settings = {"Runtime": runtime, "Handler": HANDLERS.get(runtime, "app.handler"), "Role": role} | settings
+    roles.ensure(lambda_client.meta.endpoint_url, settings["Role"])
     lambda_client.create_function(FunctionName=function.name, Code={"ZipFile": package}, **settings)
     return function.wait()

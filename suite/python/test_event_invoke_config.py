@@ -8,7 +8,7 @@ from test_functions import UNCHECKED, refused
 from test_versions import ARN, SOURCE
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
-BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+OTHER = f"{ARN}other"
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def test_a_configuration_is_put_read_changed_and_deleted(lambda_client, function
     assert (updated["MaximumRetryAttempts"], updated["MaximumEventAgeInSeconds"]) == (0, 60)
     assert updated["DestinationConfig"] == {"OnSuccess": {}, "OnFailure": {"Destination": QUEUE}}
     assert shown(lambda_client.get_function_event_invoke_config(**of)) == updated
-    both = {"DestinationConfig": {"OnSuccess": {"Destination": BUS}}}
+    both = {"DestinationConfig": {"OnSuccess": {"Destination": OTHER}}}
     updated = lambda_client.update_function_event_invoke_config(**of, **both)
-    assert updated["DestinationConfig"] == {"OnSuccess": {"Destination": BUS}, "OnFailure": {"Destination": QUEUE}}
+    assert updated["DestinationConfig"] == {"OnSuccess": {"Destination": OTHER}, "OnFailure": {"Destination": QUEUE}}
     put = lambda_client.put_function_event_invoke_config(**of, MaximumEventAgeInSeconds=21600)
     assert "MaximumRetryAttempts" not in put and put["DestinationConfig"] == {"OnSuccess": {}, "OnFailure": {}}
     assert lambda_client.delete_function_event_invoke_config(**of)["ResponseMetadata"]["HTTPStatusCode"] == 204
@@ -71,6 +71,9 @@ def test_the_rules_of_configurations_are_told(server, function):
         (to(f"{QUEUE}.fifo"), value, "FIFO"),
         (to("arn:aws:s3:::b", "OnSuccess"), value, "for failures only"),
         (to("kafka://topic"), value, "DestinationConfig.OnFailure.Destination"),
+        (to("arn:aws:sns:us-east-1:000000000000:t"), value, "Hearth does not support SNS topics as destinations yet."),
+        (to("arn:aws:events:us-east-1:000000000000:event-bus/b", "OnSuccess"), value, "event buses as destinations yet."),
+        (to("arn:aws:s3:::b"), value, "Hearth does not support S3 buckets as destinations yet."),
     ]:
         told = refused(client.put_function_event_invoke_config, **{"FunctionName": function.name} | change)
         assert told[0] == error and message in told[1], (change, told)

@@ -107,12 +107,6 @@ def test_a_dry_run_runs_nothing(lambda_client, deploy):
     assert refused(lambda_client.invoke, FunctionName="nobody", InvocationType="DryRun")[0] == "ResourceNotFoundException"
 
 
-def test_the_asynchronous_way_is_refused_by_name(lambda_client, deploy):
-    function = deploy(PYTHON, ECHO[PYTHON])
-    error, message, _ = refused(lambda_client.invoke, FunctionName=function.name, InvocationType="Event")
-    assert error == "InvalidParameterValueException" and "InvocationType" in message
-
-
 CONTEXT = {
     PYTHON: """
 def handler(event, context):

@@ -212,12 +212,58 @@ def test_tags_policies_purges_and_lists(sqs, queue):
         sqs.create_queue(QueueName=prefix)
 
 
-def test_each_account_has_queues_of_its_own(sqs, server, queue):
+def test_another_account_needs_a_permission(sqs, server, queue):
     url = queue()
     stranger = server.client("sqs", account="111111111111")
     assert "QueueUrls" not in stranger.list_queues()
-    with pytest.raises(ClientError, match="is denied"):
+    with pytest.raises(ClientError) as raised:
         stranger.send_message(QueueUrl=url, MessageBody="a")
+    assert raised.value.response["Error"]["Code"].startswith("AccessDenied")
+    sqs.add_permission(QueueUrl=url, Label="l", AWSAccountIds=["111111111111"], Actions=["SendMessage"])
+    stranger.send_message(QueueUrl=url, MessageBody="a")
+    assert drain(sqs, url) == ["a"]
+    for refused in [
+        lambda: stranger.receive_message(QueueUrl=url),
+        lambda: stranger.purge_queue(QueueUrl=url),
+        lambda: stranger.delete_queue(QueueUrl=url),
+        # The end of a URL names the queue, for the authoriser as for the service.
+        lambda: stranger.receive_message(QueueUrl=url + "/"),
+        lambda: stranger.receive_message(QueueUrl=f"http://h/111111111111/{url.rsplit('/', 1)[1]}"),
+    ]:
+        with pytest.raises(ClientError):
+            refused()
+    # A policy may also deny what the account itself could do.
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn_of(sqs, url)}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    with pytest.raises(ClientError, match="explicit deny"):
+        sqs.send_message(QueueUrl=url, MessageBody="a")
+
+
+def test_time_is_that_of_the_server_s_clock(nothing_left, tmp_path):
+    with Server("--data-dir", tmp_path / "hearth", "--clock", "virtual") as server:
+        client = server.client("sqs")
+
+        def advance(duration):
+            body = json.dumps({"advance": duration}).encode()
+            headers = {"Content-Type": "application/json"}
+            urllib.request.urlopen(urllib.request.Request(server.endpoint + "/_hearth/clock", body, headers)).close()
+
+        url = client.create_queue(QueueName="timed", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
+        client.send_message(QueueUrl=url, MessageBody="late", DelaySeconds=900)
+        assert "Messages" not in client.receive_message(QueueUrl=url)
+        advance("PT15M")
+        assert client.receive_message(QueueUrl=url)["Messages"]
+        received = []
+        waiting = threading.Thread(
+            target=lambda: received.extend(client.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", []))
+        )
+        waiting.start()
+        advance("PT1H")
+        waiting.join(10)
+        # It waited for the message, or came when its time to wait was over.
+        received += client.receive_message(QueueUrl=url).get("Messages", [])
+        assert [message["Body"] for message in received] == ["late"]
 
 
 class Query:
@@ -368,10 +414,10 @@ class Consumer(threading.Thread):
 
 
 @pytest.mark.parametrize("suffix", ["", ".fifo"])
-def test_nothing_acknowledged_is_lost_by_a_crash(nothing_left, tmp_path, suffix):
+def test_nothing_acknowledged_is_lost_by_a_crash(nothing_left, tmp_path, crash_rounds, suffix):
     attributes = {"VisibilityTimeout": "1"} | ({"FifoQueue": "true"} if suffix else {})
     acknowledged, received, deleted = [], [], []
-    for round_ in range(6):
+    for round_ in range(crash_rounds):
         with Server("--data-dir", tmp_path / "hearth") as server:
             client = server.client("sqs")
             url = client.create_queue(QueueName=f"crash{suffix}", Attributes=attributes)["QueueUrl"]

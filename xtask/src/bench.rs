@@ -8,8 +8,10 @@ use std::path::Path;
 pub const COMMAND: Command = Command {
     name: "bench",
     summary: "measure the server beside the floor under each of its costs",
-    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [start] [deploy]\n\n\
+    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [start] [deploy] [queue] [events]\n       \
+           cargo xtask bench --peers [--quick] [PEER ...]\n\n\
            Prints a table and writes target/bench/<date>.json. Builds for release.\n\n  \
+           --peers   what a user would pick instead of Hearth, beside it (bench/peers)\n  \
            --quick   a debug build and a few of each only: shows that the benchmark works, and no true figure",
     run,
 };
@@ -30,15 +32,28 @@ impl fmt::Display for Unknown {
 impl std::error::Error for Unknown {}
 
 fn run(root: &Path, arguments: &[String]) -> Outcome {
-    let (mut quick, mut only) = (false, Vec::new());
+    let (mut quick, mut peers, mut only) = (false, false, Vec::new());
     for argument in arguments {
         match argument.as_str() {
             "--quick" => quick = true,
+            "--peers" => peers = true,
             name if !name.starts_with('-') => only.push(name),
             _ => return Err(Box::new(Unknown(argument.clone()))),
         }
     }
-    measure(root, quick, &only)
+    if peers { beside_peers(root, quick, &only) } else { measure(root, quick, &only) }
+}
+
+fn beside_peers(root: &Path, quick: bool, only: &[&str]) -> Outcome {
+    build(root, quick, &["hearth"])?;
+    let python = tools::Tools::new(root).python()?;
+    let mut script = std::process::Command::new(python);
+    script.current_dir(root).arg("bench/peers/peers.py").args(only);
+    script.env("HEARTH_BINARY", programs(root, quick).join("hearth"));
+    if quick {
+        script.env("PEERS_WARM", "20").env("PEERS_COLD", "1");
+    }
+    Ok(process::status(&mut script)?)
 }
 
 /// Runs the whole benchmark with a few of each: it fails when anything but speed is wrong.
@@ -47,14 +62,9 @@ pub fn smoke(root: &Path) -> Outcome {
 }
 
 fn measure(root: &Path, quick: bool, only: &[&str]) -> Outcome {
-    let mut build = std::process::Command::new("cargo");
-    build.current_dir(root).args(["build", "--package", "hearth", "--package", "hearth-bench"]);
-    if !quick {
-        build.arg("--release");
-    }
-    process::status(&mut build)?;
+    build(root, quick, &["hearth", "hearth-bench"])?;
     let target = tools::build_directory(root);
-    let programs = target.join(if quick { "debug" } else { "release" });
+    let programs = programs(root, quick);
     let mut bench = std::process::Command::new(programs.join("hearth-bench"));
     bench.current_dir(root).arg("run").arg("--hearth").arg(programs.join("hearth"));
     bench.arg("--output").arg(target.join("bench"));
@@ -67,4 +77,21 @@ fn measure(root: &Path, quick: bool, only: &[&str]) -> Outcome {
     }
     bench.args(only);
     Ok(process::status(&mut bench)?)
+}
+
+fn build(root: &Path, quick: bool, packages: &[&str]) -> Outcome {
+    let mut build = std::process::Command::new("cargo");
+    build.current_dir(root).arg("build");
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    if !quick {
+        build.arg("--release");
+    }
+    Ok(process::status(&mut build)?)
+}
+
+/// Where cargo puts what it builds.
+fn programs(root: &Path, quick: bool) -> std::path::PathBuf {
+    tools::build_directory(root).join(if quick { "debug" } else { "release" })
 }

@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("crates/gateway", 4),
     ("crates/lambda", 4),
     ("services/", 4),
+    ("crates/delivery", 4),
     ("crates/invoke", 5),
     ("crates/event-source", 5),
     ("server", 6),

@@ -4,6 +4,8 @@
 pub mod burst;
 pub mod cold;
 pub mod deploy;
+pub mod events;
+pub mod queue;
 pub mod start;
 pub mod throughput;
 pub mod warm;
@@ -58,6 +60,12 @@ pub struct Amount {
     pub deployments: usize,
     /// Bytes of the package deployed.
     pub package_bytes: usize,
+    /// Messages of one measurement of a queue.
+    pub messages: usize,
+    /// Messages that wait while it is measured again.
+    pub waiting: usize,
+    /// Events sent to one function.
+    pub events: usize,
 }
 
 impl Amount {
@@ -73,6 +81,9 @@ impl Amount {
         functions: 10_000,
         deployments: 5,
         package_bytes: 49 << 20,
+        messages: 64_000,
+        waiting: 1_000_000,
+        events: 64_000,
     };
     /// Enough to see that the benchmark works, and no more.
     pub const QUICK: Self = Self {
@@ -86,6 +97,9 @@ impl Amount {
         functions: 8,
         deployments: 1,
         package_bytes: 1 << 20,
+        messages: 640,
+        waiting: 6_400,
+        events: 640,
     };
 }
 

@@ -5,6 +5,7 @@
 //! the [`Grant`] a handler takes and the [`Dispatch`] the gateway calls.
 
 pub mod authorisation;
+pub mod delivery;
 pub mod dispatch;
 mod fault;
 mod generated;
@@ -14,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use delivery::{Deliver, Delivery};
 pub use dispatch::Dispatch;
 pub use generated::*;
 pub use grant::{Grant, Principal, Session};

@@ -188,6 +188,30 @@ impl sts::Sts for Identity {
         let account = Some(grant.account().to_string());
         Box::pin(async move { Ok(sts::GetCallerIdentityResponse { account, ..Default::default() }) })
     }
+
+    fn assume_role<'a>(
+        &'a self,
+        _grant: Grant,
+        _input: sts::AssumeRoleRequest,
+    ) -> BoxFuture<'a, Result<sts::AssumeRoleResponse, Failure>> {
+        unreachable!("the test calls GetCallerIdentity alone")
+    }
+
+    fn get_access_key_info<'a>(
+        &'a self,
+        _grant: Grant,
+        _input: sts::GetAccessKeyInfoRequest,
+    ) -> BoxFuture<'a, Result<sts::GetAccessKeyInfoResponse, Failure>> {
+        unreachable!("the test calls GetCallerIdentity alone")
+    }
+
+    fn get_session_token<'a>(
+        &'a self,
+        _grant: Grant,
+        _input: sts::GetSessionTokenRequest,
+    ) -> BoxFuture<'a, Result<sts::GetSessionTokenResponse, Failure>> {
+        unreachable!("the test calls GetCallerIdentity alone")
+    }
 }
 
 #[test]

@@ -16,6 +16,21 @@ impl RequestId {
         bytes[8] = bytes[8] & 0x3f | 0x80;
         Self(bytes)
     }
+
+    /// Reads an id as it is written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
+        let mut bytes = [0; 16];
+        if text.len() != 36 || digits.len() != 32 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        // Hyphens elsewhere, or signs that a number may have, are written otherwise.
+        let id = Self(bytes);
+        (id.to_string() == text).then_some(id)
+    }
 }
 
 impl fmt::Display for RequestId {
@@ -77,6 +92,15 @@ mod tests {
         assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"));
         let bytes = std::array::from_fn(|index| (index * 17) as u8);
         assert_eq!(RequestId(bytes).to_string(), "00112233-4455-6677-8899-aabbccddeeff");
+        assert_eq!(RequestId::parse(&text).unwrap().to_string(), text);
+        for wrong in [
+            "",
+            "00112233-4455-6677-8899-aabbccddeef",
+            "0011-2233-4455-6677-8899-aabbccddeeff",
+            "+0112233-4455-6677-8899-aabbccddeeff",
+        ] {
+            assert_eq!(RequestId::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

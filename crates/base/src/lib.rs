@@ -15,7 +15,7 @@ pub mod time;
 
 pub use account::AccountId;
 pub use arn::Arn;
-pub use clock::{Clock, SystemClock, VirtualClock};
+pub use clock::{AdvancingClock, Clock, SystemClock, VirtualClock};
 pub use function::{FunctionReference, Qualifier};
 pub use id::RequestId;
 pub use region::Region;

@@ -5,6 +5,8 @@
 pub const FUNCTION_NAME_BYTES_MAX: usize = 64;
 /// Bytes of a synchronous request payload.
 pub const SYNCHRONOUS_PAYLOAD_BYTES_MAX: usize = 6_291_456;
+/// Bytes of the payload of an event: 1 MB.
+pub const ASYNCHRONOUS_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Bytes of a buffered response: the request's limit and 100 bytes of framing.
 pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
 /// Bytes of a streamed response: 200 MB.

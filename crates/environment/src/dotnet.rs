@@ -223,6 +223,7 @@ mod tests {
                 system_level: LogLevel::Info,
             },
             tracing: TracingMode::PassThrough,
+            initialization: crate::InitializationType::OnDemand,
         }
     }
 

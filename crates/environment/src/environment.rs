@@ -15,7 +15,7 @@ use crate::cage::{Cage, CageError, Plan, extension_names};
 use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
-use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
 use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
 use crate::platform::{Event, Phase, Status};
@@ -180,7 +180,9 @@ impl Environment {
         sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
         let (id, tail) = (invocation.request_id, invocation.tail);
-        let trace = invocation.trace_header.get_or_insert_with(|| self.trace_header()).clone();
+        let options = &self.surroundings.options;
+        let begin = || new_trace(options.clock.now(), &*options.rng);
+        let trace = invocation.trace_header.get_or_insert_with(begin).clone();
         let mut starts = Starts::default();
         if std::mem::replace(&mut self.new, false) {
             self.log.begin_telemetry();
@@ -504,13 +506,6 @@ impl Environment {
         let now = self.cage.as_ref().and_then(Cage::memory_peak_bytes).unwrap_or(0);
         let bytes = now.max(self.memory_peak_bytes);
         u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(self.definition.memory_mb)
-    }
-
-    fn trace_header(&self) -> String {
-        let options = &self.surroundings.options;
-        let seconds = options.clock.now().seconds();
-        let (root, parent) = (id::random_hex(&*options.rng, 12), id::random_hex(&*options.rng, 8));
-        format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled=0")
     }
 
     /// Ends the processes and keeps `/tmp`. Extensions hear why.

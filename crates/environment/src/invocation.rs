@@ -3,7 +3,7 @@
 //! A failing function is an outcome, not an `Err`. It refuses to know who asked, and over which protocol.
 
 use bytes::Bytes;
-use hearth_base::RequestId;
+use hearth_base::{RequestId, Rng, Timestamp, id};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,13 @@ pub enum Refusal {
         /// What failed, in words for the operator.
         reason: String,
     },
+}
+
+/// The header of a trace that begins here, and that nobody samples.
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+pub fn new_trace(now: Timestamp, rng: &dyn Rng) -> String {
+    let (root, parent) = (id::random_hex(rng, 12), id::random_hex(rng, 8));
+    format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", now.seconds())
 }
 
 impl Outcome {

@@ -30,7 +30,7 @@ mod variables;
 
 pub use bootstrap::BootstrapError;
 pub use definition::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
-pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report};
+pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
 pub use pool::{Counts, Environments};
 pub use response_stream::{Part, ResponseStream};

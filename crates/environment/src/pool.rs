@@ -199,6 +199,11 @@ impl Environments {
         self.pool.lock().counts
     }
 
+    /// Whether environments are being initialised.
+    pub fn is_starting(&self) -> bool {
+        !self.pool.surroundings.turns.are_free()
+    }
+
     /// Returns when every log line written up to now has been handed to the log sink.
     pub async fn flush_logs(&self) {
         self.pool.surroundings.logs.flush().await;

@@ -95,6 +95,7 @@ impl Authority {
         })?;
         let account = found.principal.account().ok_or(Refusal::UnknownKey)?;
         let key = self.keys.get(&found.secret, scope);
+        self.credentials.note_use(scope);
         let mut claim = Claim {
             caller: Caller { principal: found.principal, account, region, session: found.session },
             before_payload: request_before_payload(head, &signature),

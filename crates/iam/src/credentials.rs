@@ -1,27 +1,34 @@
-//! Access keys: the root key of the account, and the temporary ones of execution environments.
+//! Access keys: the root key of the account, those of users, and the temporary ones of sessions.
 //!
-//! Temporary credentials are stored nowhere: the session token says whose they are and until when, sealed with a key
-//! that only this installation has, and the secret is derived from the token. It refuses to know what a principal may do.
+//! No secret is stored: that of a user's key is derived from its id, and that of a session from its token, with keys
+//! that only this installation has. The token says whose session it is and until when, sealed likewise. It refuses to
+//! know what a principal may do.
 
+mod token;
+
+use crate::directory::model::PolicyRef;
+use crate::directory::{Directory, managed};
 use crate::refusal::Refusal;
+use crate::sigv4::Scope;
 use crate::sigv4::key::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hearth_api::Principal;
 use hearth_base::{AccountId, Clock, Rng, Timestamp};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use subtle::ConstantTimeEq;
+use token::{ID_BYTES, Of, Opened, Said};
 
-/// The first byte of a sealed token: what follows is laid out as [`Sealed`] says.
-const TOKEN_VERSION: u8 = 1;
-/// Longer than any token made here.
-const TOKEN_BYTES_MAX: usize = 1_024;
-/// Bytes of a role's or a session's name: what fits the byte that says its length. AWS allows 64.
-const NAME_BYTES_MAX: usize = u8::MAX as usize;
-const SEAL_BYTES: usize = 32;
+/// Bytes of a role's or a session's name. AWS allows 64.
+const NAME_BYTES_MAX: usize = 255;
+/// What session policies and tags may come to, in bytes, so that a token fits into a header.
+const PACKED_BYTES_MAX: usize = 4_096;
+/// In the place of a managed session policy that is gone: it allows nothing that there is.
+const NOTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:None","Resource":"*"}}"#;
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +63,17 @@ impl AccessKey {
         Self { access_key_id: "test".into(), secret_access_key: "test".into() }
     }
 
+    /// The key of this id, with the secret that `key` derives for it.
+    pub fn derived(key: &[u8; 32], access_key_id: String) -> Self {
+        let secret_access_key = derived_secret(key, access_key_id.as_bytes());
+        Self { access_key_id, secret_access_key }
+    }
+
+    /// The id of a new long-term key of an account: `AKIA…`, 20 characters.
+    pub fn new_id(account: AccountId, rng: &dyn Rng) -> String {
+        format!("AKIA{}", base32(&id_bytes(account, rng)))
+    }
+
     /// Whether everybody knows this key's secret.
     pub fn is_development(&self) -> bool {
         self.secret_access_key == "test"
@@ -88,8 +106,23 @@ pub struct Credentials {
     root: AccessKey,
     token_key: [u8; 32],
     secret_key: [u8; 32],
+    user_key: [u8; 32],
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
+    directory: Arc<Directory>,
+    /// When users' keys were used last; no more of them than there are keys.
+    uses: Mutex<HashMap<String, LastUse>>,
+}
+
+/// When an access key was used last, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub at: Timestamp,
+    /// The service in the signature's scope.
+    pub service: String,
+    /// The region in the signature's scope.
+    pub region: String,
 }
 
 impl fmt::Debug for Credentials {
@@ -114,7 +147,34 @@ pub struct Session<'a> {
     pub duration: Duration,
 }
 
-/// Credentials of a role session.
+/// What a session carries beside who it is.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// An inline session policy.
+    pub policy: Option<String>,
+    /// Managed policies as session policies.
+    pub managed: Vec<PolicyRef>,
+    /// Session tags.
+    pub tags: Vec<(String, String)>,
+    /// Which of the tags go on to the sessions that this one makes.
+    pub transitive: Vec<String>,
+    /// Who first asked, as it said.
+    pub source_identity: Option<String>,
+    /// The ARN of the function for whose environments it is made.
+    pub source_function: Option<String>,
+}
+
+impl Extras {
+    /// How much of what a token can hold these take, in percent; more than 100 does not fit.
+    pub fn percent(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+        let keys: usize = self.transitive.iter().map(|key| key.len() + 4).sum();
+        let managed = self.managed.len() * 150;
+        (self.policy.as_ref().map_or(0, String::len) + managed + tags + keys) * 100 / PACKED_BYTES_MAX
+    }
+}
+
+/// Credentials of a session.
 #[derive(Clone)]
 pub struct SessionCredentials {
     /// `ASIA…`, 20 characters.
@@ -148,16 +208,16 @@ impl fmt::Display for InvalidSessionName {
 
 impl std::error::Error for InvalidSessionName {}
 
-/// A key that was found: who has it and the secret that signs with it.
+/// A key that was found: who has it, the secret that signs with it, and what its session carries.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) principal: Principal,
-    pub(crate) session: Option<Arc<hearth_api::Session>>,
     pub(crate) secret: String,
+    pub(crate) session: Option<Arc<hearth_api::Session>>,
 }
 
 impl Credentials {
-    /// Prepares the keys; nothing is read or written.
+    /// Prepares the keys; nothing is read or written. There are no users until [`Credentials::over`] says where.
     pub fn new(options: Options) -> Self {
         let Options { account, root, sealing_key, clock, rng } = options;
         Self {
@@ -165,9 +225,17 @@ impl Credentials {
             root,
             token_key: hmac(&sealing_key, &[b"hearth session token"]),
             secret_key: hmac(&sealing_key, &[b"hearth session secret"]),
+            user_key: hmac(&sealing_key, &[b"hearth user secret"]),
             clock,
             rng,
+            directory: Arc::default(),
+            uses: Mutex::default(),
         }
+    }
+
+    /// The same with the users and roles of a directory.
+    pub fn over(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// Whether the root key is the one that everybody knows: the server must then listen on loopback only.
@@ -175,43 +243,103 @@ impl Credentials {
         self.root.is_development()
     }
 
-    /// Makes credentials for a role session. They are valid until they expire, also after a restart.
+    /// The secret of a user's key.
+    pub(crate) fn user_secret(&self, access_key_id: &str) -> String {
+        derived_secret(&self.user_key, access_key_id.as_bytes())
+    }
+
+    /// The id of a new key of a user.
+    pub(crate) fn new_key_id(&self, account: AccountId) -> String {
+        AccessKey::new_id(account, &*self.rng)
+    }
+
+    /// When a user's key was used last since this server started.
+    pub(crate) fn last_use(&self, access_key_id: &str) -> Option<LastUse> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
+    }
+
+    /// Makes credentials for a role session. They are valid until they expire, also after a restart, as long as there
+    /// is that role.
     ///
     /// # Errors
     /// When a name is empty or longer than 255 bytes.
     pub fn issue_session(&self, session: &Session<'_>) -> Result<SessionCredentials, InvalidSessionName> {
+        self.issue_role_session(session, Extras::default())
+    }
+
+    /// The same with what the session is to carry.
+    ///
+    /// # Errors
+    /// When a name is empty or longer than 255 bytes.
+    pub fn issue_role_session(
+        &self,
+        session: &Session<'_>,
+        extras: Extras,
+    ) -> Result<SessionCredentials, InvalidSessionName> {
         for name in [session.role, session.name] {
             if name.is_empty() || name.len() > NAME_BYTES_MAX {
                 return Err(InvalidSessionName(name.to_owned()));
             }
         }
-        let mut random = [0; 10];
-        self.rng.fill(&mut random);
-        let sealed = Sealed {
-            random,
-            expiration: self.clock.now().after(session.duration),
-            account: session.account,
-            role: session.role,
-            name: session.name,
+        let id = self.directory.read(|state| {
+            state.roles.get(session.account, session.role).map(|held| held.value.head.id.clone())
+        });
+        let of = Of::Role { name: session.role.to_owned(), id, session: session.name.to_owned() };
+        Ok(self.issue((session.account, of), session.duration, extras))
+    }
+
+    /// Makes credentials for a session of a user, or of the root user when no user is named. None when there is no
+    /// such user.
+    pub(crate) fn issue_user_session(
+        &self,
+        account: AccountId,
+        user: Option<&str>,
+        duration: Duration,
+    ) -> Option<SessionCredentials> {
+        let of = match user {
+            None => Of::Root,
+            Some(name) => {
+                let id = self
+                    .directory
+                    .read(|state| state.users.get(account, name).map(|held| held.value.head.id.clone()))?;
+                Of::User { name: name.to_owned(), id }
+            }
         };
-        let mut token = sealed.write();
-        let secret_access_key = self.session_secret(&token);
-        let seal = hmac(&self.token_key, &[&token]);
-        token.extend_from_slice(&seal);
-        Ok(SessionCredentials {
-            access_key_id: session_key_id(&random),
-            secret_access_key,
-            session_token: STANDARD.encode(&token),
-            expiration: sealed.expiration,
-        })
+        Some(self.issue((account, of), duration, Extras::default()))
     }
 
-    /// 30 bytes of an HMAC over what the token says: 40 characters, as AWS's secrets are.
-    fn session_secret(&self, said: &[u8]) -> String {
-        STANDARD.encode(&hmac(&self.secret_key, &[said])[..30])
+    fn issue(
+        &self,
+        (account, of): (AccountId, Of),
+        duration: Duration,
+        extras: Extras,
+    ) -> SessionCredentials {
+        let Extras { policy, managed, tags, transitive, source_identity, source_function } = extras;
+        let issued = self.clock.now();
+        let expiration = issued.after(duration);
+        let said = Said {
+            account,
+            of,
+            issued,
+            expiration,
+            policy,
+            managed,
+            tags,
+            transitive,
+            source_identity,
+            source_function,
+        };
+        let id = id_bytes(account, &*self.rng);
+        let sealed = token::write(id, &said);
+        SessionCredentials {
+            access_key_id: session_key_id(&id),
+            secret_access_key: derived_secret(&self.secret_key, &sealed),
+            session_token: token::seal(&self.token_key, &sealed),
+            expiration,
+        }
     }
 
-    /// Finds a key: the root's, a development account's, or a session's.
+    /// Finds a key: the root's, a development account's, a user's, or a session's.
     pub(crate) fn find(
         &self,
         access_key_id: &str,
@@ -221,13 +349,16 @@ impl Credentials {
         if access_key_id.starts_with("ASIA") {
             return self.find_session(access_key_id, token);
         }
-        let account = self.root_account(access_key_id, origin).ok_or(Refusal::UnknownKey)?;
+        let found = match self.root_account(access_key_id, origin) {
+            Some(account) => (Principal::Root(account), self.root.secret_access_key.clone()),
+            None => self.find_user(access_key_id).ok_or(Refusal::UnknownKey)?,
+        };
         // A long-term key has no session: a token beside it belongs to other credentials.
         if token.is_some_and(|token| !token.is_empty()) {
             return Err(Refusal::UnknownToken);
         }
-        let (principal, secret) = (Principal::Root(account), self.root.secret_access_key.clone());
-        Ok(Found { principal, session: None, secret })
+        let (principal, secret) = found;
+        Ok(Found { principal, secret, session: None })
     }
 
     /// The account a long-term key is the root of.
@@ -244,40 +375,139 @@ impl Credentials {
         if self.is_development() { access_key_id.parse().ok() } else { None }
     }
 
+    /// The user of a key. AWS: a key that is switched off is as unknown as one that was never made.
+    fn find_user(&self, access_key_id: &str) -> Option<(Principal, String)> {
+        let principal = self.directory.read(|state| {
+            let user = &state.user_of_key(access_key_id)?.value;
+            let key = user.keys.iter().find(|key| key.id == access_key_id)?;
+            key.active.then(|| user_principal(&user.head))
+        })?;
+        Some((principal, self.user_secret(access_key_id)))
+    }
+
+    /// Notes that a key signed for a service. Only users' keys are asked after.
+    pub(crate) fn note_use(&self, scope: &Scope) {
+        if !scope.access_key_id.starts_with("AKIA") || scope.access_key_id == self.root.access_key_id {
+            return;
+        }
+        if !self.directory.read(|state| state.user_of_key(&scope.access_key_id).is_some()) {
+            return;
+        }
+        let (service, region) = (scope.service.clone(), scope.region.clone());
+        let last = LastUse { at: Timestamp::from_seconds(self.clock.now().seconds()), service, region };
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.access_key_id.clone(), last);
+    }
+
+    /// The account of an access key id: of session keys it is in the id.
+    pub(crate) fn account_of(&self, access_key_id: &str) -> Option<AccountId> {
+        if access_key_id == self.root.access_key_id {
+            return Some(self.account);
+        }
+        let user =
+            self.directory.read(|state| state.user_of_key(access_key_id).map(|held| held.value.head.account));
+        user.or_else(|| account_in(access_key_id.strip_prefix("ASIA")?))
+    }
+
     fn find_session(&self, access_key_id: &str, token: Option<&str>) -> Result<Found, Refusal> {
         let token = token.ok_or(Refusal::UnknownKey)?;
-        if token.len() > TOKEN_BYTES_MAX {
+        let Opened { id, said, sealed } = token::open(&self.token_key, token).ok_or(Refusal::UnknownToken)?;
+        if session_key_id(&id) != access_key_id {
             return Err(Refusal::UnknownToken);
         }
-        let bytes = STANDARD.decode(token).map_err(|_| Refusal::UnknownToken)?;
-        let (said, seal) = bytes
-            .len()
-            .checked_sub(SEAL_BYTES)
-            .map(|length| bytes.split_at(length))
-            .ok_or(Refusal::UnknownToken)?;
-        if !bool::from(hmac(&self.token_key, &[said]).ct_eq(seal)) {
-            return Err(Refusal::UnknownToken);
-        }
-        let sealed = Sealed::read(said).ok_or(Refusal::UnknownToken)?;
-        if session_key_id(&sealed.random) != access_key_id {
-            return Err(Refusal::UnknownToken);
-        }
-        if self.clock.now() >= sealed.expiration {
+        if self.clock.now() >= said.expiration {
             return Err(Refusal::ExpiredToken);
         }
-        let principal = Principal::AssumedRole {
-            account: sealed.account,
-            role: sealed.role.into(),
-            session: sealed.name.into(),
+        let principal = self.principal_of(&said).ok_or(Refusal::UnknownToken)?;
+        let secret = derived_secret(&self.secret_key, &sealed);
+        Ok(Found { principal, secret, session: Some(Arc::new(self.carried(said))) })
+    }
+
+    /// Whose a session is; none when that user or role is gone.
+    fn principal_of(&self, said: &Said) -> Option<Principal> {
+        let account = said.account;
+        match &said.of {
+            Of::Root => Some(Principal::Root(account)),
+            Of::User { id, .. } => self.directory.read(|state| {
+                // The user may have another name by now.
+                let held = state.users.of(account).find(|held| held.value.head.id == *id)?;
+                Some(user_principal(&held.value.head))
+            }),
+            Of::Role { name, id, session } => {
+                let there = id.as_ref().is_none_or(|id| {
+                    let role = |state: &crate::directory::State| {
+                        state.roles.get(account, name).is_some_and(|held| held.value.head.id == *id)
+                    };
+                    self.directory.read(role)
+                });
+                let (role, session) = (name.as_str().into(), session.as_str().into());
+                there.then_some(Principal::AssumedRole { account, role, session })
+            }
+        }
+    }
+
+    /// What a session carries, with its managed policies as they are now.
+    fn carried(&self, said: Said) -> hearth_api::Session {
+        let Said {
+            account, issued, policy, managed, tags, transitive, source_identity, source_function, ..
+        } = said;
+        let text = |reference: &PolicyRef| match reference {
+            PolicyRef::Aws(name) => managed::find(name).map(|policy| Arc::from(policy.text.as_str())),
+            PolicyRef::Own(name) => self
+                .directory
+                .read(|state| state.policies.get(account, name).map(|held| Arc::from(held.value.text()))),
         };
-        let session = Some(Arc::new(hearth_api::Session::default()));
-        Ok(Found { principal, session, secret: self.session_secret(said) })
+        let managed = managed.iter().map(|reference| text(reference).unwrap_or_else(|| NOTHING.into()));
+        let policies = policy.into_iter().map(Arc::from).chain(managed).collect();
+        hearth_api::Session {
+            issued: Some(issued),
+            policies,
+            tags,
+            transitive_tag_keys: transitive,
+            source_identity,
+            source_function: source_function.map(Arc::from),
+        }
     }
 }
 
+fn user_principal(head: &crate::directory::model::Head) -> Principal {
+    Principal::User {
+        account: head.account,
+        name: head.name.as_str().into(),
+        path: head.path.as_str().into(),
+    }
+}
+
+/// 30 bytes of an HMAC: 40 characters, as AWS's secrets are.
+fn derived_secret(key: &[u8; 32], from: &[u8]) -> String {
+    STANDARD.encode(&hmac(key, &[from])[..30])
+}
+
+/// The account's number, and as many random bytes: AWS's key ids tell the account as well.
+fn id_bytes(account: AccountId, rng: &dyn Rng) -> [u8; ID_BYTES] {
+    let mut bytes = [0; ID_BYTES];
+    rng.fill(&mut bytes);
+    // Twelve digits fit into forty bits.
+    let number: u64 = account.as_str().parse().unwrap_or_default();
+    bytes[..5].copy_from_slice(&number.to_be_bytes()[3..]);
+    bytes
+}
+
+/// The account in the part of a key id that follows its prefix.
+fn account_in(text: &str) -> Option<AccountId> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    if text.len() != 16 {
+        return None;
+    }
+    let mut number: u64 = 0;
+    for letter in text.chars().take(8) {
+        number = number << 5 | u64::try_from(ALPHABET.find(letter)?).ok()?;
+    }
+    format!("{number:012}").parse().ok()
+}
+
 /// `ASIA` and 80 bits in base 32, as AWS writes key ids.
-fn session_key_id(random: &[u8; 10]) -> String {
-    format!("ASIA{}", base32(random))
+fn session_key_id(id: &[u8; ID_BYTES]) -> String {
+    format!("ASIA{}", base32(id))
 }
 
 /// RFC 4648's base 32 without padding.
@@ -297,55 +527,6 @@ pub(crate) fn base32(bytes: &[u8]) -> String {
         text.push(char::from(ALPHABET[(bits << (5 - count)) as usize & 31]));
     }
     text
-}
-
-/// What a token says: version, random part of the key id, expiration in milliseconds, account, and the two names each
-/// after its length.
-struct Sealed<'a> {
-    random: [u8; 10],
-    expiration: Timestamp,
-    account: AccountId,
-    role: &'a str,
-    name: &'a str,
-}
-
-impl<'a> Sealed<'a> {
-    fn write(&self) -> Vec<u8> {
-        let mut bytes = vec![TOKEN_VERSION];
-        bytes.extend_from_slice(&self.random);
-        bytes.extend_from_slice(&self.expiration.millis().to_be_bytes());
-        bytes.extend_from_slice(self.account.as_str().as_bytes());
-        for name in [self.role, self.name] {
-            bytes.push(u8::try_from(name.len()).expect("names are at most 255 bytes"));
-            bytes.extend_from_slice(name.as_bytes());
-        }
-        bytes
-    }
-
-    fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (version, rest) = bytes.split_first()?;
-        if *version != TOKEN_VERSION {
-            return None;
-        }
-        let (random, rest) = rest.split_first_chunk::<10>()?;
-        let (millis, rest) = rest.split_first_chunk::<8>()?;
-        let (account, rest) = rest.split_first_chunk::<12>()?;
-        let (role, rest) = name(rest)?;
-        let (session, rest) = name(rest)?;
-        rest.is_empty().then_some(Self {
-            random: *random,
-            expiration: Timestamp::from_millis(i64::from_be_bytes(*millis)),
-            account: std::str::from_utf8(account).ok()?.parse().ok()?,
-            role,
-            name: session,
-        })
-    }
-}
-
-fn name(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let (length, rest) = bytes.split_first()?;
-    let (text, rest) = rest.split_at_checked(usize::from(*length))?;
-    Some((std::str::from_utf8(text).ok()?, rest))
 }
 
 #[cfg(test)]

@@ -32,10 +32,7 @@ pub trait Identities: Send + Sync + 'static {
     fn role(&self, account: AccountId, name: &str) -> Option<Arc<IdentityPolicies>>;
 
     /// The ARN of a group with its path; none when there is no such group.
-    fn group(&self, account: AccountId, name: &str) -> Option<Arc<str>> {
-        let _ = (account, name);
-        None
-    }
+    fn group(&self, account: AccountId, name: &str) -> Option<Arc<str>>;
 
     /// What a principal is let do by its account; none when it is no user and no role, or does not exist any more.
     fn policies(&self, principal: &Principal) -> Option<Arc<IdentityPolicies>> {

@@ -4,19 +4,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hearth_api::lambda::errors;
-use hearth_base::limits::{CLIENT_CONTEXT_BYTES_MAX, SYNCHRONOUS_PAYLOAD_BYTES_MAX};
+use hearth_base::limits::CLIENT_CONTEXT_BYTES_MAX;
 use hearth_wire::Failure;
 use serde::de::IgnoredAny;
 
 /// The event of a request: JSON as it came, or `{}` when nothing was sent.
 ///
 /// # Errors
-/// AWS's errors for payloads over 6 MB and for what is not JSON.
-pub(crate) fn event(payload: Option<Bytes>) -> Result<Bytes, Failure> {
+/// AWS's errors for payloads over the limit and for what is not JSON.
+pub(crate) fn event(payload: Option<Bytes>, bytes_max: usize) -> Result<Bytes, Failure> {
     let payload = payload.filter(|payload| !payload.is_empty()).unwrap_or(Bytes::from_static(b"{}"));
-    if payload.len() > SYNCHRONOUS_PAYLOAD_BYTES_MAX {
+    if payload.len() > bytes_max {
         return Err(errors::request_too_large(format!(
-            "Request must be smaller than {SYNCHRONOUS_PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
+            "Request must be smaller than {bytes_max} bytes for the InvokeFunction operation"
         )));
     }
     match serde_json::from_slice::<IgnoredAny>(&payload) {
@@ -80,20 +80,21 @@ pub(crate) fn client_context(encoded: Option<String>) -> Result<Option<String>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hearth_base::limits::SYNCHRONOUS_PAYLOAD_BYTES_MAX as MAX;
 
     #[test]
     fn an_event_is_json_or_nothing() {
-        assert_eq!(event(None).unwrap(), "{}");
-        assert_eq!(event(Some(Bytes::new())).unwrap(), "{}");
+        assert_eq!(event(None, MAX).unwrap(), "{}");
+        assert_eq!(event(Some(Bytes::new()), MAX).unwrap(), "{}");
         for json in ["{\"a\": 1}", "null", "[]", "\"x\"", " 12 "] {
-            assert_eq!(event(Some(json.into())).unwrap(), json);
+            assert_eq!(event(Some(json.into()), MAX).unwrap(), json);
         }
         for (wrong, words) in [
             ("hello", "Unrecognized token 'hello': was expecting (JSON String"),
             ("{\"a\"", "Unexpected end-of-input"),
             ("<xml/>", "Unexpected character ('<' (code 60)): expected a valid value"),
         ] {
-            let failure = event(Some(wrong.into())).unwrap_err();
+            let failure = event(Some(wrong.into()), MAX).unwrap_err();
             assert_eq!(failure.code, "InvalidRequestContentException");
             assert!(failure.message.contains(words), "{}", failure.message);
         }
@@ -101,9 +102,9 @@ mod tests {
 
     #[test]
     fn events_over_six_megabytes_are_refused() {
-        let large = format!("\"{}\"", "x".repeat(SYNCHRONOUS_PAYLOAD_BYTES_MAX - 2));
-        assert!(event(Some(large.clone().into())).is_ok());
-        let failure = event(Some(format!("{large} ").into())).unwrap_err();
+        let large = format!("\"{}\"", "x".repeat(MAX - 2));
+        assert!(event(Some(large.clone().into()), MAX).is_ok());
+        let failure = event(Some(format!("{large} ").into()), MAX).unwrap_err();
         assert_eq!((failure.status, failure.code.as_ref()), (413, "RequestTooLargeException"));
     }
 

@@ -3,7 +3,9 @@
 //!
 //! It refuses to gather: each piece of the response is an event as soon as it is there.
 
-use crate::synchronous::{Prepared, Service, refuse};
+use crate::metrics::Running;
+use crate::runner::refuse;
+use crate::synchronous::Service;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -29,12 +31,12 @@ pub(crate) async fn invoke(
     let Some(prepared) = service.prepare(&grant, buffered(input))? else {
         return Ok(InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
     };
-    let Prepared { definition, invocation, executed_version } = prepared;
-    let response = service.environments.invoke_streaming(&definition, invocation).await.map_err(refuse)?;
+    let executed_version = prepared.executed_version.clone();
+    let (response, running) = service.runner.stream(prepared).await?;
     Ok(InvokeWithResponseStreamResponse {
         status_code: Some(200),
         executed_version: Some(executed_version),
-        event_stream: Some(events(response)),
+        event_stream: Some(events(response, running)),
         // The protocol sets it: it is that of every stream of events.
         response_stream_content_type: None,
     })
@@ -57,10 +59,16 @@ fn buffered(input: InvokeWithResponseStreamRequest) -> InvocationRequest {
     }
 }
 
-fn events(response: ResponseStream) -> Events {
-    let parts = stream::unfold(response, |mut response| async {
+fn events(response: ResponseStream, running: Running) -> Events {
+    let parts = stream::unfold((response, Some(running)), |(mut response, mut running)| async {
         let part = response.next().await?;
-        Some((part, response))
+        if let Ok(Part::End(completion)) = &part
+            && let Some(running) = running.take()
+        {
+            let failed = matches!(completion.outcome, Outcome::Failed { .. });
+            running.end(completion.report.duration, failed);
+        }
+        Some((part, (response, running)))
     });
     Events::new(parts.flat_map(|part| stream::iter(events_of(part))).boxed())
 }

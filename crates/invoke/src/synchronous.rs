@@ -1,51 +1,100 @@
-//! `Invoke`: the synchronous way, and the dry run; and what it shares with the streaming way.
+//! `Invoke`: the synchronous way, the way into the queue, and the dry run; and what they share with the streaming way.
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 //!
-//! It refuses asynchronous invocations, and members that Hearth does not act on.
+//! It refuses members that Hearth does not act on.
 
-use crate::{payload, streaming};
+use crate::asynchronous::{self, Accepted, Asynchronous};
+use crate::metrics::Metrics;
+use crate::runner::{Prepared, Runner};
+use crate::{lineage, payload, streaming};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hearth_api::Grant;
 use hearth_api::lambda::{
-    InvocationRequest, InvocationResponse, InvocationType, InvokeWithResponseStreamRequest,
-    InvokeWithResponseStreamResponse, LambdaInvoke, LogType, TooManyRequestsException, errors,
+    InvocationRequest, InvocationResponse, InvocationType, InvokeAsyncRequest, InvokeAsyncResponse,
+    InvokeWithResponseStreamRequest, InvokeWithResponseStreamResponse, LambdaInvoke, LogType, errors,
 };
-use hearth_base::BoxFuture;
-use hearth_environment::{Completion, Definition, Environments, Invocation, Outcome, Refusal};
-use hearth_lambda::{Functions, Target};
+use hearth_api::{Deliver, Grant};
+use hearth_base::limits::{ASYNCHRONOUS_PAYLOAD_BYTES_MAX, SYNCHRONOUS_PAYLOAD_BYTES_MAX};
+use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_environment::{Completion, Environments, Invocation, Outcome, new_trace};
+use hearth_lambda::{Functions, RecursiveLoop, Target};
+use hearth_store::Store;
 use hearth_wire::Failure;
 use std::sync::Arc;
 
-/// The data plane: the invoking part of the `Lambda` API.
+/// What the data plane stands on.
+pub struct Options {
+    /// What may be invoked.
+    pub functions: Functions,
+    /// Where it runs.
+    pub environments: Environments,
+    /// Where events wait.
+    pub store: Store,
+    /// Reaches destinations and dead-letter queues.
+    pub deliver: Arc<dyn Deliver>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Events that run at once, of all functions.
+    pub events_running_max: usize,
+}
+
+/// The data plane: the invoking part of the `Lambda` API. A cheap handle.
 #[derive(Clone)]
 pub struct Service {
-    functions: Functions,
-    pub(crate) environments: Environments,
+    pub(crate) runner: Arc<Runner>,
+    asynchronous: Asynchronous,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
 }
 
-/// An invocation that may begin.
-pub(crate) struct Prepared {
-    pub(crate) definition: Arc<Definition>,
-    pub(crate) invocation: Invocation,
-    pub(crate) executed_version: String,
-}
+/// The recursion that AWS tells of.
+const RECURSION: &str = "Lambda has detected that your function is being invoked in a recursive loop with other AWS \
+    resources and has stopped your function's invocation.";
 
 impl Service {
-    /// Invokes what `functions` names in `environments`.
-    pub fn new(functions: Functions, environments: Environments) -> Self {
-        Self { functions, environments }
+    /// Finds the events that wait and begins to work on them. Call it inside the async runtime.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(options: Options) -> Result<Self, hearth_store::Error> {
+        let Options { functions, environments, store, deliver, metrics, clock, rng, events_running_max } =
+            options;
+        let runner = Arc::new(Runner::new(functions, environments, metrics));
+        let asynchronous = Asynchronous::open(asynchronous::Options {
+            store,
+            runner: Arc::clone(&runner),
+            deliver,
+            clock: Arc::clone(&clock),
+            rng: Arc::clone(&rng),
+            running_max: events_running_max,
+        });
+        Ok(Self { runner, asynchronous: asynchronous.await?, clock, rng })
+    }
+
+    /// Begins no more events. What runs goes on; what waits is found again by the next start.
+    pub fn close(&self) {
+        self.asynchronous.close();
+    }
+
+    /// Returns when no event runs and none is due.
+    pub async fn quiet(&self) {
+        self.asynchronous.quiet().await;
     }
 
     async fn invoke(&self, grant: Grant, input: InvocationRequest) -> Result<InvocationResponse, Failure> {
+        if input.invocation_type == Some(InvocationType::Event) {
+            return self.accept(&grant, input).await;
+        }
         let Some(prepared) = self.prepare(&grant, input)? else {
             return Ok(InvocationResponse { status_code: Some(204), ..Default::default() });
         };
-        let Prepared { definition, invocation, executed_version } = prepared;
-        match self.environments.invoke(&definition, invocation).await {
-            Ok(completion) => Ok(answer(completion, executed_version)),
-            Err(refusal) => Err(refuse(refusal)),
-        }
+        let executed_version = prepared.executed_version.clone();
+        let completion = self.runner.run(prepared).await?;
+        Ok(answer(completion, executed_version))
     }
 
     /// Everything before the environment; nothing for a dry run, which could be an invocation.
@@ -56,21 +105,70 @@ impl Service {
     ) -> Result<Option<Prepared>, Failure> {
         refuse_unsupported(&input)?;
         let target = Target::read(grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
-        let invocable = self.functions.invocable(&target)?;
+        let functions = self.runner.functions();
+        let invocable = functions.invocable(&target)?;
         if input.invocation_type == Some(InvocationType::DryRun) {
             return Ok(None);
         }
+        let (trace_header, turns) = lineage::count(&self.trace(grant), &target.key.arn());
+        if turns > lineage::TURNS_MAX && functions.recursive_loop(&target.key)? == RecursiveLoop::Terminate {
+            self.runner.metrics().of(&target.key).recursion_dropped();
+            return Err(errors::recursive_invocation(RECURSION));
+        }
         let invocation = Invocation {
             request_id: grant.request_id(),
-            payload: payload::event(input.payload)?,
+            payload: payload::event(input.payload, SYNCHRONOUS_PAYLOAD_BYTES_MAX)?,
             client_context: payload::client_context(input.client_context)?,
             cognito_identity: None,
             invoked_function_arn: invocable.invoked_arn,
-            trace_header: grant.trace_header().map(str::to_owned),
+            trace_header: Some(trace_header),
             tail: input.log_type == Some(LogType::Tail),
         };
         let (definition, executed_version) = (invocable.definition, invocable.executed_version);
-        Ok(Some(Prepared { definition, invocation, executed_version }))
+        Ok(Some(Prepared { function: target.key, definition, invocation, executed_version }))
+    }
+
+    fn trace(&self, grant: &Grant) -> String {
+        let given = grant.trace_header().map(str::to_owned);
+        given.unwrap_or_else(|| new_trace(self.clock.now(), &*self.rng))
+    }
+
+    /// Takes an event: it is durable before the caller hears of it.
+    async fn accept(&self, grant: &Grant, input: InvocationRequest) -> Result<InvocationResponse, Failure> {
+        refuse_unsupported(&input)?;
+        let target = Target::read(grant, input.function_name.as_deref(), input.qualifier.as_deref())?;
+        // It must be there and be able to run; whether there is a place for it is asked when its turn comes.
+        self.runner.functions().invocable(&target)?;
+        let event = Accepted {
+            request_id: grant.request_id(),
+            qualifier: target.qualifier.as_ref().map(ToString::to_string),
+            accepted: self.clock.now(),
+            client_context: payload::client_context(input.client_context)?,
+            trace_header: Some(self.trace(grant)),
+            payload: payload::event(input.payload, ASYNCHRONOUS_PAYLOAD_BYTES_MAX)?,
+        };
+        self.asynchronous.accept(&target.key, event).await.map_err(|error| {
+            tracing::error!(function = %target.key.arn(), %error, "an event cannot be stored");
+            errors::service("The event could not be stored.")
+        })?;
+        self.runner.metrics().of(&target.key).event_received();
+        Ok(InvocationResponse { status_code: Some(202), ..Default::default() })
+    }
+
+    /// The older way to send an event.
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html>
+    async fn invoke_async(
+        &self,
+        grant: Grant,
+        input: InvokeAsyncRequest,
+    ) -> Result<InvokeAsyncResponse, Failure> {
+        let event = InvocationRequest {
+            function_name: input.function_name,
+            payload: input.invoke_args,
+            ..Default::default()
+        };
+        let accepted = self.accept(&grant, event).await?;
+        Ok(InvokeAsyncResponse { status: accepted.status_code })
     }
 }
 
@@ -83,6 +181,14 @@ impl LambdaInvoke for Service {
         Box::pin(Service::invoke(self, grant, input))
     }
 
+    fn invoke_async(
+        &self,
+        grant: Grant,
+        input: InvokeAsyncRequest,
+    ) -> BoxFuture<'_, Result<InvokeAsyncResponse, Failure>> {
+        Box::pin(Service::invoke_async(self, grant, input))
+    }
+
     fn invoke_with_response_stream(
         &self,
         grant: Grant,
@@ -93,9 +199,7 @@ impl LambdaInvoke for Service {
 }
 
 fn refuse_unsupported(input: &InvocationRequest) -> Result<(), Failure> {
-    let refused = if input.invocation_type == Some(InvocationType::Event) {
-        Some("InvocationType: Hearth does not support asynchronous invocation (Event) yet.")
-    } else if input.tenant_id.is_some() {
+    let refused = if input.tenant_id.is_some() {
         Some("TenantId: Hearth does not support tenant isolation yet.")
     } else if input.durable_execution_name.is_some() {
         Some("DurableExecutionName: Hearth does not support durable functions yet.")
@@ -118,33 +222,4 @@ fn answer(completion: Completion, executed_version: String) -> InvocationRespons
         executed_version: Some(executed_version),
         durable_execution_arn: None,
     }
-}
-
-pub(crate) fn refuse(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::TooManyEnvironments => throttled(),
-        Refusal::ShuttingDown => errors::service("The server is shutting down."),
-        Refusal::RestoreTimedOut => {
-            errors::snap_start_timeout("Lambda couldn't restore the snapshot within the timeout limit.")
-        }
-        Refusal::RestoreFailed { .. } => errors::snap_start(
-            "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs.",
-        ),
-        Refusal::CannotStart { reason } => {
-            tracing::error!(%reason, "an execution environment cannot be started");
-            errors::service(format!("The execution environment cannot be started: {reason}"))
-        }
-    }
-}
-
-/// AWS: the words and the reason of a throttled call.
-/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors>
-fn throttled() -> Failure {
-    TooManyRequestsException {
-        r#type: Some("User".to_owned()),
-        message: Some("Rate Exceeded.".to_owned()),
-        reason: hearth_api::lambda::ThrottleReason::parse("ConcurrentInvocationLimitExceeded"),
-        ..Default::default()
-    }
-    .into()
 }

@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html>
 
 use crate::failures::{invalid_parameter, not_yet};
-use crate::model::Function;
+use crate::model::{Function, RecursiveLoop};
 use hearth_api::lambda::{self as api, errors};
 use hearth_base::{Arn, Qualifier, Timestamp};
 use hearth_wire::Failure;
@@ -41,6 +41,12 @@ pub struct EventInvoke {
     pub on_success: Option<String>,
     /// Where records of failures go.
     pub on_failure: Option<String>,
+    /// The queue or topic for events that were given up.
+    pub dead_letter: Option<String>,
+    /// The execution role, in whose name all of it is sent.
+    pub role: String,
+    /// What is done about a loop.
+    pub recursive_loop: RecursiveLoop,
 }
 
 /// What a request sets; none of a field where it says nothing of it.
@@ -56,14 +62,22 @@ pub(crate) struct Change {
 struct Destination(Option<String>);
 
 impl EventInvoke {
-    /// The settings of a qualifier.
-    pub(crate) fn of(config: Option<&EventInvokeConfig>) -> Self {
-        Self {
+    /// The settings of a qualifier; none when there is no such version or alias.
+    pub(crate) fn of(function: &Function, qualifier: &Qualifier) -> Option<Self> {
+        let version = function.version(match qualifier {
+            Qualifier::Alias(name) => &function.aliases.get(name)?.version,
+            version => version,
+        })?;
+        let config = function.event_invoke.get(qualifier);
+        Some(Self {
             retries: config.and_then(|config| config.retries).unwrap_or(RETRIES_DEFAULT),
             event_age_s: config.and_then(|config| config.event_age_s).unwrap_or(EVENT_AGE_DEFAULT_S),
             on_success: config.and_then(|config| config.on_success.clone()),
             on_failure: config.and_then(|config| config.on_failure.clone()),
-        }
+            dead_letter: version.settings.dead_letter.clone(),
+            role: version.settings.role.clone(),
+            recursive_loop: function.recursive_loop,
+        })
     }
 }
 
@@ -163,6 +177,16 @@ impl Destination {
                     "is none of a queue of SQS, a topic of SNS, a Lambda function, an EventBridge event bus and an S3 bucket.",
                 );
             }
+        }
+        // Nothing is accepted that nothing will come to.
+        let missing = match arn.service.as_str() {
+            "sns" => Some("SNS topics as destinations"),
+            "events" => Some("EventBridge event buses as destinations"),
+            "s3" => Some("S3 buckets as destinations"),
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            return Err(not_yet(&format!("DestinationConfig.{member}.Destination"), missing));
         }
         let own = text.strip_prefix(function_arn);
         if own.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {

@@ -17,6 +17,7 @@ mod permission;
 mod registry;
 mod render;
 mod resource_policies;
+mod role;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use hearth_api::Grant;
 use hearth_api::lambda as api;
 use hearth_base::{BoxFuture, Clock, Qualifier, Rng};
 use hearth_environment::{Definition, Environments, Key, Runtimes};
+use hearth_iam::Authority;
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
 use layer::registry::Layers;
@@ -52,6 +54,8 @@ pub struct Options {
     pub runtimes: Arc<Runtimes>,
     /// Where functions run: told when what runs there is no longer wanted.
     pub data_plane: Arc<dyn DataPlane>,
+    /// Whom roles trust.
+    pub authority: Arc<Authority>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -91,6 +95,7 @@ pub(crate) struct Inner {
     code_dir: PathBuf,
     runtimes: Arc<Runtimes>,
     data_plane: Arc<dyn DataPlane>,
+    authority: Arc<Authority>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     downloads: Downloads,
@@ -123,7 +128,8 @@ impl Service {
     /// # Errors
     /// When the store cannot be read or the code directory not be made.
     pub async fn open(options: Options) -> Result<Self, DeployError> {
-        let Options { store, blobs, code_dir, runtimes, data_plane, clock, rng, download_secret } = options;
+        let Options { store, blobs, code_dir, runtimes, data_plane, authority, clock, rng, download_secret } =
+            options;
         deploy::prepare(&code_dir)?;
         let layers = Layers::open(store.clone()).await.map_err(DeployError::Records)?;
         let registry = Registry::open(store, code_dir.clone()).await.map_err(DeployError::Records)?;
@@ -134,6 +140,7 @@ impl Service {
             code_dir,
             runtimes,
             data_plane,
+            authority,
             clock,
             rng,
             downloads: Downloads::new(download_secret),
@@ -213,7 +220,8 @@ impl Functions {
     /// AWS's not found.
     pub fn event_invoke(&self, target: &Target) -> Result<EventInvoke, Failure> {
         let entry = self.inner.registry.find(&target.key, target.qualifier.as_ref())?;
-        Ok(EventInvoke::of(entry.function().event_invoke.get(&target.qualifier_or_latest())))
+        EventInvoke::of(entry.function(), &target.qualifier_or_latest())
+            .ok_or_else(|| function_not_found(&target.key.arn(), target.qualifier.as_ref()))
     }
 
     /// What is done about a function that calls itself by way of a queue. Reads memory only.

@@ -62,8 +62,9 @@ impl Target {
             region: reference.region.unwrap_or_else(|| grant.region().clone()),
             name: reference.name,
         };
-        // AWS: an ARN of another region names nothing here, and another account's functions are not shown to exist.
-        if key.region != *grant.region() || key.account != grant.account() {
+        // AWS: an ARN of another region names nothing here. Whether the caller may use another account's function has
+        // been decided by the function's policy before there was a grant.
+        if key.region != *grant.region() {
             return Err(function_not_found(&key.arn(), qualifier.as_ref()));
         }
         Ok(Self { key, qualifier })

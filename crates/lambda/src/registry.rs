@@ -10,7 +10,7 @@ use crate::resource_policies::{Documents, documents};
 use hearth_base::Qualifier;
 use hearth_environment::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 use hearth_store::records::{Listing, RecordError};
-use hearth_store::{Keyspace, Record, Shard, Store, Table};
+use hearth_store::{CommitError, Keyspace, Record, Shard, Store, Table};
 use hearth_wire::Failure;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -177,6 +177,9 @@ impl Registry {
             Err(ChangeError::Record(RecordError::Missing { .. })) => {
                 Err(function_not_found(&key.arn(), None))
             }
+            Err(ChangeError::Record(RecordError::Commit(CommitError::TooLarge { .. }))) => {
+                Err(too_large(key))
+            }
             Err(ChangeError::Record(error)) => Err(internal("store a changed function", &error)),
         }
     }
@@ -241,6 +244,16 @@ pub(crate) fn refuse_while_updating(function: &Function) -> Result<(), Failure> 
         return Err(update_in_progress(&function.arn()));
     }
     Ok(())
+}
+
+/// A function is one record, and a record has a bound. AWS bounds the code of all versions and not their number; this
+/// is the error it has for it.
+fn too_large(key: &FunctionKey) -> Failure {
+    hearth_api::lambda::errors::code_storage_exceeded(format!(
+        "{} has as many versions, aliases and permissions as a function can have here. Delete versions that are no \
+         longer needed.",
+        key.arn()
+    ))
 }
 
 /// The name is taken.

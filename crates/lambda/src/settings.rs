@@ -249,17 +249,10 @@ fn logging_settings(name: &str, current: Logging, change: api::LoggingConfig) ->
     })
 }
 
-/// Whether events can be sent to a dead-letter queue: not before functions are invoked asynchronously.
-const DEAD_LETTERS_ARE_SENT: bool = false;
-
 /// The queue or topic for events that were given up; an empty ARN takes it away.
 fn dead_letter(config: api::DeadLetterConfig) -> Result<Option<String>, Failure> {
     let Some(target) = config.target_arn.filter(|arn| !arn.is_empty()) else { return Ok(None) };
-    let target = dead_letter_target(target)?;
-    if !DEAD_LETTERS_ARE_SENT {
-        return Err(not_yet("DeadLetterConfig", "dead-letter queues"));
-    }
-    Ok(Some(target))
+    Ok(Some(dead_letter_target(target)?))
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq>
@@ -274,6 +267,9 @@ fn dead_letter_target(target: String) -> Result<String, Failure> {
         return Err(invalid_parameter(&format!(
             "The provided target ARN {target} is FIFO; a dead-letter queue must be a standard queue or topic."
         )));
+    }
+    if service == "sns" {
+        return Err(not_yet("DeadLetterConfig.TargetArn", "SNS topics for dead letters"));
     }
     Ok(target)
 }

@@ -13,6 +13,7 @@ use hearth_api::grant::GrantParts;
 use hearth_api::lambda::Lambda as _;
 use hearth_api::{Grant, Principal};
 use hearth_base::{RequestId, SeededRng, SystemRng, Timestamp, VirtualClock};
+use hearth_iam::{AccessKey, Credentials};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::sync::Mutex;
@@ -51,6 +52,18 @@ impl House {
         }
     }
 
+    /// An authority that knows of no roles, and lets everybody be passed.
+    fn authority(&self) -> Authority {
+        let credentials = Credentials::new(hearth_iam::credentials::Options {
+            account: hearth_base::AccountId::DEVELOPMENT,
+            root: AccessKey::development(),
+            sealing_key: [7; 32],
+            clock: self.clock.clone(),
+            rng: Arc::new(SystemRng),
+        });
+        Authority::new(Arc::new(credentials), self.clock.clone())
+    }
+
     async fn open(&self) -> Service {
         let runtimes = hearth_environment::RuntimesOptions::default();
         Service::open(Options {
@@ -59,6 +72,7 @@ impl House {
             code_dir: self.directory.path().join("code"),
             runtimes: Arc::new(Runtimes::discover(&runtimes)),
             data_plane: self.retired.clone(),
+            authority: Arc::new(self.authority()),
             clock: self.clock.clone(),
             rng: Arc::new(SystemRng),
             download_secret: [1; 32],

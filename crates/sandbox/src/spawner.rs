@@ -75,7 +75,7 @@ impl Spawner {
     /// keeps the allocator usable, and the child touches no other lock.)
     ///
     /// Also removes what dead servers left behind, never touching a living one's, and raises this process' soft limit of
-    /// open files to the hard one: each cage takes about eight.
+    /// open files to the hard one: each cage takes about nine.
     ///
     /// # Errors
     /// [`Error::Start`] when the directory cannot be made or the process not forked, or when `Isolation::Sandbox` is

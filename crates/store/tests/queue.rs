@@ -1,7 +1,7 @@
 //! Durable queues over both engines: what a claimer may rely on, also after the store was opened anew.
 
 use bytes::Bytes;
-use hearth_base::{Clock, SeededRng, Timestamp, VirtualClock};
+use hearth_base::{Clock, Rng, SeededRng, Timestamp, VirtualClock};
 use hearth_store::memory::{self, Memory};
 use hearth_store::queue::{
     Claim, Claimed, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
@@ -28,7 +28,7 @@ impl Ground {
             let memory = Arc::new(Memory::new(clock.clone(), memory::Options::default()));
             Self { clock, directory, memory, seed: 0 }
         };
-        [make(None), make(Some(tempfile::tempdir().unwrap()))]
+        [make(None), make(Some(tempfile::tempdir().expect("a temporary directory can be made")))]
     }
 
     fn queues(&mut self) -> Queues {
@@ -36,8 +36,9 @@ impl Ground {
         let store: Store = match &self.directory {
             None => self.memory.clone(),
             Some(directory) => {
-                let directory = DataDirectory::open(&directory.path().join("data")).unwrap();
-                directory.store(self.clock.clone()).unwrap()
+                let directory =
+                    DataDirectory::open(&directory.path().join("data")).expect("the directory is free");
+                directory.store(self.clock.clone()).expect("the store opens")
             }
         };
         Queues::new(QueueOptions {
@@ -71,11 +72,14 @@ fn new(value: &str) -> New {
 }
 
 fn values(claimed: &[Claimed]) -> Vec<String> {
-    claimed.iter().map(|claimed| String::from_utf8(claimed.value.to_vec()).unwrap()).collect()
+    claimed
+        .iter()
+        .map(|claimed| String::from_utf8(claimed.value.to_vec()).expect("values are text here"))
+        .collect()
 }
 
 async fn counts(queue: &Queue) -> Counts {
-    queue.counts(Duration::ZERO).await.unwrap()
+    queue.counts(Duration::ZERO).await.expect("the queue can be counted")
 }
 
 const ID: EntryId = EntryId(7);
@@ -85,7 +89,9 @@ async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
     for mut ground in Ground::all() {
         let queues = ground.queues();
         let queue = queues.queue(ID, Discipline::Standard);
-        let late = New { due: Some(ground.clock.now().after(Duration::from_secs(5))), ..new("late") };
+        // The time is kept to a tenth of a second, and never later than asked for.
+        let due = ground.clock.now().after(Duration::from_millis(5_099));
+        let late = New { due: Some(due), ..new("late") };
         queue.enqueue(vec![new("a"), new("b"), late]).await.unwrap();
         assert_eq!(counts(&queue).await, Counts { ready: 2, claimed: 0, delayed: 1 });
         let first = queue.claim(ground.claim(1)).await.unwrap();
@@ -175,5 +181,82 @@ async fn groups_block_behind_what_is_claimed_and_tokens_enqueue_once() {
         ground.advance(10);
         assert_eq!(values(&queue.claim(ground.claim(10)).await.unwrap()), ["2", "3", "once"]);
         assert_eq!(queue.enqueue(vec![grouped("h", "once")]).await.unwrap(), [enqueued[3].clone()]);
+    }
+}
+
+/// What a client knows of its entries when it was told of everything, and of some things only that they failed.
+#[derive(Default)]
+struct Known {
+    acknowledged: BTreeSet<String>,
+    removed: BTreeSet<String>,
+    /// Removals that failed: they may have been done.
+    perhaps_removed: BTreeSet<String>,
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_or_comes_back_when_commits_fail() {
+    for seed in 0..200 {
+        let [mut ground, _] = Ground::all();
+        let rng = SeededRng::new(seed);
+        let below = |bound: u64| usize::try_from(rng.next_u64() % bound).expect("it is small");
+        let discipline = if seed % 2 == 0 { Discipline::Standard } else { Discipline::Grouped };
+        let mut queue = ground.queues().queue(ID, discipline);
+        let mut known = Known::default();
+        for step in 0..200 {
+            if below(4) == 0 {
+                let faults = [memory::Fault::Full, memory::Fault::Failed, memory::Fault::FailedButApplied];
+                ground.memory.faults().fail(1, faults[below(3)]);
+            }
+            match below(8) {
+                0..4 => {
+                    let value = format!("{}-{step:03}", below(3));
+                    let group = Some(Bytes::from(value[..1].to_owned()));
+                    let group = group.filter(|_| discipline == Discipline::Grouped);
+                    if queue.enqueue(vec![New { group, ..new(&value) }]).await.is_ok() {
+                        known.acknowledged.insert(value);
+                    }
+                }
+                4..7 => {
+                    let Ok(claimed) = queue.claim(ground.claim(2)).await else { continue };
+                    for (value, entry) in values(&claimed).into_iter().zip(&claimed) {
+                        assert!(!known.removed.contains(&value), "{seed}: {value} was removed and came back");
+                        match queue.remove(vec![entry.receipt]).await {
+                            Ok(settled) if settled == [Settled::Done] => drop(known.removed.insert(value)),
+                            Ok(settled) => {
+                                panic!("{seed}: {value} was claimed, and removing it is {settled:?}")
+                            }
+                            Err(_) => drop(known.perhaps_removed.insert(value)),
+                        }
+                    }
+                }
+                _ if below(4) == 0 => queue = ground.queues().queue(ID, discipline),
+                _ => ground.advance(11),
+            }
+        }
+        // A fault that waits for a commit must not meet the last ones.
+        let _ = queue.enqueue(vec![new("last")]).await;
+        let queue = ground.queues().queue(ID, discipline);
+        let mut left = Vec::new();
+        for _ in 0..200 {
+            ground.advance(11);
+            for entry in queue.claim(ground.claim(10)).await.unwrap() {
+                left.extend(values(std::slice::from_ref(&entry)));
+                queue.remove(vec![entry.receipt]).await.unwrap();
+            }
+        }
+        let lost: Vec<_> = known
+            .acknowledged
+            .iter()
+            .filter(|value| !known.removed.contains(*value) && !known.perhaps_removed.contains(*value))
+            .filter(|value| !left.contains(value))
+            .collect();
+        assert!(lost.is_empty(), "{seed}: acknowledged and lost: {lost:?}");
+        assert!(left.iter().all(|value| !known.removed.contains(value)), "{seed}: removed and there again");
+        if discipline == Discipline::Grouped {
+            for group in ["0", "1", "2"] {
+                let of: Vec<_> = left.iter().filter(|value| value.starts_with(group)).collect();
+                assert!(of.is_sorted(), "{seed}: out of order: {of:?}");
+            }
+        }
     }
 }

@@ -31,7 +31,7 @@ namespace Hearth.Runtime
         static readonly bool Formats = !IsOld(Environment.GetEnvironmentVariable("AWS_EXECUTION_ENV"));
         static readonly string Format = Setting("FORMAT");
         static readonly LogLevel Least = Level(Setting("LEVEL")) ?? LogLevel.Information;
-        static Stream output, error;
+        static Stream output;
 
         // The invocation that messages belong to; empty before the first.
         public static string RequestId { get; set; } = "";
@@ -41,10 +41,10 @@ namespace Hearth.Runtime
         {
             if (Formats)
             {
+                // Both to one stream, as on AWS, so that messages stay in their order.
                 output = Console.OpenStandardOutput();
-                error = Console.OpenStandardError();
-                Console.SetOut(new MessageWriter(output, LogLevel.Information));
-                Console.SetError(new MessageWriter(error, LogLevel.Error));
+                Console.SetOut(new MessageWriter(LogLevel.Information));
+                Console.SetError(new MessageWriter(LogLevel.Error));
             }
         }
 
@@ -87,28 +87,28 @@ namespace Hearth.Runtime
             LogLevel? known = Level(level);
             if (known == null || known >= Least)
             {
-                Write(output, Line(known, level, exception, template, arguments));
+                Write(Line(known, level, exception, template, arguments));
             }
         }
 
         // A message that a writer of the console took.
-        internal static void Log(Stream stream, LogLevel level, string message)
+        internal static void Log(LogLevel level, string message)
         {
             if (level >= Least)
             {
-                Write(stream, Line(level, null, null, message, null));
+                Write(Line(level, null, null, message, null));
             }
         }
 
         // In one write, so that the lines of two threads do not mix. A message of several lines is one of the log with carriage
         // returns, so that it stays one event.
-        internal static void Write(Stream stream, string message)
+        internal static void Write(string message)
         {
             byte[] line = Encoding.UTF8.GetBytes(message.TrimEnd('\r', '\n').Replace("\r\n", "\n").Replace('\n', '\r') + "\n");
-            lock (stream)
+            lock (output)
             {
-                stream.Write(line, 0, line.Length);
-                stream.Flush();
+                output.Write(line, 0, line.Length);
+                output.Flush();
             }
         }
 

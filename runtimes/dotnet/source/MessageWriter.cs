@@ -10,25 +10,23 @@ namespace Hearth.Runtime
 {
     sealed class MessageWriter : TextWriter
     {
-        readonly Stream stream;
         readonly LogLevel level;
 
-        public MessageWriter(Stream stream, LogLevel level)
+        public MessageWriter(LogLevel level)
             : base(CultureInfo.CurrentCulture)
         {
-            this.stream = stream;
             this.level = level;
         }
 
         public override Encoding Encoding => new UTF8Encoding(false);
 
-        public override void Write(char value) => FunctionLog.Write(stream, value.ToString());
+        public override void Write(char value) => FunctionLog.Write(value.ToString());
 
         public override void Write(string value)
         {
             if (!string.IsNullOrEmpty(value))
             {
-                FunctionLog.Write(stream, value);
+                FunctionLog.Write(value);
             }
         }
 
@@ -38,7 +36,7 @@ namespace Hearth.Runtime
 
         public override void Write(StringBuilder value) => Write(value?.ToString());
 
-        public override void WriteLine(string value) => FunctionLog.Log(stream, level, value);
+        public override void WriteLine(string value) => FunctionLog.Log(level, value);
 
         // What the base class makes of several writes is one message.
         public override void WriteLine() => WriteLine("");

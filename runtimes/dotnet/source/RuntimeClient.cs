@@ -135,10 +135,10 @@ namespace Hearth.Runtime
             string host = address.Substring(0, colon);
             int port = int.Parse(address.Substring(colon + 1), CultureInfo.InvariantCulture);
             // A number is not looked up, and nothing is loaded to do so.
-            EndPoint end = IPAddress.TryParse(host, out IPAddress number)
-                ? (EndPoint)new IPEndPoint(number, port)
-                : new DnsEndPoint(host, port);
-            socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            bool isNumber = IPAddress.TryParse(host, out IPAddress number);
+            EndPoint end = isNumber ? (EndPoint)new IPEndPoint(number, port) : new DnsEndPoint(host, port);
+            AddressFamily family = isNumber ? number.AddressFamily : AddressFamily.InterNetwork;
+            socket = new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             socket.Connect(end);
             stream = new BufferedStream(new NetworkStream(socket), 16 * 1024);
         }

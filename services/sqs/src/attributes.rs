@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::naming::QueueName;
 use hearth_api::sqs::errors;
+use hearth_iam::policy::Document;
 use hearth_store::queue::Counts;
 use hearth_wire::Failure;
 use std::collections::BTreeMap;
@@ -117,10 +118,10 @@ fn policy(text: &str) -> Result<Option<String>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
-    let is_policy = text.len() <= POLICY_BYTES_MAX
-        && serde_json::from_str::<serde_json::Value>(text)
-            .is_ok_and(|policy| policy.get("Statement").is_some_and(|statement| !statement.is_string()));
-    if is_policy { Ok(Some(text.to_owned())) } else { Err(invalid_attribute("Policy")) }
+    if text.len() > POLICY_BYTES_MAX || Document::resource(text).is_err() {
+        return Err(invalid_attribute("Policy"));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 fn redrive_policy(text: &str) -> Result<Option<RedrivePolicy>, Failure> {
@@ -169,7 +170,7 @@ fn redrive_allow_policy(text: &str) -> Result<Option<RedriveAllowPolicy>, Failur
     };
     let by_queue = policy.redrive_permission == RedrivePermission::ByQueue;
     let sources = &policy.source_queue_arns;
-    if by_queue != !sources.is_empty() || sources.len() > SOURCES_MAX {
+    if by_queue == sources.is_empty() || sources.len() > SOURCES_MAX {
         return refuse(
             "sourceQueueArns must have 1 to 10 ARNs when redrivePermission is byQueue, and none otherwise.",
         );

@@ -28,11 +28,14 @@ use claim::Attempts;
 use hearth_api::Grant;
 use hearth_api::sqs::*;
 use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_iam::ResourcePolicies;
+use hearth_iam::policy::Document;
 use hearth_store::Store;
 use hearth_store::queue::{QueueOptions, Queues};
 use hearth_store::{Keyspace, Shard};
 use hearth_wire::Failure;
 use model::MoveTask;
+use naming::QueueName;
 use registry::{Registry, RegistryError};
 use std::sync::Arc;
 use task::Moves;
@@ -98,6 +101,17 @@ impl Service {
     /// Starts the background work, on the runtime of the caller.
     pub fn start(&self) -> Handle {
         task::start(self.clone())
+    }
+}
+
+impl ResourcePolicies for Service {
+    fn policy(&self, resource_arn: &str) -> Option<Arc<Document>> {
+        self.inner.registry.find(&QueueName::of_arn(resource_arn)?)?.policy
+    }
+
+    fn tags(&self, resource_arn: &str) -> Vec<(String, String)> {
+        let found = QueueName::of_arn(resource_arn).and_then(|name| self.inner.registry.find(&name));
+        found.map(|found| found.record.tags.clone().into_iter().collect()).unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::failures::{denied, no_such_queue, of_queue, storage};
 use crate::model::QueueRecord;
 use crate::naming::QueueName;
 use hearth_api::Grant;
+use hearth_iam::policy::Document;
 use hearth_store::queue::{Discipline, EntryId, Queue, QueueError, Queues};
 use hearth_store::records::RecordError;
 use hearth_store::{Batch, Expect, Listing, Revision, Table};
@@ -20,7 +21,27 @@ pub struct Found {
     pub name: QueueName,
     pub record: Arc<QueueRecord>,
     pub queue: Queue,
+    /// Its policy, read.
+    pub policy: Option<Arc<Document>>,
     revision: Revision,
+}
+
+impl Found {
+    fn new(name: QueueName, (record, revision): (QueueRecord, Revision), queue: Queue) -> Self {
+        let policy = record.settings.policy.as_deref().and_then(|text| document(text, &name));
+        Self { name, record: Arc::new(record), queue, policy, revision }
+    }
+}
+
+/// Reads a policy that was read before it was stored: a server of another version may have been less strict.
+fn document(text: &str, name: &QueueName) -> Option<Arc<Document>> {
+    match Document::resource(text) {
+        Ok(document) => Some(Arc::new(document)),
+        Err(error) => {
+            tracing::error!(queue = name.arn(), %error, "its policy cannot be read and allows nothing");
+            None
+        }
+    }
 }
 
 /// All queues.
@@ -96,8 +117,7 @@ impl Registry {
                 let name = QueueName { account, region, name };
                 if record.value.deleted.is_none() {
                     let queue = open_queue(&queues, &record.value);
-                    let (record, revision) = (Arc::new(record.value), record.revision);
-                    live.insert(name.clone(), Found { name, record, queue, revision });
+                    live.insert(name.clone(), Found::new(name, (record.value, record.revision), queue));
                 }
             }
             token = page.next;
@@ -118,15 +138,21 @@ impl Registry {
         self.live.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The queue of a URL, for one who may use it.
+    /// The queue of a URL. Whether the caller may use it was decided with the grant, also when it is another account's.
     pub fn resolve(&self, grant: &Grant, url: Option<String>) -> Result<Found, Failure> {
+        self.find(&QueueName::of_url(grant, &url.unwrap_or_default())?).ok_or_else(no_such_queue)
+    }
+
+    /// The queue of a URL, for what only its own account may do with it.
+    pub fn resolve_own(&self, grant: &Grant, url: Option<String>) -> Result<Found, Failure> {
         let url = url.unwrap_or_default();
         let name = QueueName::of_url(grant, &url)?;
-        let found = self.find(&name).ok_or_else(no_such_queue)?;
+        // AWS: what is on this list is never permitted to other accounts.
+        // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-customer-managed-policy-examples.html
         if name.account != grant.account().as_str() {
             return Err(denied(&url));
         }
-        Ok(found)
+        self.find(&name).ok_or_else(no_such_queue)
     }
 
     /// The queue as it is once the change under way is done: after its messages were left behind under a request.
@@ -179,7 +205,7 @@ impl Registry {
         };
         let revision = written.map_err(Unchanged::from)?;
         let queue = open_queue(&self.queues, &record);
-        self.set(Found { name: name.clone(), record: Arc::new(record), queue, revision });
+        self.set(Found::new(name.clone(), (record, revision), queue));
         Ok(())
     }
 
@@ -193,9 +219,31 @@ impl Registry {
         let found = self.find(name).ok_or_else(no_such_queue)?;
         let mut record = (*found.record).clone();
         change(&mut record)?;
-        let revision =
-            self.table.replace(&name.parts(), &record, found.revision).await.map_err(Unchanged::from)?;
-        self.set(Found { record: Arc::new(record), revision, ..found });
+        match self.table.replace(&name.parts(), &record, found.revision).await {
+            Ok(revision) => {
+                self.set(Found::new(found.name, (record, revision), found.queue));
+                Ok(())
+            }
+            Err(error) => {
+                self.read_again(name).await.map_err(Unchanged::from)?;
+                Err(Unchanged::from(error).into())
+            }
+        }
+    }
+
+    /// Takes a record as the store has it: after a change of which it is unknown whether it was made.
+    async fn read_again(&self, name: &QueueName) -> Result<(), RecordError> {
+        let stored = self.table.get(&name.parts()).await?.filter(|stored| stored.value.deleted.is_none());
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(stored) = stored else {
+            live.remove(name);
+            return Ok(());
+        };
+        let former = live.get(name).map(|found| found.queue.clone());
+        let queue = former
+            .filter(|queue| queue.id() == stored.value.storage)
+            .unwrap_or_else(|| open_queue(&self.queues, &stored.value));
+        live.insert(name.clone(), Found::new(name.clone(), (stored.value, stored.revision), queue));
         Ok(())
     }
 
@@ -214,18 +262,9 @@ impl Registry {
         let batch = Batch::new(self.table.shard().clone())
             .expect(key.clone(), Expect::Revision(found.revision))
             .put(key, value);
-        found.queue.close(batch).await.map_err(Unchanged::Queue)?;
-        let stored = self.table.get(&name.parts()).await.map_err(Unchanged::from)?;
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        match stored.filter(|stored| stored.value.deleted.is_none()) {
-            Some(stored) => {
-                let queue = open_queue(&self.queues, &stored.value);
-                let (record, revision) = (Arc::new(stored.value), stored.revision);
-                live.insert(name.clone(), Found { name: name.clone(), record, queue, revision });
-            }
-            None => drop(live.remove(name)),
-        }
-        Ok(())
+        let closed = found.queue.close(batch).await;
+        self.read_again(name).await.map_err(Unchanged::from)?;
+        Ok(closed.map_err(Unchanged::Queue)?)
     }
 
     /// Forgets the records of queues deleted before a time.

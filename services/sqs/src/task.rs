@@ -9,7 +9,7 @@ use crate::model::{MoveStatus, MoveTask};
 use crate::naming::QueueName;
 use crate::registry::Found;
 use hearth_base::Timestamp;
-use hearth_store::queue::{Moved, QueueError, Route};
+use hearth_store::queue::{Moved, QueueError, Route, Transferred};
 use hearth_store::records::RecordError;
 use hearth_store::{Listing, Table};
 use std::collections::BTreeMap;
@@ -280,8 +280,8 @@ async fn step(inner: &Inner, source: &QueueName, task: &MoveTask) -> Result<Opti
         end(inner, source, (task, MoveStatus::Failed, failure)).await?;
         return Ok(None);
     };
-    let (moved, nowhere) = match wanted {
-        0 => (0, false),
+    let Transferred { moved, stuck, more } = match wanted {
+        0 => Transferred { moved: 0, stuck: false, more: true },
         _ => found.queue.transfer(wanted, route(inner, task)).await?,
     };
     let task = {
@@ -290,12 +290,12 @@ async fn step(inner: &Inner, source: &QueueName, task: &MoveTask) -> Result<Opti
         task.moved += moved as u64;
         task.clone()
     };
-    if nowhere {
+    if stuck {
         let failure = Some("CouldNotDetermineMessageSource".to_owned());
         end(inner, source, (&task, MoveStatus::Failed, failure)).await?;
         return Ok(None);
     }
-    if moved < wanted {
+    if !more {
         end(inner, source, (&task, MoveStatus::Completed, None)).await?;
         return Ok(None);
     }

@@ -223,6 +223,11 @@ pub trait LambdaInvoke: Send + Sync + 'static {
         grant: crate::Grant,
         input: InvocationRequest,
     ) -> hearth_base::BoxFuture<'a, Result<InvocationResponse, hearth_wire::Failure>>;
+    fn invoke_async<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: InvokeAsyncRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<InvokeAsyncResponse, hearth_wire::Failure>>;
     fn invoke_with_response_stream<'a>(
         &'a self,
         grant: crate::Grant,
@@ -302,52 +307,53 @@ impl crate::Dispatch for Dispatcher {
                 self.lambda.get_runtime_management_config(grant, crate::slots::request(input)),
             ),
             21 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            22 => crate::slots::answer(
+            22 => crate::slots::answer(self.lambda_invoke.invoke_async(grant, crate::slots::request(input))),
+            23 => crate::slots::answer(
                 self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
             ),
-            23 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
-            24 => crate::slots::answer(
+            24 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
+            25 => crate::slots::answer(
                 self.lambda.list_function_event_invoke_configs(grant, crate::slots::request(input)),
             ),
-            25 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            26 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            27 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            28 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            29 => crate::slots::answer(
+            26 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            27 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            28 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            29 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            30 => crate::slots::answer(
                 self.lambda.list_versions_by_function(grant, crate::slots::request(input)),
             ),
-            30 => {
+            31 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            31 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
-            32 => crate::slots::answer(
+            32 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
+            33 => crate::slots::answer(
                 self.lambda.put_function_code_signing_config(grant, crate::slots::request(input)),
             ),
-            33 => crate::slots::answer(
+            34 => crate::slots::answer(
                 self.lambda.put_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
-            34 => crate::slots::answer(
+            35 => crate::slots::answer(
                 self.lambda.put_function_recursion_config(grant, crate::slots::request(input)),
             ),
-            35 => crate::slots::answer(
+            36 => crate::slots::answer(
                 self.lambda.put_runtime_management_config(grant, crate::slots::request(input)),
             ),
-            36 => crate::slots::answer_nothing(
+            37 => crate::slots::answer_nothing(
                 self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
             ),
-            37 => crate::slots::answer_nothing(
+            38 => crate::slots::answer_nothing(
                 self.lambda.remove_permission(grant, crate::slots::request(input)),
             ),
-            38 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            39 => {
+            39 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            40 => {
                 crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
             }
-            40 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
-            41 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
-            42 => crate::slots::answer(
+            41 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
+            42 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            43 => crate::slots::answer(
                 self.lambda.update_function_configuration(grant, crate::slots::request(input)),
             ),
-            43 => crate::slots::answer(
+            44 => crate::slots::answer(
                 self.lambda.update_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
@@ -696,6 +702,10 @@ enumeration!(InvocationType {
     RequestResponse = "RequestResponse",
     DryRun = "DryRun",
 });
+
+structure!(InvokeAsyncRequest { function_name: String, invoke_args: Bytes });
+
+structure!(InvokeAsyncResponse { status: i64 });
 
 structure!(InvokeResponseStreamUpdate { payload: Bytes });
 
@@ -1711,6 +1721,45 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "InvokeAsync",
+                uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
+                status: 202,
+                input: &shapes::InvokeAsyncRequest,
+                output: &shapes::InvokeAsyncResponse,
+                errors: &[
+                    &shapes::ServiceQuotaExceededException,
+                    &shapes::InvalidSecurityGroupIDException,
+                    &shapes::SnapStartTimeoutException,
+                    &shapes::EC2ThrottledException,
+                    &shapes::EFSMountConnectivityException,
+                    &shapes::SubnetIPAddressLimitReachedException,
+                    &shapes::KMSAccessDeniedException,
+                    &shapes::KMSDisabledException,
+                    &shapes::S3FilesMountConnectivityException,
+                    &shapes::InvalidRuntimeException,
+                    &shapes::EC2UnexpectedException,
+                    &shapes::InvalidSubnetIDException,
+                    &shapes::KMSNotFoundException,
+                    &shapes::EC2AccessDeniedException,
+                    &shapes::EFSIOException,
+                    &shapes::KMSInvalidStateException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ENILimitReachedException,
+                    &shapes::SnapStartNotReadyException,
+                    &shapes::ServiceException,
+                    &shapes::SnapStartException,
+                    &shapes::S3FilesMountFailureException,
+                    &shapes::EFSMountTimeoutException,
+                    &shapes::S3FilesMountTimeoutException,
+                    &shapes::ModeNotSupportedException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::InvalidRequestContentException,
+                    &shapes::SnapStartRegenerationFailureException,
+                    &shapes::EFSMountFailureException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "InvokeWithResponseStream",
                 uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
                 input: &shapes::InvokeWithResponseStreamRequest,
@@ -2204,11 +2253,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2026-07-09/resource-policy/{ResourceArn}",
             },
             Unimplemented {
-                name: "InvokeAsync",
-                method: "POST",
-                uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
-            },
-            Unimplemented {
                 name: "ListCapacityProviders",
                 method: "GET",
                 uri: "/2025-11-30/capacity-providers",
@@ -2597,6 +2641,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:InvokeFunction",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[6]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "InvokeAsync",
+            requirements: &[Requirement {
+                action: "lambda:InvokeFunction",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -3156,6 +3209,8 @@ pub mod shapes {
     };
     pub static Blob: Shape =
         Shape { name: "Blob", kind: Kind::Blob { streaming: false }, sensitive: true, ..SHAPE };
+    pub static BlobStream: Shape =
+        Shape { name: "BlobStream", kind: Kind::Blob { streaming: true }, ..SHAPE };
     pub static Boolean: Shape = Shape { name: "Boolean", kind: Kind::Boolean, ..SHAPE };
     pub static CapacityProviderArn: Shape = Shape {
         name: "CapacityProviderArn",
@@ -4641,6 +4696,7 @@ pub mod shapes {
     };
     pub static Handler: Shape =
         Shape { name: "Handler", min: Some(0), max: Some(128), pattern: r"[^\s]+", ..SHAPE };
+    pub static HttpStatus: Shape = Shape { name: "HttpStatus", kind: Kind::Integer, ..SHAPE };
     pub static ImageConfig: Shape = Shape {
         name: "ImageConfig",
         kind: Kind::Structure(Structure {
@@ -4886,6 +4942,47 @@ pub mod shapes {
     };
     pub static InvocationType: Shape =
         Shape { name: "InvocationType", values: super::InvocationType::VALUES, ..SHAPE };
+    pub static InvokeAsyncRequest: Shape = Shape {
+        name: "InvokeAsyncRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &NamespacedFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "InvokeArgs",
+                    wire_name: "InvokeArgs",
+                    required: true,
+                    shape: &BlobStream,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            payload: Some(1),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static InvokeAsyncResponse: Shape = Shape {
+        name: "InvokeAsyncResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "Status",
+                wire_name: "Status",
+                location: Location::StatusCode,
+                shape: &HttpStatus,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static InvokeResponseStreamUpdate: Shape = Shape {
         name: "InvokeResponseStreamUpdate",
         kind: Kind::Structure(Structure {

@@ -5,11 +5,26 @@
 use crate::slots::names::*;
 
 pub trait Sts: Send + Sync + 'static {
+    fn assume_role<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: AssumeRoleRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<AssumeRoleResponse, hearth_wire::Failure>>;
+    fn get_access_key_info<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetAccessKeyInfoRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetAccessKeyInfoResponse, hearth_wire::Failure>>;
     fn get_caller_identity<'a>(
         &'a self,
         grant: crate::Grant,
         input: GetCallerIdentityRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetCallerIdentityResponse, hearth_wire::Failure>>;
+    fn get_session_token<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetSessionTokenRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetSessionTokenResponse, hearth_wire::Failure>>;
 }
 
 /// Calls the service's traits by operation number.
@@ -39,15 +54,85 @@ impl crate::Dispatch for Dispatcher {
         input: hearth_wire::Value,
     ) -> hearth_base::BoxFuture<'_, Result<hearth_wire::Value, hearth_wire::Failure>> {
         match operation {
-            0 => crate::slots::answer(self.sts.get_caller_identity(grant, crate::slots::request(input))),
+            0 => crate::slots::answer(self.sts.assume_role(grant, crate::slots::request(input))),
+            1 => crate::slots::answer(self.sts.get_access_key_info(grant, crate::slots::request(input))),
+            2 => crate::slots::answer(self.sts.get_caller_identity(grant, crate::slots::request(input))),
+            3 => crate::slots::answer(self.sts.get_session_token(grant, crate::slots::request(input))),
             _ => crate::slots::no_such_operation(operation),
         }
     }
 }
 
+structure!(AssumeRoleRequest {
+    role_arn: String,
+    role_session_name: String,
+    policy_arns: Vec<PolicyDescriptorType>,
+    policy: String,
+    duration_seconds: i64,
+    tags: Vec<Tag>,
+    transitive_tag_keys: Vec<String>,
+    external_id: String,
+    serial_number: String,
+    token_code: String,
+    source_identity: String,
+    provided_contexts: Vec<ProvidedContext>,
+    minimum_session_token_size: i64,
+});
+
+structure!(AssumeRoleResponse {
+    credentials: Credentials,
+    assumed_role_user: AssumedRoleUser,
+    packed_policy_size: i64,
+    source_identity: String,
+    session_token_utilization: i64,
+    session_token_size: i64,
+});
+
+structure!(AssumedRoleUser { assumed_role_id: String, arn: String });
+
+structure!(Credentials {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: String,
+    expiration: Timestamp,
+});
+
+structure!(GetAccessKeyInfoRequest { access_key_id: String });
+
+structure!(GetAccessKeyInfoResponse { account: String });
+
 structure!(GetCallerIdentityRequest {});
 
 structure!(GetCallerIdentityResponse { user_id: String, account: String, arn: String });
+
+structure!(GetSessionTokenRequest {
+    duration_seconds: i64,
+    serial_number: String,
+    token_code: String,
+    minimum_session_token_size: i64,
+});
+
+structure!(GetSessionTokenResponse {
+    credentials: Credentials,
+    session_token_utilization: i64,
+    session_token_size: i64,
+});
+
+structure!(PolicyDescriptorType { arn: String });
+
+structure!(ProvidedContext { provider_arn: String, context_assertion: String });
+
+structure!(Tag { key: String, value: String });
+
+/// The errors that the model lists, each made from its message.
+pub mod errors {
+    crate::fault::error_functions! {
+        expired_token => ExpiredTokenException,
+        malformed_policy_document => MalformedPolicyDocumentException,
+        packed_policy_too_large => PackedPolicyTooLargeException,
+        region_disabled => RegionDisabledException,
+    }
+}
 
 /// The service's table, which the wire protocols interpret.
 pub static SERVICE: hearth_wire::Service = {
@@ -66,23 +151,50 @@ pub static SERVICE: hearth_wire::Service = {
         query_compatible: false,
         validation_code: "ValidationError",
         path_member: "",
-        operations: &[Operation {
-            name: "GetCallerIdentity",
-            input: &shapes::GetCallerIdentityRequest,
-            output: &shapes::GetCallerIdentityResponse,
-            result_wrapper: "GetCallerIdentityResult",
-            ..OPERATION
-        }],
+        operations: &[
+            Operation {
+                name: "AssumeRole",
+                input: &shapes::AssumeRoleRequest,
+                output: &shapes::AssumeRoleResponse,
+                result_wrapper: "AssumeRoleResult",
+                errors: &[
+                    &shapes::MalformedPolicyDocumentException,
+                    &shapes::PackedPolicyTooLargeException,
+                    &shapes::RegionDisabledException,
+                    &shapes::ExpiredTokenException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetAccessKeyInfo",
+                input: &shapes::GetAccessKeyInfoRequest,
+                output: &shapes::GetAccessKeyInfoResponse,
+                result_wrapper: "GetAccessKeyInfoResult",
+                ..OPERATION
+            },
+            Operation {
+                name: "GetCallerIdentity",
+                input: &shapes::GetCallerIdentityRequest,
+                output: &shapes::GetCallerIdentityResponse,
+                result_wrapper: "GetCallerIdentityResult",
+                ..OPERATION
+            },
+            Operation {
+                name: "GetSessionToken",
+                input: &shapes::GetSessionTokenRequest,
+                output: &shapes::GetSessionTokenResponse,
+                result_wrapper: "GetSessionTokenResult",
+                errors: &[&shapes::RegionDisabledException],
+                ..OPERATION
+            },
+        ],
         unimplemented: &[
-            Unimplemented { name: "AssumeRole", method: "POST", uri: "/" },
             Unimplemented { name: "AssumeRoleWithSAML", method: "POST", uri: "/" },
             Unimplemented { name: "AssumeRoleWithWebIdentity", method: "POST", uri: "/" },
             Unimplemented { name: "AssumeRoot", method: "POST", uri: "/" },
             Unimplemented { name: "DecodeAuthorizationMessage", method: "POST", uri: "/" },
-            Unimplemented { name: "GetAccessKeyInfo", method: "POST", uri: "/" },
             Unimplemented { name: "GetDelegatedAccessToken", method: "POST", uri: "/" },
             Unimplemented { name: "GetFederationToken", method: "POST", uri: "/" },
-            Unimplemented { name: "GetSessionToken", method: "POST", uri: "/" },
             Unimplemented { name: "GetWebIdentityToken", method: "POST", uri: "/" },
         ],
     }
@@ -92,7 +204,60 @@ pub static SERVICE: hearth_wire::Service = {
 pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
     use crate::authorisation::{Authorisation, Key, Part, Requirement, Resolver, Resource, Source};
 
-    &[Authorisation { operation: "GetCallerIdentity", requirements: &[] }]
+    &[
+        Authorisation {
+            operation: "AssumeRole",
+            requirements: &[
+                Requirement {
+                    action: "sts:AssumeRole",
+                    resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                    keys: &[
+                        Key { name: "aws:requesttag", source: Source::Tags(&[5]) },
+                        Key { name: "sts:externalid", source: Source::Member(&[7]) },
+                        Key { name: "sts:rolesessionname", source: Source::Member(&[1]) },
+                        Key { name: "sts:sourceidentity", source: Source::Member(&[10]) },
+                        Key { name: "sts:transitivetagkeys", source: Source::Member(&[6]) },
+                    ],
+                    when: None,
+                },
+                Requirement {
+                    action: "sts:TagSession",
+                    resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                    keys: &[
+                        Key { name: "aws:requesttag", source: Source::Tags(&[5]) },
+                        Key { name: "sts:externalid", source: Source::Member(&[7]) },
+                        Key { name: "sts:rolesessionname", source: Source::Member(&[1]) },
+                        Key { name: "sts:sourceidentity", source: Source::Member(&[10]) },
+                        Key { name: "sts:transitivetagkeys", source: Source::Member(&[6]) },
+                    ],
+                    when: Some(&[5]),
+                },
+                Requirement {
+                    action: "sts:SetSourceIdentity",
+                    resource: Resource::Made(&[&[Part::Member(&[0])]]),
+                    keys: &[
+                        Key { name: "aws:requesttag", source: Source::Tags(&[5]) },
+                        Key { name: "sts:externalid", source: Source::Member(&[7]) },
+                        Key { name: "sts:rolesessionname", source: Source::Member(&[1]) },
+                        Key { name: "sts:sourceidentity", source: Source::Member(&[10]) },
+                        Key { name: "sts:transitivetagkeys", source: Source::Member(&[6]) },
+                    ],
+                    when: Some(&[10]),
+                },
+            ],
+        },
+        Authorisation {
+            operation: "GetAccessKeyInfo",
+            requirements: &[Requirement {
+                action: "sts:GetAccessKeyInfo",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation { operation: "GetCallerIdentity", requirements: &[] },
+        Authorisation { operation: "GetSessionToken", requirements: &[] },
+    ]
 };
 
 /// The shapes, under the model's names.
@@ -102,6 +267,211 @@ pub mod shapes {
         ErrorTrait, EventRole, Kind, Location, Member, Shape, Structure, TimestampFormat,
     };
 
+    pub static AssumeRoleRequest: Shape = Shape {
+        name: "AssumeRoleRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "RoleArn", wire_name: "RoleArn", required: true, shape: &arnType, ..MEMBER },
+                Member {
+                    name: "RoleSessionName",
+                    wire_name: "RoleSessionName",
+                    required: true,
+                    shape: &roleSessionNameType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "PolicyArns",
+                    wire_name: "PolicyArns",
+                    shape: &policyDescriptorListType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Policy",
+                    wire_name: "Policy",
+                    shape: &unrestrictedSessionPolicyDocumentType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "DurationSeconds",
+                    wire_name: "DurationSeconds",
+                    shape: &roleDurationSecondsType,
+                    ..MEMBER
+                },
+                Member { name: "Tags", wire_name: "Tags", shape: &tagListType, ..MEMBER },
+                Member {
+                    name: "TransitiveTagKeys",
+                    wire_name: "TransitiveTagKeys",
+                    shape: &tagKeyListType,
+                    ..MEMBER
+                },
+                Member { name: "ExternalId", wire_name: "ExternalId", shape: &externalIdType, ..MEMBER },
+                Member {
+                    name: "SerialNumber",
+                    wire_name: "SerialNumber",
+                    shape: &serialNumberType,
+                    ..MEMBER
+                },
+                Member { name: "TokenCode", wire_name: "TokenCode", shape: &tokenCodeType, ..MEMBER },
+                Member {
+                    name: "SourceIdentity",
+                    wire_name: "SourceIdentity",
+                    shape: &sourceIdentityType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ProvidedContexts",
+                    wire_name: "ProvidedContexts",
+                    shape: &ProvidedContextsListType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MinimumSessionTokenSize",
+                    wire_name: "MinimumSessionTokenSize",
+                    shape: &minimumSessionTokenSizeType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[4, 7, 12, 3, 2, 11, 0, 1, 8, 10, 5, 9, 6],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AssumeRoleResponse: Shape = Shape {
+        name: "AssumeRoleResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Credentials", wire_name: "Credentials", shape: &Credentials, ..MEMBER },
+                Member {
+                    name: "AssumedRoleUser",
+                    wire_name: "AssumedRoleUser",
+                    shape: &AssumedRoleUser,
+                    ..MEMBER
+                },
+                Member {
+                    name: "PackedPolicySize",
+                    wire_name: "PackedPolicySize",
+                    shape: &nonNegativeIntegerType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SourceIdentity",
+                    wire_name: "SourceIdentity",
+                    shape: &sourceIdentityType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SessionTokenUtilization",
+                    wire_name: "SessionTokenUtilization",
+                    shape: &sessionTokenUtilizationType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SessionTokenSize",
+                    wire_name: "SessionTokenSize",
+                    shape: &sessionTokenSizeType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 0, 2, 5, 4, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static AssumedRoleUser: Shape = Shape {
+        name: "AssumedRoleUser",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "AssumedRoleId",
+                    wire_name: "AssumedRoleId",
+                    required: true,
+                    shape: &assumedRoleIdType,
+                    ..MEMBER
+                },
+                Member { name: "Arn", wire_name: "Arn", required: true, shape: &arnType, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static Credentials: Shape = Shape {
+        name: "Credentials",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "AccessKeyId",
+                    wire_name: "AccessKeyId",
+                    required: true,
+                    shape: &accessKeyIdType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SecretAccessKey",
+                    wire_name: "SecretAccessKey",
+                    required: true,
+                    shape: &accessKeySecretType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SessionToken",
+                    wire_name: "SessionToken",
+                    required: true,
+                    shape: &tokenType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Expiration",
+                    wire_name: "Expiration",
+                    required: true,
+                    shape: &dateType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 3, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ExpiredTokenException: Shape = Shape {
+        name: "ExpiredTokenException",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "message",
+                wire_name: "message",
+                shape: &expiredIdentityTokenMessage,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            error: Some(ErrorTrait { code: "ExpiredTokenException", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetAccessKeyInfoRequest: Shape = Shape {
+        name: "GetAccessKeyInfoRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "AccessKeyId",
+                wire_name: "AccessKeyId",
+                required: true,
+                shape: &accessKeyIdType,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetAccessKeyInfoResponse: Shape = Shape {
+        name: "GetAccessKeyInfoResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member { name: "Account", wire_name: "Account", shape: &accountType, ..MEMBER }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static GetCallerIdentityRequest: Shape = Shape {
         name: "GetCallerIdentityRequest",
         kind: Kind::Structure(Structure { members: &[], ..STRUCTURE }),
@@ -120,12 +490,254 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static GetSessionTokenRequest: Shape = Shape {
+        name: "GetSessionTokenRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "DurationSeconds",
+                    wire_name: "DurationSeconds",
+                    shape: &durationSecondsType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SerialNumber",
+                    wire_name: "SerialNumber",
+                    shape: &serialNumberType,
+                    ..MEMBER
+                },
+                Member { name: "TokenCode", wire_name: "TokenCode", shape: &tokenCodeType, ..MEMBER },
+                Member {
+                    name: "MinimumSessionTokenSize",
+                    wire_name: "MinimumSessionTokenSize",
+                    shape: &minimumSessionTokenSizeType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 3, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetSessionTokenResponse: Shape = Shape {
+        name: "GetSessionTokenResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Credentials", wire_name: "Credentials", shape: &Credentials, ..MEMBER },
+                Member {
+                    name: "SessionTokenUtilization",
+                    wire_name: "SessionTokenUtilization",
+                    shape: &sessionTokenUtilizationType,
+                    ..MEMBER
+                },
+                Member {
+                    name: "SessionTokenSize",
+                    wire_name: "SessionTokenSize",
+                    shape: &sessionTokenSizeType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static MalformedPolicyDocumentException: Shape = Shape {
+        name: "MalformedPolicyDocumentException",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "message",
+                wire_name: "message",
+                shape: &malformedPolicyDocumentMessage,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            error: Some(ErrorTrait { code: "MalformedPolicyDocument", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PackedPolicyTooLargeException: Shape = Shape {
+        name: "PackedPolicyTooLargeException",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "message",
+                wire_name: "message",
+                shape: &packedPolicyTooLargeMessage,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            error: Some(ErrorTrait { code: "PackedPolicyTooLarge", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PolicyDescriptorType: Shape = Shape {
+        name: "PolicyDescriptorType",
+        kind: Kind::Structure(Structure {
+            members: &[Member { name: "arn", wire_name: "arn", shape: &arnType, ..MEMBER }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ProvidedContext: Shape = Shape {
+        name: "ProvidedContext",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "ProviderArn", wire_name: "ProviderArn", shape: &arnType, ..MEMBER },
+                Member {
+                    name: "ContextAssertion",
+                    wire_name: "ContextAssertion",
+                    shape: &contextAssertionType,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ProvidedContextsListType: Shape = Shape {
+        name: "ProvidedContextsListType",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &ProvidedContext, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(1),
+        max: Some(5),
+        ..SHAPE
+    };
+    pub static RegionDisabledException: Shape = Shape {
+        name: "RegionDisabledException",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "message",
+                wire_name: "message",
+                shape: &regionDisabledMessage,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            error: Some(ErrorTrait { code: "RegionDisabledException", status: 403, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static Tag: Shape = Shape {
+        name: "Tag",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Key", wire_name: "Key", required: true, shape: &tagKeyType, ..MEMBER },
+                Member { name: "Value", wire_name: "Value", required: true, shape: &tagValueType, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static accessKeyIdType: Shape =
+        Shape { name: "accessKeyIdType", min: Some(16), max: Some(128), pattern: r"[\w]*", ..SHAPE };
+    pub static accessKeySecretType: Shape = Shape { name: "accessKeySecretType", sensitive: true, ..SHAPE };
     pub static accountType: Shape = Shape { name: "accountType", ..SHAPE };
     pub static arnType: Shape = Shape {
         name: "arnType",
         min: Some(20),
         max: Some(2048),
         pattern: r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+",
+        ..SHAPE
+    };
+    pub static assumedRoleIdType: Shape =
+        Shape { name: "assumedRoleIdType", min: Some(2), max: Some(193), pattern: r"[\w+=,.@:-]*", ..SHAPE };
+    pub static contextAssertionType: Shape =
+        Shape { name: "contextAssertionType", min: Some(4), max: Some(2048), ..SHAPE };
+    pub static dateType: Shape = Shape { name: "dateType", kind: Kind::Timestamp(None), ..SHAPE };
+    pub static durationSecondsType: Shape = Shape {
+        name: "durationSecondsType",
+        kind: Kind::Integer,
+        min: Some(900),
+        max: Some(129600),
+        ..SHAPE
+    };
+    pub static expiredIdentityTokenMessage: Shape = Shape { name: "expiredIdentityTokenMessage", ..SHAPE };
+    pub static externalIdType: Shape =
+        Shape { name: "externalIdType", min: Some(2), max: Some(1224), pattern: r"[\w+=,.@:\/-]*", ..SHAPE };
+    pub static malformedPolicyDocumentMessage: Shape =
+        Shape { name: "malformedPolicyDocumentMessage", ..SHAPE };
+    pub static minimumSessionTokenSizeType: Shape = Shape {
+        name: "minimumSessionTokenSizeType",
+        kind: Kind::Integer,
+        min: Some(0),
+        max: Some(4096),
+        ..SHAPE
+    };
+    pub static nonNegativeIntegerType: Shape =
+        Shape { name: "nonNegativeIntegerType", kind: Kind::Integer, min: Some(0), ..SHAPE };
+    pub static packedPolicyTooLargeMessage: Shape = Shape { name: "packedPolicyTooLargeMessage", ..SHAPE };
+    pub static policyDescriptorListType: Shape = Shape {
+        name: "policyDescriptorListType",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &PolicyDescriptorType, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static regionDisabledMessage: Shape = Shape { name: "regionDisabledMessage", ..SHAPE };
+    pub static roleDurationSecondsType: Shape = Shape {
+        name: "roleDurationSecondsType",
+        kind: Kind::Integer,
+        min: Some(900),
+        max: Some(43200),
+        ..SHAPE
+    };
+    pub static roleSessionNameType: Shape =
+        Shape { name: "roleSessionNameType", min: Some(2), max: Some(64), pattern: r"[\w+=,.@-]*", ..SHAPE };
+    pub static serialNumberType: Shape =
+        Shape { name: "serialNumberType", min: Some(9), max: Some(256), pattern: r"[\w+=/:,.@-]*", ..SHAPE };
+    pub static sessionTokenSizeType: Shape =
+        Shape { name: "sessionTokenSizeType", kind: Kind::Integer, min: Some(0), ..SHAPE };
+    pub static sessionTokenUtilizationType: Shape =
+        Shape { name: "sessionTokenUtilizationType", kind: Kind::Integer, min: Some(0), ..SHAPE };
+    pub static sourceIdentityType: Shape =
+        Shape { name: "sourceIdentityType", min: Some(2), max: Some(64), pattern: r"[\w+=,.@-]*", ..SHAPE };
+    pub static tagKeyListType: Shape = Shape {
+        name: "tagKeyListType",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &tagKeyType, ..MEMBER },
+            flattened: false,
+        },
+        max: Some(50),
+        ..SHAPE
+    };
+    pub static tagKeyType: Shape = Shape {
+        name: "tagKeyType",
+        min: Some(1),
+        max: Some(128),
+        pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
+        ..SHAPE
+    };
+    pub static tagListType: Shape = Shape {
+        name: "tagListType",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Tag, ..MEMBER },
+            flattened: false,
+        },
+        max: Some(50),
+        ..SHAPE
+    };
+    pub static tagValueType: Shape = Shape {
+        name: "tagValueType",
+        min: Some(0),
+        max: Some(256),
+        pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
+        ..SHAPE
+    };
+    pub static tokenCodeType: Shape =
+        Shape { name: "tokenCodeType", min: Some(6), max: Some(6), pattern: r"[\d]*", ..SHAPE };
+    pub static tokenType: Shape = Shape { name: "tokenType", ..SHAPE };
+    pub static unrestrictedSessionPolicyDocumentType: Shape = Shape {
+        name: "unrestrictedSessionPolicyDocumentType",
+        min: Some(1),
+        pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
         ..SHAPE
     };
     pub static userIdType: Shape = Shape { name: "userIdType", ..SHAPE };

@@ -146,7 +146,7 @@ fn memory_bytes(language: Language) -> Option<u64> {
     let megabytes: u64 = match language {
         Language::Python => 48,
         Language::Node => 128,
-        Language::Java | Language::Ruby | Language::Provided => return None,
+        Language::Java | Language::Ruby | Language::DotNet | Language::Provided => return None,
     };
     Some(megabytes << 20)
 }

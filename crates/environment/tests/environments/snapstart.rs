@@ -156,3 +156,63 @@ def handler(event, context): return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']
     assert!(completion.report.init.unwrap() > Duration::from_secs(11));
     server.stop().await;
 }
+
+const JAVA: &str = "
+import com.amazonaws.services.lambda.crac.Context;
+import com.amazonaws.services.lambda.crac.Core;
+import com.amazonaws.services.lambda.crac.Resource;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+public class App implements RequestHandler<Object, String>, Resource {
+    private String heard = \"\";
+    public App() { Core.getGlobalContext().register(this); }
+    public void beforeCheckpoint(Context<? extends Resource> context) { heard += \"before \"; }
+    public void afterRestore(Context<? extends Resource> context) {
+        if (System.getenv(\"FAILS\") != null) throw new IllegalStateException(\"not now\");
+        heard += \"after\";
+    }
+    public String handleRequest(Object event, com.amazonaws.services.lambda.runtime.Context context) {
+        return heard;
+    }
+}
+";
+
+/// AWS's own client for Java, whose jars are in the directory that `HEARTH_JAVA_CLIENT` names.
+#[tokio::test]
+async fn the_java_client_runs_its_hooks() {
+    let Some(jars) = std::env::var_os("HEARTH_JAVA_CLIENT") else {
+        eprintln!("NOT RUN: HEARTH_JAVA_CLIENT names no directory with the jars of AWS's client for Java");
+        return;
+    };
+    let server = Server::start();
+    let start = "#!/bin/sh
+exec /usr/bin/java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp '/var/task/client/*:/var/task' \\
+    com.amazonaws.services.lambda.runtime.api.client.AWSLambda App
+";
+    let mut function = server.shell(start);
+    let client = function.code.join("client");
+    let copied = std::process::Command::new("cp").arg("-rL").arg(jars).arg(&client).status().unwrap();
+    std::fs::write(function.code.join("App.java"), JAVA).unwrap();
+    let mut compile = std::process::Command::new("javac");
+    compile
+        .arg("-cp")
+        .arg(client.join("*"))
+        .arg("-d")
+        .arg(&function.code)
+        .arg(function.code.join("App.java"));
+    assert!(copied.success() && compile.status().unwrap().success());
+    let opened = std::process::Command::new("chmod").args(["-R", "a+rX"]).arg(&function.code).status();
+    assert!(opened.unwrap().success());
+    function.handler = "App".to_owned();
+    function.initialization = InitializationType::SnapStart;
+    let well = server.invoke(&Arc::new(function.clone()), "{}").await;
+    assert_eq!(returned(&well), r#""before after""#);
+    assert!(well.report.restore.is_some());
+    function.key.revision = "2".to_owned();
+    function.variables.push(("FAILS".to_owned(), "1".to_owned()));
+    let refusal = server.try_invoke(&Arc::new(function), "{}").await.unwrap_err();
+    assert!(
+        matches!(&refusal, Refusal::RestoreFailed { error_type } if error_type.starts_with("Runtime.")),
+        "{refusal:?}"
+    );
+    server.stop().await;
+}

@@ -10,7 +10,7 @@ mod tests;
 
 use crate::authority::{Authority, Call, Caller};
 use crate::identities::IdentityPolicies;
-use crate::policy::{self, Applicable, Attached, Denial, Document, Identity, Question, Requester};
+use crate::policy::{self, Applicable, Attached, Denial, Document, Identity, Question, Requester, Source};
 use crate::refusal::Dialect;
 use crate::sources::Sources;
 use circumstances::{Circumstances, Keys};
@@ -229,8 +229,13 @@ impl Denied {
         let message = if *cross_account && action == "iam:PassRole" {
             "Cross-account pass role is not allowed.".to_owned()
         } else {
-            let reason = denial.reason(action);
-            format!("User: {who} is not authorized to perform: {action} on resource: {resource} {reason}")
+            // AWS: who may not assume a role learns nothing about it.
+            let reason = match denial.source {
+                Source::Trust => String::new(),
+                _ if action.starts_with("sts:") => String::new(),
+                _ => format!(" {}", denial.reason(action)),
+            };
+            format!("User: {who} is not authorized to perform: {action} on resource: {resource}{reason}")
         };
         let (code, status) = match dialect {
             Dialect::Ec2 => ("UnauthorizedOperation", 403),
@@ -269,7 +274,9 @@ impl Asker<'_> {
         } else {
             self.sources.resources(resource).and_then(|policies| policies.policy(resource))
         };
-        if own && of_resource.is_none() && !trust_needed && self.is_root() {
+        // AWS: roles may not be assumed by root users, whomever they trust: the operation says so.
+        let unlimited = of_resource.is_none() || trust_needed;
+        if own && unlimited && self.is_root() {
             return Ok(());
         }
         let requester = self.requester();

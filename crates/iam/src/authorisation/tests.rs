@@ -57,6 +57,10 @@ impl Identities for People {
         let known = name == "r" && of == account();
         known.then(|| self.identity("arn:aws:iam::123456789012:role/service-role/r", "AROAROLE")).flatten()
     }
+
+    fn group(&self, _of: AccountId, _name: &str) -> Option<Arc<str>> {
+        None
+    }
 }
 
 struct Policies(HashMap<String, Arc<Document>>);

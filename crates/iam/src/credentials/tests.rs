@@ -1,7 +1,9 @@
 //! Who has which key, and what a sealed session is worth.
 
 use super::*;
-use hearth_base::{SeededRng, VirtualClock};
+use crate::directory::model::{Head, Permissions, Tags, User, UserKey};
+use hearth_base::{SeededRng, SystemClock, VirtualClock};
+use hearth_store::memory;
 
 fn credentials(root: AccessKey, sealing_key: u8) -> (Credentials, Arc<VirtualClock>) {
     let clock = Arc::new(VirtualClock::new(Timestamp::from_seconds(1_000_000)));
@@ -88,7 +90,7 @@ fn no_byte_of_a_token_can_be_changed() {
         let token = STANDARD.encode(altered);
         assert_eq!(find(&issued.access_key_id, Some(&token)), Err(Refusal::UnknownToken), "byte {place}");
     }
-    for token in ["", "AAAA", "not base64!", &"A".repeat(4_000)] {
+    for token in ["", "AAAA", "not base64!", &"A".repeat(40_000)] {
         assert_eq!(find(&issued.access_key_id, Some(token)), Err(Refusal::UnknownToken));
     }
 }
@@ -103,6 +105,120 @@ fn names_that_do_not_fit_are_refused() {
         assert!(keys.issue_session(&Session { name, ..SESSION }).is_err());
         assert!(keys.issue_session(&Session { role: name, ..SESSION }).is_err());
     }
+}
+
+/// A directory with the user Ada, who has one key that opens and one that does not.
+async fn directory() -> Arc<Directory> {
+    let directory = Directory::default();
+    let store = memory::Memory::new(Arc::new(SystemClock), memory::Options::default());
+    directory.open(Arc::new(store)).await.unwrap();
+    let created = Timestamp::from_seconds(1);
+    let key = |id: &str, active| UserKey { id: id.into(), active, created };
+    let head = Head {
+        account: AccountId::DEVELOPMENT,
+        name: "Ada".into(),
+        path: "/".into(),
+        id: "AIDA1".into(),
+        created,
+    };
+    let user = User {
+        head,
+        permissions: Permissions::default(),
+        tags: Tags::default(),
+        groups: Vec::new(),
+        keys: vec![key("AKIAON", true), key("AKIAOFF", false)],
+    };
+    directory
+        .change(|_, edit| {
+            edit.insert(user);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    Arc::new(directory)
+}
+
+#[tokio::test]
+async fn a_users_key_opens_what_the_user_is_while_it_is_active() {
+    let keys = credentials(real_key(), 1).0.over(directory().await);
+    let found = keys.find("AKIAON", None, Origin::Network).unwrap();
+    assert_eq!(found.principal.arn("aws"), "arn:aws:iam::000000000000:user/Ada");
+    assert_eq!((found.secret.len(), found.session.is_none()), (40, true));
+    assert_eq!(found.secret, keys.user_secret("AKIAON"));
+    assert_ne!(found.secret, credentials(real_key(), 2).0.user_secret("AKIAON"));
+    for id in ["AKIAOFF", "AKIANONE"] {
+        assert_eq!(keys.find(id, None, Origin::Loopback).unwrap_err(), Refusal::UnknownKey);
+    }
+    assert_eq!(keys.find("AKIAON", Some("token"), Origin::Loopback).unwrap_err(), Refusal::UnknownToken);
+}
+
+#[tokio::test]
+async fn a_users_session_ends_with_the_user() {
+    let directory = directory().await;
+    let keys = credentials(real_key(), 1).0.over(Arc::clone(&directory));
+    assert!(keys.issue_user_session(AccountId::DEVELOPMENT, Some("Bob"), Duration::from_secs(900)).is_none());
+    let issued =
+        keys.issue_user_session(AccountId::DEVELOPMENT, Some("Ada"), Duration::from_secs(900)).unwrap();
+    let find = || keys.find(&issued.access_key_id, Some(&issued.session_token), Origin::Network);
+    let found = find().unwrap();
+    assert_eq!(found.session.unwrap().issued, Some(Timestamp::from_seconds(1_000_000)));
+    directory
+        .change(|state, edit| {
+            edit.remove(state.user_of_key("AKIAON").unwrap());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(find().unwrap_err(), Refusal::UnknownToken);
+}
+
+#[tokio::test]
+async fn a_session_carries_what_it_was_given_and_gone_policies_allow_nothing() {
+    let keys = credentials(real_key(), 1).0.over(directory().await);
+    let extras = Extras {
+        policy: Some("inline".into()),
+        managed: vec![PolicyRef::Aws("AWSLambdaRole".into()), PolicyRef::Own("gone".into())],
+        tags: vec![("team".into(), "red".into())],
+        transitive: vec!["team".into()],
+        source_identity: Some("Ada".into()),
+        source_function: None,
+    };
+    assert!((1..=100).contains(&extras.percent()));
+    let issued = keys.issue_role_session(&SESSION, extras).unwrap();
+    let found = keys.find(&issued.access_key_id, Some(&issued.session_token), Origin::Network).unwrap();
+    let session = found.session.unwrap();
+    assert_eq!(&*session.policies[0], "inline");
+    assert!(session.policies[1].contains("lambda:InvokeFunction"));
+    assert_eq!(&*session.policies[2], NOTHING);
+    assert_eq!(session.tags, [("team".into(), "red".into())]);
+    assert_eq!(
+        (&*session.transitive_tag_keys, session.source_identity.as_deref()),
+        (&["team".into()][..], Some("Ada"))
+    );
+}
+
+#[tokio::test]
+async fn key_ids_tell_their_account_and_uses_are_noted() {
+    let keys = credentials(real_key(), 1).0.over(directory().await);
+    let account: AccountId = "999999999999".parse().unwrap();
+    let issued = keys.issue_session(&Session { account, ..SESSION }).unwrap();
+    assert_eq!(keys.account_of(&issued.access_key_id), Some(account));
+    assert_eq!(keys.account_of("AKIAON"), Some(AccountId::DEVELOPMENT));
+    assert_eq!(keys.account_of("AKIAREAL"), Some(AccountId::DEVELOPMENT));
+    for id in ["AKIANONE", "ASIA", "ASIA1111111111111111", "ASIA7777777777777777"] {
+        assert_eq!(keys.account_of(id), None, "{id}");
+    }
+    let used = |id: &str| Scope {
+        access_key_id: id.into(),
+        date: "19700112".into(),
+        region: "eu-west-1".into(),
+        service: "lambda".into(),
+    };
+    assert_eq!(keys.last_use("AKIAON"), None);
+    ["AKIAON", "AKIANONE", "AKIAREAL"].iter().for_each(|id| keys.note_use(&used(id)));
+    let last = keys.last_use("AKIAON").unwrap();
+    assert_eq!((last.at.seconds(), &*last.service, &*last.region), (1_000_000, "lambda", "eu-west-1"));
+    assert_eq!((keys.last_use("AKIANONE"), keys.last_use("AKIAREAL")), (None, None));
 }
 
 #[test]

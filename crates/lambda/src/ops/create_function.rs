@@ -7,6 +7,7 @@ use crate::model::{Code, Function, RecursiveLoop, State, Version};
 use crate::naming::Target;
 use crate::ops::tag_resource::check_tags;
 use crate::registry::already_exists;
+use crate::role::check_role;
 use crate::settings::{Change, change_of};
 use crate::{Inner, deploy, render, settings};
 use hearth_api::Grant;
@@ -38,6 +39,7 @@ pub(crate) async fn create_function(
     let layers = input.layers.take().unwrap_or_default();
     let layers = Some(attach(&inner.layers, &grant, &layers)?);
     let settings = settings::create(&key.name, Change { layers, ..change(input) })?;
+    check_role(inner, &key, Some(&settings.role))?;
     let zip = zip_of(source.unwrap_or_default())?;
     if inner.registry.get(&key).is_some() {
         return Err(already_exists(&key.name));

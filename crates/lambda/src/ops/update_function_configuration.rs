@@ -5,6 +5,7 @@ use crate::failures::revision_mismatch;
 use crate::layer::attach::{attach, check_size};
 use crate::naming::Target;
 use crate::registry::refuse_while_updating;
+use crate::role::check_role;
 use crate::settings::{Change, change_of};
 use crate::{Inner, deploy, render, settings};
 use hearth_api::Grant;
@@ -19,6 +20,7 @@ pub(crate) async fn update_function_configuration(
     mut input: UpdateFunctionConfigurationRequest,
 ) -> Result<FunctionConfiguration, Failure> {
     let key = Target::read_unqualified(&grant, input.function_name.as_deref())?;
+    check_role(inner, &key, input.role.as_deref())?;
     let revision_id = input.revision_id.clone();
     let _package = inner.packages.read().await;
     let layers = input.layers.take().map(|arns| attach(&inner.layers, &grant, &arns)).transpose()?;

@@ -57,7 +57,9 @@ async fn each_qualifier_has_a_configuration_that_outlives_the_server() {
     let settings = functions.event_invoke(&target("f:live")).unwrap();
     assert_eq!((settings.retries, settings.event_age_s), (1, 60));
     assert_eq!((settings.on_success.as_deref(), settings.on_failure.as_deref()), (None, Some(QUEUE)));
-    assert_eq!(functions.event_invoke(&target("f:2")).unwrap(), EventInvoke::of(None));
+    let unset = functions.event_invoke(&target("f:2")).unwrap();
+    assert_eq!((unset.retries, unset.event_age_s), (2, 21_600), "what holds where nothing was configured");
+    assert_eq!((unset.on_success, unset.on_failure), (None, None));
     // Putting replaces all; an empty destination takes one away.
     let put = service.put_function_event_invoke_config(grant(), put_request(Some("live"))).await.unwrap();
     assert_eq!(put.maximum_event_age_in_seconds, None);
@@ -138,19 +140,30 @@ async fn configurations_are_refused_in_words_that_say_why() {
             400,
             "DestinationConfig.OnFailure.Destination: Hearth does not support Kafka topics yet.",
         ),
+        (
+            with(&|input| input.destination_config = failures_to("arn:aws:sns:us-east-1:000000000000:t")),
+            400,
+            "Hearth does not support SNS topics as destinations yet.",
+        ),
+        (
+            with(&|input| {
+                input.destination_config = success("arn:aws:events:us-east-1:000000000000:event-bus/b")
+            }),
+            400,
+            "Hearth does not support",
+        ),
+        (
+            with(&|input| input.destination_config = failures_to("arn:aws:s3:::b")),
+            400,
+            "Hearth does not support",
+        ),
     ] {
         let failure = service.put_function_event_invoke_config(grant(), input).await.unwrap_err();
         assert_eq!(failure.status, status, "{failure}");
         assert!(failure.message.contains(words), "{failure}");
     }
     assert_eq!(get(&service, None).await.unwrap_err().status, 404);
-    for good in [
-        QUEUE,
-        "arn:aws:sns:us-east-1:000000000000:t",
-        "arn:aws:lambda:us-east-1:000000000000:function:ff",
-        "arn:aws:events:us-east-1:000000000000:event-bus/b",
-        "arn:aws:s3:::b",
-    ] {
+    for good in [QUEUE, "arn:aws:lambda:us-east-1:000000000000:function:ff"] {
         let input = with(&|input| input.destination_config = failures_to(good));
         service.put_function_event_invoke_config(grant(), input).await.unwrap();
     }

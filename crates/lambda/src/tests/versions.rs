@@ -223,3 +223,27 @@ async fn records_of_before_versions_could_be_named_still_read() {
     json["latest"]["settings"].as_object_mut().unwrap().remove("dead_letter").unwrap();
     assert_eq!(serde_json::from_value::<crate::model::Function>(json).unwrap(), function);
 }
+
+#[tokio::test]
+async fn a_function_has_a_bound_and_says_so() {
+    let house = House::new();
+    let service = house.open().await;
+    created(&service, "f").await;
+    let key = Target::read(&grant(), Some("f"), None).unwrap().key;
+    let mut answers = Vec::new();
+    // A megabyte and a half each, where a record holds four: the second version is one too many.
+    for letter in ["a", "b"] {
+        let grow = |function: &mut crate::model::Function| {
+            function.latest.settings.description = letter.repeat(3 << 19);
+            Ok(())
+        };
+        service.inner.registry.update(&key, grow).await.unwrap();
+        answers.push(service.publish_version(grant(), publish_request("f")).await);
+    }
+    let refused = answers.pop().unwrap().unwrap_err();
+    assert_eq!((refused.status, refused.code.as_ref()), (400, "CodeStorageExceededException"));
+    assert!(refused.message.ends_with("Delete versions that are no longer needed."), "{refused}");
+    assert_eq!(answers.pop().unwrap().unwrap().version.as_deref(), Some("1"));
+    delete(&service, "f", "1").await.unwrap();
+    assert_eq!(publish(&service, "f").await.version.as_deref(), Some("2"));
+}

@@ -8,8 +8,12 @@
 //! It refuses to know what values mean, to run tasks that outlive what was asked, and to look for work by the clock: the
 //! waiting of [`Queue::claim_within`] is its caller's own.
 
+mod listener;
+mod memory;
 mod moves;
+mod operation;
 mod owner;
+mod plan;
 mod row;
 mod window;
 
@@ -77,7 +81,7 @@ pub struct Queue {
 /// An entry to enqueue.
 #[derive(Debug, Clone, Default)]
 pub struct New {
-    /// Not to be claimed before this time.
+    /// Not to be claimed before this time, which is kept to a tenth of a second.
     pub due: Option<Timestamp>,
     /// For [`Discipline::Grouped`].
     pub group: Option<Bytes>,
@@ -190,6 +194,17 @@ pub enum Settled {
     Gone,
     /// It would stay claimed for too long.
     TooLong,
+}
+
+/// What became of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transferred {
+    /// How many entries went.
+    pub moved: usize,
+    /// Whether one went nowhere.
+    pub stuck: bool,
+    /// Whether there may be more to move.
+    pub more: bool,
 }
 
 /// How many entries there are.
@@ -336,9 +351,8 @@ impl Queue {
         self.ask(|reply| Op::Remove(receipts, reply)).await
     }
 
-    /// Moves up to `max` available entries to where `route` says; stops at the first that goes nowhere. Says how many
-    /// went, and whether one went nowhere.
-    pub async fn transfer(&self, max: usize, route: Route) -> Result<(usize, bool), QueueError> {
+    /// Moves up to `max` available entries to where `route` says; stops at the first that goes nowhere.
+    pub async fn transfer(&self, max: usize, route: Route) -> Result<Transferred, QueueError> {
         self.ask(|reply| Op::Transfer(max, route, reply)).await
     }
 

@@ -2,14 +2,15 @@
 //!
 //! It refuses to wait for another owner, so that queues may point at each other.
 
-use super::owner::{Owner, Plan};
+use super::owner::Owner;
+use super::plan::Plan;
 use super::row::{self, EntryId, State};
 use super::window::Known;
-use super::{Moved, QueueError, Route};
+use super::{Moved, QueueError, Route, Transferred};
 use std::sync::Arc;
 
 /// What another owner is told once the move is durable.
-pub(super) struct Note {
+pub struct Note {
     to: Arc<Owner>,
     id: EntryId,
     known: Known,
@@ -45,18 +46,21 @@ impl Owner {
         Ok(true)
     }
 
-    /// Moves entries that are available. Says how many went, and whether one went nowhere.
+    /// Moves entries that are available, as many as fit into a batch.
     pub(super) async fn transfer(
         &self,
         max: usize,
         route: &Route,
         plan: &mut Plan,
-    ) -> Result<(usize, bool), QueueError> {
+    ) -> Result<Transferred, QueueError> {
         let now = self.now_millis();
         self.with(|memory| memory.tick(now));
         self.supply(max).await?;
         let mut moved = 0;
         for id in self.with(|memory| memory.window.next(max)) {
+            if plan.is_full() {
+                return Ok(Transferred { moved, stuck: false, more: true });
+            }
             let Some(known) = self.with(|memory| memory.window.get(id).cloned()) else { continue };
             let Some(value) = self.value(id, &known, plan).await? else {
                 self.discard(id, &known, plan);
@@ -67,10 +71,10 @@ impl Owner {
                 None => false,
             };
             if !went {
-                return Ok((moved, true));
+                return Ok(Transferred { moved, stuck: true, more: true });
             }
             moved += 1;
         }
-        Ok((moved, false))
+        Ok(Transferred { moved, stuck: false, more: moved == max })
     }
 }

@@ -21,6 +21,7 @@ pub async fn returns_ranges_in_order(subject: Subject) {
         (b(), "b b1 b2 b3", false),
         (b().reverse(), "b3 b2 b1 b", false),
         (b().limit(2), "b b1", true),
+        (b().keys_only().limit(2), "b b1", true),
         (b().limit(4), "b b1 b2 b3", false),
         (b().reverse().limit(3), "b3 b2 b1", true),
         (b().limit(0), "", true),
@@ -35,6 +36,10 @@ pub async fn returns_ranges_in_order(subject: Subject) {
         let expected: Vec<String> = expected.split_whitespace().map(str::to_owned).collect();
         assert_eq!(keys(&subject, range.clone()).await, (expected, more), "{range:?}");
     }
+    let values = async |range| subject.store.scan(Keyspace::Metadata, range).await.unwrap().rows;
+    assert!(values(b().keys_only()).await.iter().all(|(_, entry)| entry.value.is_empty()));
+    let (with, without) = (values(b()).await, values(b().keys_only()).await);
+    assert!(with.iter().zip(&without).all(|((_, with), (_, without))| with.revision == without.revision));
 }
 
 pub async fn goes_on_after_a_key(subject: Subject) {

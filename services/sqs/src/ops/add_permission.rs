@@ -9,7 +9,7 @@ use hearth_api::sqs::AddPermissionRequest;
 use hearth_wire::Failure;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: AddPermissionRequest) -> Result<(), Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let permission = Permission {
         label: required(input.label, "Label")?,
         accounts: input.aws_account_ids.unwrap_or_default(),

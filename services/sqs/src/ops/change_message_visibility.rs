@@ -6,7 +6,7 @@ use crate::registry::Found;
 use crate::{Inner, handle};
 use hearth_api::Grant;
 use hearth_api::sqs::{ChangeMessageVisibilityRequest, errors};
-use hearth_store::queue::{Extension, Settled};
+use hearth_store::queue::{Extension, QueueError, Settled};
 use hearth_wire::Failure;
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ const VISIBILITY_SECONDS_MAX: i64 = 43_200;
 pub async fn run(inner: &Inner, grant: &Grant, input: ChangeMessageVisibilityRequest) -> Result<(), Failure> {
     let found = inner.registry.resolve(grant, input.queue_url)?;
     let handle = required(input.receipt_handle, "ReceiptHandle")?;
-    let mut changed = change(&found, &[(handle, input.visibility_timeout)]).await?;
+    let mut changed = change(inner, &found, &[(handle, input.visibility_timeout)]).await?;
     changed.pop().unwrap_or(Ok(()))
 }
 
 /// Changes how long messages stay in flight; each has an answer of its own.
 pub async fn change(
+    inner: &Inner,
     found: &Found,
     wanted: &[(String, Option<i64>)],
 ) -> Result<Vec<Result<(), Failure>>, Failure> {
@@ -29,7 +30,14 @@ pub async fn change(
     let extensions: Vec<_> = read.iter().filter_map(|read| read.as_ref().ok().copied()).collect();
     let settled = match extensions.is_empty() {
         true => Vec::new(),
-        false => found.queue.extend(extensions).await.map_err(of_queue)?,
+        false => match found.queue.extend(extensions).await {
+            // The queue was purged at this moment, and the messages with it.
+            Err(QueueError::Closed) => {
+                inner.registry.after_change(&found.name).await?;
+                Vec::new()
+            }
+            settled => settled.map_err(of_queue)?,
+        },
     };
     let mut settled = settled.into_iter();
     let answers = wanted.iter().zip(read).map(|((text, seconds), read)| {

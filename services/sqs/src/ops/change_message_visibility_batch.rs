@@ -25,7 +25,7 @@ pub async fn run(
         wanted.push((entry.receipt_handle.unwrap_or_default(), entry.visibility_timeout));
     }
     let (mut successful, mut failures) = (Vec::new(), Vec::new());
-    for (id, result) in ids.into_iter().zip(change(&found, &wanted).await?) {
+    for (id, result) in ids.into_iter().zip(change(inner, &found, &wanted).await?) {
         match result {
             Ok(()) => successful.push(ChangeMessageVisibilityBatchResultEntry { id: Some(id) }),
             Err(failure) => failures.push(failed(id, &failure)),

@@ -21,7 +21,7 @@ pub async fn run(
         .map(|entry| (entry.id.unwrap_or_default(), entry.receipt_handle.unwrap_or_default()))
         .unzip();
     let (mut successful, mut failures) = (Vec::new(), Vec::new());
-    for (id, result) in ids.into_iter().zip(delete(&found, &handles).await?) {
+    for (id, result) in ids.into_iter().zip(delete(inner, &found, &handles).await?) {
         match result {
             Ok(()) => successful.push(DeleteMessageBatchResultEntry { id: Some(id) }),
             Err(failure) => failures.push(failed(id, &failure)),

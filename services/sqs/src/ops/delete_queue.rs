@@ -7,7 +7,7 @@ use hearth_api::sqs::DeleteQueueRequest;
 use hearth_wire::Failure;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: DeleteQueueRequest) -> Result<(), Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let now = inner.clock.now();
     inner
         .registry

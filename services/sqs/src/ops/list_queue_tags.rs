@@ -11,7 +11,7 @@ pub async fn run(
     grant: &Grant,
     input: ListQueueTagsRequest,
 ) -> Result<ListQueueTagsResult, Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let tags = &found.record.tags;
     Ok(ListQueueTagsResult { tags: (!tags.is_empty()).then(|| tags.clone()) })
 }

@@ -12,6 +12,7 @@ use hearth_base::Timestamp;
 use hearth_store::queue::{Claimed, QueueError};
 use hearth_wire::Failure;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub async fn run(
@@ -71,24 +72,30 @@ async fn receive(
 ) -> Result<Vec<Claimed>, Failure> {
     let storage = found.record.storage;
     let begun = inner.clock.now();
+    // When what is claimed comes back: an attempt made again finds by it that nothing has been changed.
+    let until = AtomicI64::new(0);
     let make = || {
         let now = inner.clock.now();
         let again = attempt.as_ref().map(|attempt| inner.attempts.of(storage, attempt, now));
         let mut claim = claim(&inner.registry, found, receiving, now);
         claim.again = again.unwrap_or_default();
+        until.store(claim.until.millis(), Ordering::Relaxed);
         claim
     };
     let claimed = match found.queue.claim_within(deadline, make).await {
         // AWS: a FIFO queue, and a receiver that waits, are told of no limit.
         // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
         Err(QueueError::TooManyClaimed) if found.record.settings.fifo || deadline > begun => Vec::new(),
-        // The queue was purged or deleted while the receiver waited: there is nothing in it.
-        Err(QueueError::Closed) if deadline > begun => Vec::new(),
+        // The queue was purged meanwhile, and there is nothing in it; or it was deleted.
+        Err(QueueError::Closed) => {
+            inner.registry.after_change(&found.name).await?;
+            Vec::new()
+        }
         other => other.map_err(of_queue)?,
     };
     if let Some(attempt) = attempt {
-        let now = inner.clock.now();
-        inner.attempts.note((storage, attempt), &claimed, (now, now.after(receiving.visibility)));
+        let until = Timestamp::from_millis(until.into_inner());
+        inner.attempts.note((storage, attempt), &claimed, (inner.clock.now(), until));
     }
     Ok(claimed)
 }

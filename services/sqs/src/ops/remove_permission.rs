@@ -9,7 +9,7 @@ use hearth_api::sqs::RemovePermissionRequest;
 use hearth_wire::Failure;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: RemovePermissionRequest) -> Result<(), Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let label = required(input.label, "Label")?;
     let now = inner.clock.now();
     inner

@@ -8,7 +8,7 @@ use hearth_api::sqs::SetQueueAttributesRequest;
 use hearth_wire::Failure;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: SetQueueAttributesRequest) -> Result<(), Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let given =
         input.attributes.filter(|given| !given.is_empty()).ok_or_else(|| missing("Attribute.Name"))?;
     if given.contains_key("FifoQueue") && !found.record.settings.fifo {

@@ -15,7 +15,7 @@ const KEY_LENGTH_MAX: usize = 128;
 const VALUE_LENGTH_MAX: usize = 256;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: TagQueueRequest) -> Result<(), Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let tags = input.tags.filter(|tags| !tags.is_empty()).ok_or_else(|| missing("Tags"))?;
     inner
         .registry

@@ -8,7 +8,7 @@ use hearth_api::sqs::UntagQueueRequest;
 use hearth_wire::Failure;
 
 pub async fn run(inner: &Inner, grant: &Grant, input: UntagQueueRequest) -> Result<(), Failure> {
-    let found = inner.registry.resolve(grant, input.queue_url)?;
+    let found = inner.registry.resolve_own(grant, input.queue_url)?;
     let keys = input.tag_keys.filter(|keys| !keys.is_empty()).ok_or_else(|| missing("TagKeys"))?;
     inner
         .registry

@@ -8,10 +8,11 @@ mod queues;
 mod storage;
 
 use crate::{Options, Service};
-use hearth_api::Grant;
+use hearth_api::grant::GrantParts;
 use hearth_api::sqs::*;
+use hearth_api::{Grant, Principal};
 use hearth_base::{AccountId, Clock, Region, RequestId, SeededRng, Timestamp, VirtualClock};
-use hearth_iam::{AccessKey, Authority, Call, Credentials};
+use hearth_iam::ResourcePolicies;
 use hearth_store::memory::{self, Memory};
 use hearth_store::{Key, Keyspace, Range};
 use hearth_wire::Failure;
@@ -28,7 +29,6 @@ struct World {
     service: Service,
     clock: Arc<VirtualClock>,
     store: Arc<Memory>,
-    authority: Authority,
 }
 
 impl World {
@@ -40,17 +40,9 @@ impl World {
 
     async fn over(store: Arc<Memory>, clock: Arc<VirtualClock>) -> Self {
         let rng = Arc::new(SeededRng::new(7));
-        let options = Options { store: store.clone(), clock: clock.clone(), rng: rng.clone() };
+        let options = Options { store: store.clone(), clock: clock.clone(), rng };
         let service = Service::open(options).await.unwrap();
-        let credentials = Credentials::new(hearth_iam::credentials::Options {
-            account: AccountId::DEVELOPMENT,
-            root: AccessKey::development(),
-            sealing_key: [0; 32],
-            clock: clock.clone(),
-            rng,
-        });
-        let authority = Authority::new(Arc::new(credentials), clock.clone());
-        Self { service, clock, store, authority }
+        Self { service, clock, store }
     }
 
     /// The same server started again over what is stored.
@@ -63,13 +55,13 @@ impl World {
     }
 
     fn grant_of(&self, account: AccountId) -> Grant {
-        let call = Call {
+        Grant::issue(GrantParts {
+            principal: Principal::Root(account),
             account,
             region: Region::default(),
             request_id: RequestId::new(&SeededRng::new(1)),
             endpoint: Arc::from("http://127.0.0.1:4566"),
-        };
-        self.authority.service_grant("lambda.amazonaws.com", call)
+        })
     }
 
     async fn create(&self, name: &str, attributes: &[(&str, &str)]) -> Result<String, Failure> {

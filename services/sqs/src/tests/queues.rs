@@ -205,9 +205,12 @@ async fn urls_of_any_host_and_of_the_own_account_alone_are_taken() {
     let input = GetQueueUrlRequest { queue_name: text("q"), queue_owner_aws_account_id: None };
     let found = world.service.get_queue_url(world.grant(), input).await.unwrap();
     assert_eq!(found.queue_url, url("q"));
-    let stranger = world.grant_of("123456789012".parse().unwrap());
+    // Whether another account may send was decided with its grant; some things no policy can permit to it.
+    let stranger = || world.grant_of("123456789012".parse().unwrap());
     let input = SendMessageRequest { queue_url: url("q"), message_body: text("a"), ..Default::default() };
-    let refused = world.service.send_message(stranger, input).await;
+    world.service.send_message(stranger(), input).await.unwrap();
+    let input = DeleteQueueRequest { queue_url: url("q") };
+    let refused = world.service.delete_queue(stranger(), input).await;
     assert_fails(refused, "AccessDenied", &format!("Access to the resource {URL}q is denied."));
     for (url, code) in [
         ("q", "InvalidAddress"),
@@ -265,6 +268,9 @@ async fn permissions_are_statements_of_the_policy() {
         "Action": "SQS:SendMessage", "Resource": arn("q"),
     }]);
     assert_eq!(policy["Statement"], statement);
+    // The authoriser reads the same from memory.
+    assert!(world.service.policy(&arn("q")).is_some());
+    assert!(world.service.policy(&arn("other")).is_none());
     let exists = "Value send for parameter Label is invalid. Reason: Already exists.";
     assert_fails(add("send", &["*"]).await, "InvalidParameterValue", exists);
     assert_eq!(add("x", &["Fly"]).await.unwrap_err().code, "InvalidParameterValue");
@@ -272,4 +278,5 @@ async fn permissions_are_statements_of_the_policy() {
     assert!(remove("other").await.is_err());
     remove("send").await.unwrap();
     assert!(!world.attributes("q").await.contains_key("Policy"));
+    assert!(world.service.policy(&arn("q")).is_none());
 }
