@@ -6,7 +6,7 @@
 
 use crate::variables::EXEC_WRAPPER;
 use crate::{Definition, Language};
-use hearth_sandbox::{Assignment, Limits, Link, Listener, Mount, Spec, Stem, Temporary};
+use hearth_sandbox::{Assignment, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,7 @@ pub(crate) struct Shape {
     environment: Vec<(OsString, OsString)>,
     mounts: Vec<Mount>,
     links: Vec<Link>,
+    files: Vec<File>,
     temporary_bytes: u64,
     limits: Limits,
     hostname: String,
@@ -69,7 +70,7 @@ impl Shape {
         let language = definition.runtime.language();
         let memory_bytes = memory_bytes(language)?;
         let Temporary::Fresh { bytes } = spec.temporary else { return None };
-        let is_plain = spec.companions.is_empty() && spec.files.is_empty() && spec.stem.is_none();
+        let is_plain = spec.companions.is_empty() && spec.stem.is_none();
         let acts = |(name, value): &(String, String)| {
             ACTING.iter().any(|acting| name.starts_with(acting))
                 || (name == EXEC_WRAPPER && !value.is_empty())
@@ -87,6 +88,7 @@ impl Shape {
             environment: spec.environment.iter().filter(starting).cloned().collect(),
             mounts: spec.mounts.iter().filter(place).cloned().collect(),
             links: spec.links.clone(),
+            files: spec.files.clone(),
             temporary_bytes: bytes,
             limits: Limits { memory_bytes, cpu_weight: CPU_WEIGHT, ..spec.limits },
             hostname: spec.hostname.clone(),
@@ -110,7 +112,7 @@ impl Shape {
             companions: Vec::new(),
             mounts: self.mounts.clone(),
             links: self.links.clone(),
-            files: Vec::new(),
+            files: self.files.clone(),
             temporary: Temporary::Fresh { bytes: self.temporary_bytes },
             limits: self.limits,
             hostname: self.hostname.clone(),
@@ -179,7 +181,7 @@ mod tests {
             companions: Vec::new(),
             mounts: vec![mount("/code/1", "/var/task"), mount("/r", "/var/runtime"), mount("/l", "/opt")],
             links: Vec::new(),
-            files: Vec::new(),
+            files: self.files.clone(),
             temporary: Temporary::Fresh { bytes: 512 << 20 },
             limits: Limits {
                 memory_bytes: 1 << 30,
