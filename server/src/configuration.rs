@@ -57,6 +57,8 @@ pub struct Configuration {
     pub strict_runtimes: bool,
     /// Environments at once, busy and idle.
     pub environments_max: usize,
+    /// Memory for stem cells, in MB; 0 for none.
+    pub stem_cell_memory_mb: u32,
     /// How long an idle environment is kept.
     pub idle_timeout: Duration,
     /// How long in-flight invocations may take to finish after SIGTERM.
@@ -108,6 +110,9 @@ pub struct Settings {
     /// Most execution environments at once, busy and idle [default: 1000]
     #[arg(long, env = "HEARTH_ENVIRONMENTS_MAX", value_name = "COUNT")]
     pub environments_max: Option<usize>,
+    /// Most memory in MB for stem cells, interpreters that have started and wait for a function; 0 for none [default: 512]
+    #[arg(long, env = "HEARTH_STEM_CELL_MEMORY", value_name = "MB")]
+    pub stem_cell_memory: Option<u32>,
     /// Seconds an idle execution environment is kept [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT", value_name = "SECONDS")]
     pub idle_timeout: Option<u64>,
@@ -194,6 +199,7 @@ impl Settings {
             runtimes,
             strict_runtimes: self.strict_runtimes.or(fallback.strict_runtimes),
             environments_max: self.environments_max.or(fallback.environments_max),
+            stem_cell_memory: self.stem_cell_memory.or(fallback.stem_cell_memory),
             idle_timeout: self.idle_timeout.or(fallback.idle_timeout),
             grace: self.grace.or(fallback.grace),
         }
@@ -230,6 +236,7 @@ impl Settings {
             runtimes: self.runtimes.into_iter().collect(),
             strict_runtimes: self.strict_runtimes.unwrap_or(false),
             environments_max,
+            stem_cell_memory_mb: self.stem_cell_memory.unwrap_or(512),
             idle_timeout: Duration::from_secs(self.idle_timeout.unwrap_or(600)),
             grace: Duration::from_secs(self.grace.unwrap_or(30)),
         })

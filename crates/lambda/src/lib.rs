@@ -68,11 +68,17 @@ pub struct Options {
 pub trait DataPlane: Send + Sync + 'static {
     /// No invocation of this definition will come any more.
     fn retire(&self, key: &Key);
+    /// Invocations of this definition may come from now on.
+    fn expect(&self, definition: &Arc<Definition>);
 }
 
 impl DataPlane for Environments {
     fn retire(&self, key: &Key) {
         Environments::retire(self, key);
+    }
+
+    fn expect(&self, definition: &Arc<Definition>) {
+        Environments::expect(self, definition);
     }
 }
 
