@@ -59,6 +59,8 @@ pub struct Configuration {
     pub environments_max: usize,
     /// Invocations that an account may run at once in a region.
     pub account_concurrency: u32,
+    /// Memory for stem cells, in MB; 0 for none.
+    pub stem_cell_memory_mb: u32,
     /// How long an idle environment is kept.
     pub idle_timeout: Duration,
     /// How long in-flight invocations may take to finish after SIGTERM.
@@ -113,6 +115,9 @@ pub struct Settings {
     /// Most invocations at once in an account and region, as AWS's quota of concurrent executions [default: 1000]
     #[arg(long, env = "HEARTH_ACCOUNT_CONCURRENCY", value_name = "COUNT")]
     pub account_concurrency: Option<u32>,
+    /// Most memory in MB for stem cells, interpreters that have started and wait for a function; 0 for none [default: 512]
+    #[arg(long, env = "HEARTH_STEM_CELL_MEMORY", value_name = "MB")]
+    pub stem_cell_memory: Option<u32>,
     /// Seconds an idle execution environment is kept [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT", value_name = "SECONDS")]
     pub idle_timeout: Option<u64>,
@@ -203,6 +208,7 @@ impl Settings {
             strict_runtimes: self.strict_runtimes.or(fallback.strict_runtimes),
             environments_max: self.environments_max.or(fallback.environments_max),
             account_concurrency: self.account_concurrency.or(fallback.account_concurrency),
+            stem_cell_memory: self.stem_cell_memory.or(fallback.stem_cell_memory),
             idle_timeout: self.idle_timeout.or(fallback.idle_timeout),
             grace: self.grace.or(fallback.grace),
         }
@@ -244,6 +250,7 @@ impl Settings {
             strict_runtimes: self.strict_runtimes.unwrap_or(false),
             environments_max,
             account_concurrency,
+            stem_cell_memory_mb: self.stem_cell_memory.unwrap_or(512),
             idle_timeout: Duration::from_secs(self.idle_timeout.unwrap_or(600)),
             grace: Duration::from_secs(self.grace.unwrap_or(30)),
         })

@@ -139,6 +139,7 @@ impl Foundation {
             logs: Arc::new(log_delivery),
             clock: self.service_clock(),
             rng: rng(),
+            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
             environments_max: self.configuration.environments_max,
             idle_timeout: self.configuration.idle_timeout,
         })?;

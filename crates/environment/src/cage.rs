@@ -4,6 +4,7 @@
 //! what an invocation is.
 
 use crate::bootstrap::Bootstraps;
+use crate::cells::{Cells, Shape, assignment};
 use crate::dotnet::{self, Start};
 use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed, Kind, ShutdownReason};
 use crate::failure::{Fault, status_text};
@@ -33,6 +34,8 @@ const ENDPOINT_CONNECTIONS_MAX: usize = 64;
 // AWS: small functions are initialised with more than their share; how much is not promised, two have been measured.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
+/// What each environment has of a busy machine's processors, in proportion to the others.
+const CPU_WEIGHT: u32 = 100;
 /// Where layers have their external extensions.
 const EXTENSIONS: &str = "extensions";
 /// How long the shutdown phase lasts at most, when there are internal extensions only.
@@ -65,6 +68,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) temporary: Option<TemporaryStorage>,
     /// Who registers, and before that the names of the external ones.
     pub(crate) extensions: Arc<Extensions>,
+    pub(crate) cells: &'a Cells,
     /// Told when the runtime's process, or that of an extension, has ended.
     pub(crate) deaths: Arc<Notify>,
 }
@@ -98,11 +102,12 @@ impl Cage {
         log: &Arc<LogStream>,
         endpoint: (Arc<dyn Endpoint>, Arc<Definition>),
     ) -> Result<Self, CageError> {
-        let mut spec = plan.spec(spawner.isolation()).map_err(CageError::Fault)?;
-        let limits = spec.limits;
-        spec.limits.cpu_millis_per_second = limits.cpu_millis_per_second.max(INIT_CPU_MILLIS_PER_SECOND);
+        let (spec, limits) = plan.initial(spawner.isolation()).map_err(CageError::Fault)?;
         let program = spec.program.clone();
-        let mut sandbox = spawner.spawn(spec).await.map_err(|error| refusal(&plan, &program, error))?;
+        let mut sandbox = match plan.claim(&spec).await {
+            Some(sandbox) => sandbox,
+            None => spawner.spawn(spec).await.map_err(|error| refusal(&plan, &program, error))?,
+        };
         let machine =
             |error: std::io::Error| CageError::Machine(format!("could not watch the cage: {error}"));
         let pipes = [
@@ -150,7 +155,7 @@ impl Cage {
 
     /// The initialisation is over: from now on the function has the processors that its memory gives it.
     pub(crate) fn settle(&self) {
-        if let Err(error) = self.sandbox.set_limits(&self.limits) {
+        if let Err(error) = self.sandbox.set_processor_time(&self.limits) {
             tracing::warn!(%error, "an environment keeps the processors of its initialisation");
         }
     }
@@ -310,6 +315,36 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Plan<'_> {
+    /// The cage as its initialisation needs it, and the limits that it has from then on.
+    fn initial(&self, isolation: Isolation) -> Result<(Spec, Limits), Fault> {
+        let mut spec = self.spec(isolation)?;
+        let limits = spec.limits;
+        spec.limits.cpu_millis_per_second = limits.cpu_millis_per_second.max(INIT_CPU_MILLIS_PER_SECOND);
+        Ok((spec, limits))
+    }
+
+    /// A stem cell that has become what `spec` says.
+    async fn claim(&self, spec: &Spec) -> Option<Sandbox> {
+        let shape = Shape::of(spec, self.definition)?;
+        let sandbox = self.cells.claim(&shape)?;
+        match sandbox.assign(&assignment(spec)).await {
+            Ok(()) => Some(sandbox),
+            Err(error) => {
+                // Nothing of the function has run: it starts plainly.
+                tracing::warn!(%error, "a stem cell could not be assigned");
+                None
+            }
+        }
+    }
+
+    /// Lets stem cells be made that can become this cage.
+    pub(crate) fn expect(&self, spawner: &Spawner) {
+        let spec = self.initial(spawner.isolation()).ok();
+        if let Some(shape) = spec.and_then(|(spec, _)| Shape::of(&spec, self.definition)) {
+            self.cells.expect(&shape);
+        }
+    }
+
     fn spec(&self, isolation: Isolation) -> Result<Spec, Fault> {
         match isolation {
             Isolation::Sandbox => self.caged(),
@@ -404,6 +439,7 @@ impl Plan<'_> {
             mounts: Vec::new(),
             links: Vec::new(),
             files: Vec::new(),
+            stem: None,
             temporary: match &self.temporary {
                 Some(kept) => Temporary::Kept(kept.clone()),
                 None => Temporary::Fresh { bytes: u64::from(definition.ephemeral_storage_mb) << 20 },
@@ -411,6 +447,7 @@ impl Plan<'_> {
             limits: Limits {
                 memory_bytes: u64::from(definition.memory_mb) << 20,
                 cpu_millis_per_second: cpu_millis_per_second(definition.memory_mb),
+                cpu_weight: CPU_WEIGHT,
                 processes_max: limits::PROCESSES_MAX as u32,
                 file_descriptors_max: limits::FILE_DESCRIPTORS_MAX,
             },

@@ -6,6 +6,7 @@
 
 mod bootstrap;
 mod cage;
+mod cells;
 pub mod concurrency;
 pub mod definition;
 mod dotnet;
@@ -25,6 +26,7 @@ mod runtime_api;
 pub mod runtimes;
 pub mod sdk;
 mod telemetry;
+mod turns;
 mod variables;
 
 pub use bootstrap::BootstrapError;
@@ -64,6 +66,8 @@ pub struct Options {
     pub rng: Arc<dyn Rng>,
     /// Environments at once, idle ones included.
     pub environments_max: usize,
+    /// Bytes of memory that stem cells may take together; 0 for none.
+    pub stem_cell_bytes: u64,
     /// An environment idle for this long ends.
     pub idle_timeout: Duration,
 }

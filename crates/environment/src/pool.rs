@@ -8,12 +8,14 @@ mod provisioned;
 pub use provisioned::Provisioned;
 
 use crate::bootstrap::{BootstrapError, Bootstraps};
+use crate::cells::Cells;
 use crate::concurrency::Permit;
 use crate::environment::{Environment, Surroundings};
 use crate::living::Living;
 use crate::log::LogWriter;
 use crate::response_stream::{self, ResponseSink};
 use crate::rest::Rest;
+use crate::turns::{Share, Turns};
 use crate::{Completion, Definition, Invocation, Key, Options, Refusal, ResponseStream};
 use hearth_base::{BoxFuture, Timestamp};
 use provisioned::{Provisions, Seat};
@@ -22,14 +24,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// How long an environment that has answered may take to ask for more before another is made in its place: about as long
 /// as a small one takes to start on a busy machine.
 const AFTERMATH: Duration = Duration::from_millis(200);
-/// Starts at once, for each processor of the machine.
-const STARTS_PER_PROCESSOR: usize = 16;
 /// How long an environment idles before it is frozen: what comes back to back does not pay for a freeze and a thaw. Real
 /// time, whatever the clock of timestamps.
 const QUIET: Duration = Duration::from_millis(20);
@@ -70,8 +70,9 @@ struct State {
     draining: bool,
 }
 
-#[derive(Default)]
 struct Slot {
+    /// Of the turns to start.
+    share: Share,
     idle: Vec<Idle>,
     busy: usize,
     /// No busy one comes back.
@@ -109,14 +110,15 @@ impl Environments {
     /// Starts with no environment, and writes the bootstraps to the data directory. Call it inside the tokio runtime.
     pub fn new(options: Options) -> Result<Self, BootstrapError> {
         let bootstraps = Bootstraps::write(&options.data_dir)?;
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let living = Living::new();
+        let turns = Arc::new(Turns::new());
         let surroundings = Arc::new(Surroundings {
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
-            living: Living::new(),
+            cells: Cells::new(&options.spawner, options.stem_cell_bytes, &living, &turns),
+            living,
             deaths: Arc::new(Notify::new()),
-            starts: Arc::new(Semaphore::new(STARTS_PER_PROCESSOR * processors)),
-            starts_max: STARTS_PER_PROCESSOR * processors,
+            turns,
             tasks: tokio::runtime::Handle::current(),
             options,
         });
@@ -159,6 +161,19 @@ impl Environments {
         ResponseStream::begin(source, serving).await
     }
 
+    /// Invocations of this definition may come: what can be ready for its first environment is made ready.
+    pub fn expect(&self, definition: &Arc<Definition>) {
+        let (surroundings, definition) = (Arc::clone(&self.pool.surroundings), Arc::clone(definition));
+        // Files are looked at, and interpreters perhaps not yet discovered.
+        self.pool.surroundings.tasks.spawn_blocking(move || {
+            // What is wrong with the function, its first invocation will tell.
+            let share = surroundings.turns.share();
+            if let Ok(environment) = Environment::new(surroundings, definition, share) {
+                environment.expect();
+            }
+        });
+    }
+
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.
     pub fn retire(&self, key: &Key) {
         self.retire_where(|other| other == key);
@@ -188,6 +203,7 @@ impl Environments {
     pub async fn drain(&self, grace: Duration) {
         self.pool.lock().draining = true;
         self.retire_where(|_| true);
+        self.pool.surroundings.cells.close();
         let living = &self.pool.surroundings.living;
         if tokio::time::timeout(grace, living.none()).await.is_err() {
             self.pool.halt.send_replace(true);
@@ -203,8 +219,7 @@ impl Environments {
 
     /// Whether environments are being initialised.
     pub fn is_starting(&self) -> bool {
-        let surroundings = &self.pool.surroundings;
-        surroundings.starts.available_permits() < surroundings.starts_max
+        !self.pool.surroundings.turns.are_free()
     }
 
     /// Returns when every log line written up to now has been handed to the log sink.
@@ -257,10 +272,10 @@ impl Pool {
         if let Some(permit) = &permit {
             permit.grow().map_err(Refusal::Throttled)?;
         }
-        self.make_room(&definition.key)?;
+        let share = self.make_room(&definition.key)?;
         let mut lease = Lease::new(self, &definition);
         lease.permit = permit;
-        lease.environment = Some(Environment::new(Arc::clone(&self.surroundings), definition)?);
+        lease.environment = Some(Environment::new(Arc::clone(&self.surroundings), definition, share)?);
         Ok(lease)
     }
 
@@ -272,7 +287,8 @@ impl Pool {
         if state.draining {
             return Err(Refusal::ShuttingDown);
         }
-        if let Some(provisioned) = state.take_provisioned(key, now) {
+        let new_slot = || Slot::new(self.surroundings.turns.share());
+        if let Some(provisioned) = state.take_provisioned(key, now, new_slot) {
             return Ok(Some(provisioned));
         }
         let State { slots, counts, .. } = &mut *state;
@@ -296,8 +312,9 @@ impl Pool {
         Ok(taken)
     }
 
-    /// Counts a new environment as busy; ends the one that has idled longest when there are too many.
-    fn make_room(&self, key: &Key) -> Result<(), Refusal> {
+    /// Counts a new environment as busy, and gives its function's share of the turns to start; ends the one that has idled
+    /// longest when there are too many.
+    fn make_room(&self, key: &Key) -> Result<Share, Refusal> {
         let mut state = self.lock();
         if state.draining {
             return Err(Refusal::ShuttingDown);
@@ -310,10 +327,13 @@ impl Pool {
             }
         }
         state.counts.busy += 1;
-        state.slots.entry(key.clone()).or_default().busy += 1;
+        let new = || Slot::new(self.surroundings.turns.share());
+        let slot = state.slots.entry(key.clone()).or_insert_with(new);
+        slot.busy += 1;
+        let share = slot.share.clone();
         drop(state);
         drop(evicted);
-        Ok(())
+        Ok(share)
     }
 
     /// Freezes what has been quiet; false when something idles that has not been for long enough, or is not done.
@@ -372,6 +392,10 @@ impl State {
 }
 
 impl Slot {
+    fn new(share: Share) -> Self {
+        Self { share, idle: Vec::new(), busy: 0, retired: false }
+    }
+
     fn is_empty(&self) -> bool {
         self.idle.is_empty() && self.busy == 0
     }

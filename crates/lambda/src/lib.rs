@@ -81,6 +81,8 @@ pub trait DataPlane: Send + Sync + 'static {
     fn provision_again(&self, key: &Key);
     /// How far the provisioned environments of a definition are.
     fn provisioned(&self, key: &Key) -> Provisioned;
+    /// Invocations of this definition may come from now on.
+    fn expect(&self, definition: &Arc<Definition>);
 }
 
 impl DataPlane for Environments {
@@ -98,6 +100,10 @@ impl DataPlane for Environments {
 
     fn provisioned(&self, key: &Key) -> Provisioned {
         Environments::provisioned(self, key)
+    }
+
+    fn expect(&self, definition: &Arc<Definition>) {
+        Environments::expect(self, definition);
     }
 }
 

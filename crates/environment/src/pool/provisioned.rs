@@ -5,7 +5,7 @@
 //! to make a storm of a broken function. It refuses to decide how many are wanted.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html>
 
-use super::{Environments, Idle, Lease, Pool, State};
+use super::{Environments, Idle, Lease, Pool, Slot, State};
 use crate::definition::InitializationType;
 use crate::environment::Environment;
 use crate::{Definition, Failure, Key, Refusal};
@@ -156,6 +156,7 @@ impl State {
         &mut self,
         key: &Key,
         now: Timestamp,
+        new_slot: impl FnOnce() -> Slot,
     ) -> Option<(Environment, Option<Seat>)> {
         if self.provisions.0.is_empty() {
             return None;
@@ -166,7 +167,7 @@ impl State {
         let idle = provision.idle.remove(at);
         self.counts.idle -= 1;
         self.counts.busy += 1;
-        self.slots.entry(key.clone()).or_default().busy += 1;
+        self.slots.entry(key.clone()).or_insert_with(new_slot).busy += 1;
         Some((idle.environment, idle.seat))
     }
 
@@ -249,7 +250,7 @@ impl Pool {
 
     async fn seat(self: &Arc<Self>, definition: &Arc<Definition>) -> Made {
         let environment = match self.make_room(&definition.key) {
-            Ok(()) => Environment::new(Arc::clone(&self.surroundings), Arc::clone(definition)),
+            Ok(share) => Environment::new(Arc::clone(&self.surroundings), Arc::clone(definition), share),
             Err(Refusal::TooManyEnvironments) => {
                 let max = self.surroundings.options.environments_max;
                 return Made::Failed(format!("The server runs {max} execution environments, and no more."));

@@ -26,12 +26,12 @@ impl RuntimeApi {
         match sink.forward(body, &mut reading.begun).await {
             Forwarded::Whole { size, trailers } => {
                 let (content_type, error) = (content_type(&head.headers), error_of(&trailers));
-                reading.done(Answer::Streamed { size, content_type, error });
+                reading.done(Answer::Streamed { size, content_type, error }).await;
                 Ok(accepted())
             }
             Forwarded::TooLarge { size } => {
                 let limit = limits::STREAMED_RESPONSE_BYTES_MAX;
-                reading.done(Answer::TooLarge { size, limit });
+                reading.done(Answer::TooLarge { size, limit }).await;
                 Err(Refused::TooLarge { limit })
             }
             Forwarded::Broken => Err(Refused::Unreadable),
