@@ -160,7 +160,10 @@ def test_an_initialisation_that_fails_is_told_and_not_tried_in_a_storm(deploy, l
     assert counts(shown) == (2, 0, 0)
 
     def attempts():
-        events = logs_client.filter_log_events(logGroupName=f"/aws/lambda/{function.name}")["events"]
+        try:
+            events = logs_client.filter_log_events(logGroupName=f"/aws/lambda/{function.name}")["events"]
+        except logs_client.exceptions.ResourceNotFoundException:
+            return 0
         return sum(event["message"].strip() == "initialising" for event in events)
 
     eventually(lambda: attempts() == 2)
