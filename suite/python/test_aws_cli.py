@@ -183,3 +183,17 @@ def test_the_page_on_asynchronous_invocation_works_as_printed(tmp_path):
     with Server("--data-dir", tmp_path / "data", "--clock", "virtual") as server:
         printed, _ = run_as_printed(server, tmp_path, prepared + page)
     assert '"StringValue": "not today"' in printed and '{\\"order\\": 7}' in printed
+
+
+@needs_2
+@pytest.mark.parametrize("page, expected", [
+    ("concurrency", ["not now", '"UnreservedConcurrentExecutions": 999', "READY", '"provisioned-concurrency"']),
+    ("urls", ["Hello, Ada!Hello, Ada!", "Hello, whoever you are!"]),
+])
+def test_a_page_works_as_printed(tmp_path, page, expected):
+    prepared = [block for block in printed_commands(readme_walk()) if "export " in block or "create-role" in block]
+    commands = printed_commands((REPOSITORY / f"docs/{page}.md").read_text())
+    with Server("--ephemeral") as server:
+        printed, _ = run_as_printed(server, tmp_path, prepared + commands)
+    for text in expected:
+        assert text in printed, printed

@@ -91,6 +91,7 @@ WRONG = [
     (["--region", "Not A Region"], "region"),
     (["--listen", "nowhere"], "--listen"),
     (["--environments-max", "0"], "--environments-max"),
+    (["--account-concurrency", "0"], "--account-concurrency"),
     (["--ephemeral", "--data-dir", "/tmp/x"], "--ephemeral"),
     (["--runtime", "python3.12=python"], "python3.12"),
     (["--runtime", "cobol=/bin/true", "--ephemeral"], "cobol"),

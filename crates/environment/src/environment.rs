@@ -6,6 +6,7 @@
 //!
 //! It refuses to choose which environment serves whom: that is the pool's.
 
+mod ahead;
 mod course;
 mod extended;
 mod restore;

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod cage;
 mod cells;
+pub mod concurrency;
 pub mod definition;
 mod dotnet;
 mod environment;
@@ -29,10 +30,11 @@ mod turns;
 mod variables;
 
 pub use bootstrap::BootstrapError;
+pub use concurrency::{Account, Allowance, Meter, Permit, Throttle};
 pub use definition::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
-pub use pool::{Counts, Environments};
+pub use pool::{Counts, Environments, Provisioned};
 pub use response_stream::{Part, ResponseStream};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use runtimes::{Interpreter, Resolved, Runtimes, RuntimesOptions, Unavailable};

@@ -181,7 +181,7 @@ mod tests {
             companions: Vec::new(),
             mounts: vec![mount("/code/1", "/var/task"), mount("/r", "/var/runtime"), mount("/l", "/opt")],
             links: Vec::new(),
-            files: self.files.clone(),
+            files: Vec::new(),
             temporary: Temporary::Fresh { bytes: 512 << 20 },
             limits: Limits {
                 memory_bytes: 1 << 30,

@@ -22,6 +22,7 @@ impl RuntimeApi {
     ) -> Result<Response<Full<Bytes>>, Refused> {
         let mut reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
+        sink.tell(content_type(&head.headers));
         match sink.forward(body, &mut reading.begun).await {
             Forwarded::Whole { size, trailers } => {
                 let (content_type, error) = (content_type(&head.headers), error_of(&trailers));

@@ -284,6 +284,7 @@ pub fn invocation(definition: &Definition, payload: &str) -> Invocation {
         invoked_function_arn: definition.arn.clone(),
         trace_header: None,
         tail: true,
+        permit: None,
     }
 }
 
