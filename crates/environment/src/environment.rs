@@ -8,25 +8,27 @@
 
 mod ahead;
 mod course;
+mod ending;
 mod extended;
 mod restore;
 
 use crate::bootstrap::Bootstraps;
-use crate::cage::{Cage, CageError, Plan, extension_names};
+use crate::cage::{Cage, CageError};
 use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
-use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
+use crate::invocation::{Completion, Failure, Invocation, Refusal, Report, new_trace};
 use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
+use crate::plan::{Plan, extension_names};
 use crate::platform::{Event, Phase, Status};
 use crate::response_stream::ResponseSink;
 use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
 use crate::turns::{Share, Turn, Turns};
 use crate::{Credentials, Definition, InitializationType, LogFormat, Options, Resolved, sdk};
-use bytes::Bytes;
 use course::{Course, Starts};
+use ending::Ending;
 use hearth_base::{RequestId, Timestamp, id};
 use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
@@ -86,16 +88,6 @@ pub(crate) struct Environment {
 struct Unsettled {
     course: Course,
     ending: Ending,
-}
-
-/// How an invocation ended.
-struct Ending {
-    outcome: Outcome,
-    /// What the caller got beside the outcome.
-    streamed_bytes: u64,
-    status: Status,
-    /// What ended it from outside the handler; such an environment is reset.
-    fault: Option<Fault>,
 }
 
 /// What came of handing an invocation to the runtime.
@@ -536,48 +528,6 @@ impl Environment {
 impl Drop for Environment {
     fn drop(&mut self) {
         self.reset(ShutdownReason::Spindown);
-    }
-}
-
-impl Ending {
-    fn of(fault: Fault, id: RequestId) -> Self {
-        let outcome = Outcome::Failed { failure: fault.failure, payload: fault.payload(id) };
-        Self { outcome, streamed_bytes: 0, status: fault.status(), fault: Some(fault) }
-    }
-
-    fn of_answer(answer: Answer, id: RequestId) -> Self {
-        let well = |outcome| Self { outcome, streamed_bytes: 0, status: Status::Success, fault: None };
-        let reported = |payload| Outcome::Failed { failure: Failure::Reported, payload };
-        match answer {
-            Answer::Response { payload, content_type } => well(Outcome::Returned { payload, content_type }),
-            Answer::Error { payload } => well(reported(payload)),
-            Answer::Streamed { size, content_type, error } => {
-                let returned = Outcome::Returned { payload: Bytes::new(), content_type };
-                Self { streamed_bytes: size, ..well(error.map_or(returned, reported)) }
-            }
-            Answer::TooLarge { size, limit } => {
-                // The runtime is well: only its answer is lost.
-                let ending = Self::of(Fault::response_too_large(size, limit), id);
-                Self { status: Status::Success, fault: None, ..ending }
-            }
-            Answer::Truncated => Self::of(Fault::truncated(), id),
-        }
-    }
-}
-
-impl Fault {
-    fn shutdown_reason(&self) -> ShutdownReason {
-        match self.failure {
-            Failure::TimedOut => ShutdownReason::Timeout,
-            _ => ShutdownReason::Failure,
-        }
-    }
-
-    fn status(&self) -> Status {
-        match self.failure {
-            Failure::TimedOut => Status::Timeout,
-            _ => Status::Error(self.error_type.clone()),
-        }
     }
 }
 

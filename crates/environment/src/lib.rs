@@ -17,6 +17,7 @@ pub mod invocation;
 mod living;
 mod log;
 pub mod outside;
+mod plan;
 mod platform;
 pub mod pool;
 pub mod response_stream;
