@@ -109,7 +109,7 @@ impl Environment {
             .runtimes
             .resolve(definition.runtime)
             .map_err(|unavailable| Refusal::CannotStart { reason: unavailable.to_string() })?;
-        let credentials = options.credentials.issue(&definition);
+        let credentials = options.credentials.issue(&definition).ok_or(Refusal::RoleNotAssumable)?;
         let name = stream_name(&definition, options.clock.now(), &*options.rng);
         let log = LogStream::new(
             Arc::clone(&definition),
