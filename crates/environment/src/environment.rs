@@ -318,6 +318,7 @@ impl Environment {
         let extensions = Extensions::new(told, names, Arc::clone(&options.rng));
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
+            bootstraps.class_data.make_for(interpreter, &options.spawner);
         }
         Ok(Plan {
             definition: &self.definition,
