@@ -43,7 +43,7 @@ impl ClassData {
     /// The option that has a JVM map the archive, when there is one and the function's own options name no other.
     pub(crate) fn option(&self, interpreter: &Interpreter, definition: &Definition) -> Option<String> {
         let own = definition.variables.iter().any(|(name, value)| {
-            matches!(name.as_str(), "JAVA_TOOL_OPTIONS" | "JDK_JAVA_OPTIONS" | "_JAVA_OPTIONS")
+            matches!(name.as_str(), "JAVA_TOOL_OPTIONS" | "JDK_JAVA_OPTIONS")
                 && (value.contains("SharedArchiveFile") || value.contains("-Xshare"))
         });
         let name = name(interpreter)?;
