@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 
 /// One language, ready to be measured.
 pub struct Language {
-    /// `python`, `node` or `compiled`.
+    /// `python`, `node`, `java` or `compiled`.
     pub name: &'static str,
     /// Lambda's name for its runtime.
     pub runtime: String,
@@ -58,6 +58,7 @@ pub fn found(folder: &Path, echo: &Path, sdk: Option<&Path>) -> Result<Vec<Langu
     let mut languages = Vec::new();
     languages.extend(python(folder, sdk)?);
     languages.extend(node(folder, sdk)?);
+    languages.extend(java(folder)?);
     languages.push(compiled(echo)?);
     Ok(languages)
 }
@@ -126,6 +127,36 @@ fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> 
                 arguments: vec!["-e".to_owned(), format!("{NODE_MODULES}; {NODE_DONE}")],
             },
         ],
+    }))
+}
+
+/// None without a compiler for Java: its classes are compiled here.
+fn java(folder: &Path) -> Result<Option<Language>, Failure> {
+    let sources = [
+        placed(folder, "Trivial.java", include_str!("../functions/Trivial.java"))?,
+        placed(folder, "Echo.java", include_str!("../floors/Echo.java"))?,
+    ];
+    let compiled = Command::new("javac").arg("-d").arg(folder).args(sources).stderr(Stdio::null()).status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        return Ok(None);
+    }
+    let place = folder.display().to_string();
+    let Some((runtime, program)) = ask("java", &["-cp", &place, "Echo", "ask"]) else { return Ok(None) };
+    let class = std::fs::read(folder.join("Trivial.class"));
+    let class = class.map_err(Failure::machine("read what was compiled"))?;
+    // As Hearth starts it.
+    let flags = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", &place, "Echo"];
+    Ok(Some(Language {
+        name: "java",
+        runtime,
+        program,
+        handler: "Trivial::handle",
+        has_cells: false,
+        is_small: false,
+        trivial: package("Trivial.class", &class)?,
+        typical: None,
+        echo: texts(&flags),
+        starts: vec![Plain { name: "java", arguments: texts(&[&flags[..], &["ask"]].concat()) }],
     }))
 }
 

@@ -250,27 +250,31 @@ struct RoleCredentials {
 }
 
 impl CredentialSource for RoleCredentials {
-    fn issue(&self, definition: &Definition) -> Credentials {
+    fn issue(&self, definition: &Definition) -> Option<Credentials> {
+        let Key { account, region, name, .. } = &definition.key;
+        let key =
+            hearth_lambda::FunctionKey { account: *account, region: region.clone(), name: name.clone() };
+        if !hearth_lambda::may_assume_role(&self.authority, &key, &definition.role_arn) {
+            return None;
+        }
         let session = Session {
             account: definition.key.account,
             role: definition.role_arn.rsplit('/').next().unwrap_or_default(),
             name: &definition.key.name,
             duration: SESSION,
         };
-        let Key { account, region, name, .. } = &definition.key;
-        let function = hearth_base::function::function_arn(region, *account, name);
-        let extras = Extras { source_function: Some(function), ..Extras::default() };
+        let extras = Extras { source_function: Some(key.arn()), ..Extras::default() };
         let issued = self
             .authority
             .credentials()
             .issue_role_session(&session, extras)
             .expect("the names of roles and functions were checked when the function was made");
-        Credentials {
+        Some(Credentials {
             access_key_id: issued.access_key_id,
             secret_access_key: issued.secret_access_key,
             session_token: issued.session_token,
             expiration: issued.expiration,
-        }
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 import functions
 import pytest
 import toolchain
-from functions import CUSTOM
-from hearth import Server, run, variables
+from functions import CUSTOM, create
+from hearth import Server, eventually, run, variables
 from package import zip_of
 
 RUBY, JAVA = "ruby3.4", "java17"
@@ -119,6 +119,27 @@ def test_java_surroundings(deploy, java_files):
     assert function.invoke().value == ["none", "/var/task", f"AWS_Lambda_{JAVA}", "large"]
     function.configure(Environment={"Variables": {"JAVA_TOOL_OPTIONS": "-Dfrom.tools=yes"}}, MemorySize=256)
     assert function.invoke().value == ["yes", "/var/task", f"AWS_Lambda_{JAVA}", "small"]
+
+
+def test_java_classes_are_mapped_from_an_archive(tmp_path):
+    """The bootstrap's classes come out of an archive that the server makes behind the first function."""
+    source = {"Maps.java": "import java.nio.file.*;\npublic class Maps { public boolean handle(String asked) throws Exception {"
+                           " return Files.readString(Path.of(\"/proc/self/maps\")).contains(asked); } }"}
+    package = zip_of(toolchain.java_classes("java-maps", source, {}))
+    settings = {"Handler": "Maps::handle", "MemorySize": 512, "Timeout": 30}
+    archive = "/var/runtime/hearth-runtime-"
+    with Server("--data-dir", tmp_path / "data") as server:
+        first = create(server.client("lambda"), JAVA, package, **settings)
+        assert first.invoke(archive).value is False
+        made = lambda: list(tmp_path.glob("data/runtimes/bootstrap-*/java/hearth-runtime-*.jsa"))  # noqa: E731
+        eventually(made, 60, "an archive")
+        second = create(server.client("lambda"), JAVA, package, **settings)
+        outcome = second.invoke(archive)
+        assert outcome.value is True
+        assert "warning" not in outcome.log
+        # Who brings an archive of their own means it.
+        own = {"Environment": {"Variables": {"JAVA_TOOL_OPTIONS": "-XX:SharedArchiveFile=/opt/own.jsa"}}}
+        assert create(server.client("lambda"), JAVA, package, **settings, **own).invoke(archive).value is False
 
 
 def test_java_own_serializer(deploy, java_files):

@@ -104,7 +104,10 @@ def test_the_credentials_of_a_role_end_with_it(server, deploy, role):
     function = deploy(PYTHON, CALLING, Role=role, Timeout=30, MemorySize=512)
     assert function.invoke().value[0] == "AccessDeniedException"
     iam.delete_role(**named(role))
-    assert function.invoke().value[0] == "UnrecognizedClientException"
+    assert function.invoke().value[0] == "UnrecognizedClientException", "environments that are there go on"
+    function.configure(Description="changed, so that the environment is a new one")
+    told = refused(server.client("lambda").invoke, FunctionName=function.name)
+    assert told == ("AccessDeniedException", "The role defined for the function cannot be assumed by Lambda.", 403)
     roles.make(server.endpoint, role)
     function.configure(Description="changed, so that the environment is a new one")
     assert function.invoke().value[0] == "AccessDeniedException", "it is the function's role again"

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::lambda::{Lambda, NewFunction, invocation_path};
 use crate::language::{Language, Plain};
 use crate::program::Program;
+use crate::role;
 use crate::sample::Sample;
 use crate::table::{Row, Unit};
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 pub async fn measure(bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let without = bench.start_hearth_with("without-cells", &["--stem-cell-memory", "0"])?;
+    role::make(HEARTH, without.address).await?;
     for language in &bench.languages {
         let trivial = |kind| Case { language, kind, zip: &language.trivial, floors: &language.starts };
         rows.extend(trivial("trivial").measure(bench, hearth).await?);

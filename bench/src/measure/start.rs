@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::lambda::{Lambda, NewFunction, invocation_path};
 use crate::language::Language;
 use crate::program::Program;
+use crate::role;
 use crate::sample::{Figure, Sample};
 use crate::table::{Row, Unit};
 use bytes::Bytes;
@@ -73,6 +74,7 @@ async fn full(bench: &Bench) -> Result<Vec<Row>, Failure> {
     };
     for (data, count) in [("full", functions), ("sparse", 1)] {
         let hearth = bench.start_hearth(data)?;
+        role::make(HEARTH, hearth.address).await?;
         deploy(&hearth, language, count).await?;
         hearth.stop()?;
     }

@@ -2,6 +2,7 @@
 //!
 //! It refuses to change a file that is already as it should be, so that running environments never see one in between.
 
+use crate::class_data::ClassData;
 use crate::{Interpreter, Language};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,6 +31,8 @@ pub(crate) struct Bootstraps {
     root: PathBuf,
     /// The interpreters they have been compiled for, or are being.
     compiled: Mutex<BTreeSet<PathBuf>>,
+    /// The archives of the Java bootstrap.
+    pub(crate) class_data: ClassData,
 }
 
 /// A bootstrap could not be written.
@@ -48,7 +51,8 @@ impl Bootstraps {
             let path = root.join(file.directory).join(file.path);
             write(&path, file.contents).map_err(|source| BootstrapError { path, source })?;
         }
-        Ok(Self { root, compiled: Mutex::default() })
+        let class_data = ClassData::new(root.join("java"));
+        Ok(Self { root, compiled: Mutex::default(), class_data })
     }
 
     /// Compiles the bootstrap once for each Python, in the background: a caged one could not keep what it compiles, and
@@ -89,7 +93,7 @@ impl Bootstraps {
     }
 }
 
-fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|present| present == contents) {
         return Ok(());
     }

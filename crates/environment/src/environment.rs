@@ -109,7 +109,7 @@ impl Environment {
             .runtimes
             .resolve(definition.runtime)
             .map_err(|unavailable| Refusal::CannotStart { reason: unavailable.to_string() })?;
-        let credentials = options.credentials.issue(&definition);
+        let credentials = options.credentials.issue(&definition).ok_or(Refusal::RoleNotAssumable)?;
         let name = stream_name(&definition, options.clock.now(), &*options.rng);
         let log = LogStream::new(
             Arc::clone(&definition),
@@ -318,6 +318,7 @@ impl Environment {
         let extensions = Extensions::new(told, names, Arc::clone(&options.rng));
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
+            bootstraps.class_data.make_for(interpreter, &options.spawner);
         }
         Ok(Plan {
             definition: &self.definition,

@@ -111,6 +111,8 @@ pub enum Refusal {
     Throttled(Throttle),
     /// The server is draining.
     ShuttingDown,
+    /// Lambda may not assume the function's role, or the role is gone.
+    RoleNotAssumable,
     /// The runtime was not ready in time after its environment's restore.
     RestoreTimedOut,
     /// It failed after the restore.
@@ -154,6 +156,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::TooManyEnvironments => f.write_str("as many execution environments as allowed are busy"),
             Self::Throttled(throttle) => write!(f, "the function is throttled: {throttle}"),
+            Self::RoleNotAssumable => {
+                f.write_str("The role defined for the function cannot be assumed by Lambda.")
+            }
             Self::RestoreTimedOut => f.write_str("the restore of an execution environment took too long"),
             Self::RestoreFailed { error_type } => {
                 write!(f, "the restore of an execution environment failed: {error_type}")

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod cage;
 mod cells;
+mod class_data;
 pub mod concurrency;
 pub mod definition;
 mod dotnet;

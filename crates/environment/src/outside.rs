@@ -16,8 +16,9 @@ pub trait Endpoint: Send + Sync + 'static {
 
 /// Issues the credentials of the execution role.
 pub trait CredentialSource: Send + Sync + 'static {
-    /// Temporary credentials for a new environment of `definition`. Must not block.
-    fn issue(&self, definition: &Definition) -> Credentials;
+    /// Temporary credentials for a new environment of `definition`; None while Lambda may not assume the role, or there is no
+    /// such role. Must not block.
+    fn issue(&self, definition: &Definition) -> Option<Credentials>;
 }
 
 /// Temporary credentials, as an environment sees them in its variables.

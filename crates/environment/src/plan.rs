@@ -25,6 +25,8 @@ use tokio::sync::Notify;
 // AWS: small functions are initialised with more than their share; how much is not promised, two have been measured.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
+/// Memory of the cage in which the Java bootstrap rehearses.
+const REHEARSAL_MEMORY_MB: u32 = 512;
 /// What each environment has of a busy machine's processors, in proportion to the others.
 const CPU_WEIGHT: u32 = 100;
 /// Where layers have their external extensions.
@@ -126,13 +128,9 @@ impl Plan<'_> {
         let files = vec![File { path: "/etc/hosts".into(), contents: hosts.into_bytes() }];
         let spec = self.bare(directories)?;
         if let Some(interpreter) = &self.resolved.interpreter {
-            let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
-            mounts.extend(interpreter.directories.iter().map(shown));
-            if interpreter.prefix_is_shown() {
-                mounts.push(Mount { source: interpreter.prefix.clone(), target: LANGUAGE_ROOT.into() });
-            } else {
-                links.push(Link { target: interpreter.prefix.clone(), link: LANGUAGE_ROOT.into() });
-            }
+            let (shown, linked) = installation(interpreter);
+            mounts.extend(shown);
+            links.extend(linked);
         }
         Ok(Spec { mounts, links, files, ..spec })
     }
@@ -233,6 +231,12 @@ impl Plan<'_> {
                     });
                 }
                 let mut arguments = self.flags(interpreter);
+                if interpreter.language == Language::Java {
+                    let archived = self.bootstraps.class_data.option(interpreter, self.definition);
+                    // Elsewhere the class path is another than the archive's.
+                    arguments.extend(archived.filter(|_| directories.language.is_some()).map(Into::into));
+                    arguments.push("-cp".into());
+                }
                 arguments.push(bootstrap.into());
                 if interpreter.language == Language::Java {
                     // A class path was named; now the class, and what it cannot know.
@@ -331,7 +335,7 @@ pub(crate) fn extension_names(definition: &Definition) -> Result<Vec<String>, Fa
 
 /// How AWS starts Java: a heap of 85 % of the memory, the simplest collector, and the compiler that is soonest done.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/java-customization.html>
-fn java_flags(memory_mb: u32) -> [String; 6] {
+fn java_flags(memory_mb: u32) -> [String; 5] {
     [
         format!("-XX:MaxHeapSize={}k", (u64::from(memory_mb) * 1024 * 85).div_ceil(100)),
         "-XX:+UseSerialGC".to_owned(),
@@ -339,8 +343,65 @@ fn java_flags(memory_mb: u32) -> [String; 6] {
         "-Xshare:auto".to_owned(),
         // It would keep a file of counters in /tmp.
         "-XX:-UsePerfData".to_owned(),
-        "-cp".to_owned(),
     ]
+}
+
+/// Where an interpreter stands in a cage.
+fn installation(interpreter: &Interpreter) -> (Vec<Mount>, Option<Link>) {
+    let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
+    let mut mounts: Vec<Mount> = interpreter.directories.iter().map(shown).collect();
+    if interpreter.prefix_is_shown() {
+        mounts.push(Mount { source: interpreter.prefix.clone(), target: LANGUAGE_ROOT.into() });
+        return (mounts, None);
+    }
+    (mounts, Some(Link { target: interpreter.prefix.clone(), link: LANGUAGE_ROOT.into() }))
+}
+
+/// A cage in which the Java bootstrap rehearses, and which writes the archive of its classes to standard output.
+pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path)) -> Spec {
+    let (mut mounts, link) = installation(interpreter);
+    mounts.push(Mount { source: source.to_path_buf(), target: seen.to_path_buf() });
+    let java = interpreter.program_in(Some(Path::new(LANGUAGE_ROOT)));
+    let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\"; exec cat /tmp/bootstrap.jsa >&3";
+    let mut arguments: Vec<OsString> = vec!["-c".into(), script.into(), java.into()];
+    arguments.extend(java_flags(REHEARSAL_MEMORY_MB).map(Into::into));
+    arguments.extend(["-XX:ArchiveClassesAtExit=/tmp/bootstrap.jsa", "-cp"].map(Into::into));
+    arguments.push(seen.join("hearth-runtime.jar").into());
+    arguments.extend(["hearth.runtime.Rehearsal", "/opt"].map(Into::into));
+    let api = format!("127.0.0.1:{RUNTIME_API_PORT}");
+    let environment = [
+        (variables::RUNTIME_API, api.as_str()),
+        ("_HANDLER", "hearth.runtime.Rehearsal::handle"),
+        ("LAMBDA_TASK_ROOT", "/tmp"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "rehearsal"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "rehearsal"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "rehearsal"),
+        ("LANG", "en_US.UTF-8"),
+    ];
+    Spec {
+        program: "/bin/sh".into(),
+        arguments,
+        environment: environment.map(|(name, value)| (name.into(), value.into())).into(),
+        directory: "/tmp".into(),
+        companions: Vec::new(),
+        mounts,
+        links: link.into_iter().collect(),
+        files: Vec::new(),
+        stem: None,
+        temporary: Temporary::Fresh { bytes: u64::from(*limits::EPHEMERAL_STORAGE_MB.start()) << 20 },
+        limits: Limits {
+            memory_bytes: u64::from(REHEARSAL_MEMORY_MB) << 20,
+            cpu_millis_per_second: INIT_CPU_MILLIS_PER_SECOND,
+            cpu_weight: 1,
+            processes_max: limits::PROCESSES_MAX as u32,
+            file_descriptors_max: limits::FILE_DESCRIPTORS_MAX,
+        },
+        hostname: HOSTNAME.to_owned(),
+        listeners: Vec::new(),
+        messages: None,
+    }
 }
 
 /// Processors follow memory: one whole at 1,769 MB.

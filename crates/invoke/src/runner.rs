@@ -174,6 +174,9 @@ pub(crate) fn refuse(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::TooManyEnvironments => throttled(Throttle::Concurrent),
         Refusal::Throttled(throttle) => throttled(throttle),
+        Refusal::RoleNotAssumable => {
+            Failure::sender("AccessDeniedException", 403, Refusal::RoleNotAssumable.to_string())
+        }
         Refusal::ShuttingDown => errors::service("The server is shutting down."),
         Refusal::RestoreTimedOut => {
             errors::snap_start_timeout("Lambda couldn't restore the snapshot within the timeout limit.")

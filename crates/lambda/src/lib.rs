@@ -31,6 +31,7 @@ pub use event_invoke::EventInvoke;
 pub use failures::function_not_found;
 pub use model::{Cors, RecursiveLoop, Url, UrlAuth};
 pub use naming::{FunctionKey, Target};
+pub use role::may_assume_role;
 pub use url::FunctionUrl;
 
 use capacity::Capacities;

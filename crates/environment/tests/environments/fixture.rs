@@ -121,13 +121,13 @@ impl Endpoint for OneAnswer {
 }
 
 impl CredentialSource for FixedKey {
-    fn issue(&self, definition: &Definition) -> Credentials {
-        Credentials {
+    fn issue(&self, definition: &Definition) -> Option<Credentials> {
+        Some(Credentials {
             access_key_id: format!("ASIA{}", definition.key.name),
             secret_access_key: "secret".to_owned(),
             session_token: "token".to_owned(),
             expiration: Timestamp::from_seconds(i64::MAX / 1000),
-        }
+        })
     }
 }
 

@@ -1,0 +1,84 @@
+package hearth.runtime;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/**
+ * Runs the bootstrap as at the start of a function, with a Runtime API and a function of its own, and ends: so that the JVM
+ * knows which classes to keep in the archive that it maps at the start of others ({@code -XX:ArchiveClassesAtExit}).
+ *
+ * <p>It refuses to run any code but the bootstrap's.
+ */
+public final class Rehearsal {
+    private static final byte[] EVENT = "{\"words\":[\"a\",null,true,1.5],\"number\":1}".getBytes(StandardCharsets.UTF_8);
+    private static final int EVENTS = 2;
+
+    private Rehearsal() {}
+
+    /** The arguments are the bootstrap's; its variables say which address to listen on and that {@link #handle} is the handler. */
+    public static void main(String[] arguments) throws Exception {
+        String address = System.getenv("AWS_LAMBDA_RUNTIME_API");
+        int colon = address.lastIndexOf(':');
+        InetAddress host = InetAddress.getByName(address.substring(0, colon));
+        ServerSocket listener = new ServerSocket(Integer.parseInt(address.substring(colon + 1)), 1, host);
+        Thread api = new Thread(() -> serve(listener));
+        api.setDaemon(true);
+        api.start();
+        Bootstrap.main(arguments);
+    }
+
+    /** What is rehearsed: JSON in, a log line, JSON out. */
+    public static Map<String, Object> handle(Map<String, Object> event) {
+        System.out.println(event.size());
+        return event;
+    }
+
+    private static void serve(ServerSocket listener) {
+        try (Socket socket = listener.accept();
+                BufferedReader requests = new BufferedReader(
+                        new InputStreamReader(socket.getInputStream(), StandardCharsets.ISO_8859_1))) {
+            OutputStream answers = socket.getOutputStream();
+            for (int given = 0; ; ) {
+                String line = requests.readLine();
+                if (line == null) {
+                    break;
+                }
+                boolean next = line.startsWith("GET ");
+                if (next && given++ == EVENTS) {
+                    break;
+                }
+                int length = 0;
+                for (String header = requests.readLine(); !header.isEmpty(); header = requests.readLine()) {
+                    if (header.startsWith("Content-Length: ")) {
+                        length = Integer.parseInt(header.substring("Content-Length: ".length()));
+                    }
+                }
+                for (; length > 0; length--) {
+                    requests.read();
+                }
+                answers.write(answer(next));
+            }
+        } catch (IOException gone) {
+            // What was loaded until now is worth keeping.
+        }
+        System.exit(0);
+    }
+
+    private static byte[] answer(boolean next) {
+        String head = next
+                ? "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: rehearsal\r\nLambda-Runtime-Deadline-Ms: "
+                        + (System.currentTimeMillis() + 60_000)
+                        + "\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:000000000000:function:rehearsal"
+                        + "\r\nLambda-Runtime-Trace-Id: Root=1-0-0\r\nContent-Length: " + EVENT.length + "\r\n\r\n"
+                        + new String(EVENT, StandardCharsets.UTF_8)
+                : "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+        return head.getBytes(StandardCharsets.UTF_8);
+    }
+}
