@@ -268,9 +268,6 @@ fn dead_letter_target(target: String) -> Result<String, Failure> {
             "The provided target ARN {target} is FIFO; a dead-letter queue must be a standard queue or topic."
         )));
     }
-    if service == "sns" {
-        return Err(not_yet("DeadLetterConfig.TargetArn", "SNS topics for dead letters"));
-    }
     Ok(target)
 }
 
@@ -341,10 +338,7 @@ mod tests {
         ] {
             assert!(dead_letter_target(wrong.to_owned()).unwrap_err().message.contains(words), "{wrong}");
         }
-        // Nothing is sent anywhere yet, so that a good one is refused as well, by name.
         let config = |arn: &str| api::DeadLetterConfig { target_arn: Some(arn.to_owned()) };
-        let failure = dead_letter(config("arn:aws:sqs:us-east-1:000000000000:q")).unwrap_err();
-        assert_eq!(failure.message, "DeadLetterConfig: Hearth does not support dead-letter queues yet.");
         assert_eq!(dead_letter(config("")).unwrap(), None);
     }
 }
