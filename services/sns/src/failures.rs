@@ -34,18 +34,11 @@ pub fn storage(error: &dyn std::error::Error) -> Failure {
     failure
 }
 
-/// Too much is published at once.
-fn throttled() -> Failure {
-    let mut failure = Failure::sender("Throttled", 429, "Rate exceeded");
-    failure.sender = false;
-    failure
-}
-
 /// Why a queue did not take what was to be delivered.
 pub fn of_queue(error: QueueError) -> Failure {
     match error {
         QueueError::Closed => no_such_topic(),
-        QueueError::Busy => throttled(),
+        QueueError::Busy => Failure::sender("Throttled", 429, "Rate exceeded"),
         other => storage(&other),
     }
 }
