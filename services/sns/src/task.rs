@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// For how long something stays claimed by a task that may have gone.
-const CLAIM: Duration = Duration::from_secs(120);
+const CLAIM: Duration = Duration::from_secs(30);
 /// After this long without work a task looks again.
 const IDLE: Duration = Duration::from_secs(3_600);
 /// How many messages of one subscription may wait for another try; later ones wait behind them.
