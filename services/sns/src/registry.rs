@@ -71,7 +71,7 @@ impl Registry {
         for (parts, record) in all(&subscriptions).await? {
             let [account, region, name, id] = <[String; 4]>::try_from(parts).unwrap_or_default();
             let topic = TopicName { account, region, name };
-            // A topic goes before its subscriptions do: what a crash left of them is not taken up again.
+            // Subscriptions go before their topic does.
             let Some(fifo) = live.topics.get(&topic).map(|topic| topic.record.is_fifo()) else { continue };
             let name = SubscriptionName { topic, id };
             let queue = open_queue(&queues, record.storage, fifo);
@@ -163,12 +163,13 @@ impl Registry {
     pub async fn delete_topic(&self, name: &TopicName) -> Result<(), Failure> {
         let _one = self.changing.lock().await;
         let Some(found) = self.topic(name) else { return Ok(()) };
-        let batch = Batch::new(self.topics.shard().clone()).delete(self.topics.key(&name.parts()));
-        found.queue.close(batch).await.map_err(of_queue)?;
-        self.write().topics.remove(name);
+        // First what hangs on it: else a crash would leave subscriptions to a later topic of the name.
         for subscription in self.subscriptions_of(name) {
             self.drop_subscription(&subscription).await?;
         }
+        let batch = Batch::new(self.topics.shard().clone()).delete(self.topics.key(&name.parts()));
+        found.queue.close(batch).await.map_err(of_queue)?;
+        self.write().topics.remove(name);
         Ok(())
     }
 
