@@ -20,6 +20,10 @@ pub struct Language {
     pub program: PathBuf,
     /// As Lambda has it.
     pub handler: &'static str,
+    /// Whether its runtime waits in stem cells for functions.
+    pub has_cells: bool,
+    /// Whether some hundred of its environments fit a small machine.
+    pub is_small: bool,
     /// A function that returns its event.
     pub trivial: Vec<u8>,
     /// One that makes an AWS client first, with what imports the same in a plain interpreter.
@@ -75,6 +79,8 @@ fn python(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure
         runtime,
         program,
         handler: "app.handler",
+        has_cells: true,
+        is_small: true,
         trivial: package("app.py", include_bytes!("../functions/trivial.py"))?,
         typical: typical.transpose()?,
         echo: vec!["-S".to_owned(), placed(folder, "echo.py", include_str!("../floors/echo.py"))?],
@@ -108,6 +114,8 @@ fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> 
         runtime,
         program,
         handler: "index.handler",
+        has_cells: true,
+        is_small: false,
         trivial: package("index.mjs", include_bytes!("../functions/trivial.mjs"))?,
         typical: typical.transpose()?,
         echo: vec![placed(folder, "echo.mjs", include_str!("../floors/echo.mjs"))?],
@@ -128,6 +136,8 @@ fn compiled(echo: &Path) -> Result<Language, Failure> {
         runtime: "provided.al2023".to_owned(),
         program: echo.to_path_buf(),
         handler: "bootstrap",
+        has_cells: false,
+        is_small: true,
         trivial: package("bootstrap", &program)?,
         typical: None,
         echo: texts(&["socket"]),

@@ -150,7 +150,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Throughput => measure::throughput::measure(bench, &hearth).await?,
             Measurement::Cold => measure::cold::measure(bench, &hearth).await?,
             Measurement::Burst => measure::burst::measure(bench).await?,
-            Measurement::Start => measure::start::measure(bench)?,
+            Measurement::Start => measure::start::measure(bench).await?,
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
             Measurement::Events => measure::events::measure(bench, &hearth).await?,

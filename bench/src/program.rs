@@ -65,6 +65,18 @@ impl Program {
         }
     }
 
+    /// Milliseconds of processor time that it takes in a second in which nobody asks for anything, the average over `time`.
+    pub fn idle_processor_time(&self, time: Duration) -> Result<f64, Failure> {
+        self.settle();
+        let before = processor_time(self.child.id());
+        std::thread::sleep(time);
+        let unread =
+            || Failure::Program(self.name.to_owned(), "its processor time cannot be read".to_owned());
+        let after = processor_time(self.child.id());
+        let ticks = after.zip(before).map(|(after, before)| after - before).ok_or_else(unread)?;
+        Ok(ticks as f64 * MILLISECONDS_PER_TICK / time.as_secs_f64())
+    }
+
     /// Its resident memory in bytes: the server's own and that of all it has started.
     pub fn memory_bytes(&self) -> Result<u64, Failure> {
         let mut bytes = 0;
@@ -102,6 +114,16 @@ impl Drop for Program {
             let _ = self.child.wait();
         }
     }
+}
+
+/// What `/proc` counts processor time in, on every Linux that there is.
+const MILLISECONDS_PER_TICK: f64 = 10.0;
+
+/// The processor time of a process, in ticks.
+fn processor_time(process: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
 /// A process and all that descend from it.

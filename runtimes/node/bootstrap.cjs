@@ -6,6 +6,7 @@
 'use strict';
 
 const { join } = require('node:path');
+const { becomeFunction } = require('./cell.cjs');
 const { RuntimeApiClient } = require('./client.cjs');
 const { patchConsole } = require('./console.cjs');
 const { invocation } = require('./context.cjs');
@@ -13,8 +14,9 @@ const { PROMISES_ONLY } = require('./generation.cjs');
 const { streamifyResponse } = require('./handler.cjs');
 const { HttpResponseStream } = require('./http-response-stream.cjs');
 const { setSearchPath } = require('./search.cjs');
+const { run } = require(PROMISES_ONLY ? './promises.cjs' : './callbacks.cjs');
 
-
+becomeFunction();
 const taskRoot = process.env.LAMBDA_TASK_ROOT;
 
 // AWS: its entry is an ES module called index.mjs: a function sees that name, and no main module.
@@ -26,5 +28,4 @@ patchConsole(invocation);
 if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
   globalThis.awslambda = { ...globalThis.awslambda, streamifyResponse, HttpResponseStream };
 }
-const { run } = require(PROMISES_ONLY ? './promises.cjs' : './callbacks.cjs');
 run(new RuntimeApiClient(process.env.AWS_LAMBDA_RUNTIME_API), taskRoot, process.env._HANDLER);

@@ -9,9 +9,10 @@ const { errorLine, intoError } = require('./errors.cjs');
 const { PROMISES_ONLY } = require('./generation.cjs');
 
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
-const LOGS_JSON = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
 const TEXT_FRAME = 0xa55a0003;
 const JSON_FRAME = 0xa55a0002;
+
+let logsJson = false;
 
 function withErrorFields(_key, value) {
   if (!(value instanceof Error)) return value;
@@ -53,9 +54,9 @@ function takeTelemetryDescriptor() {
 
 /** A frame is its type with the level in it (4 bytes), the length (4), the time in microseconds (8), and the message. */
 function writeFrame(descriptor, level, date, line) {
-  const message = Buffer.from(LOGS_JSON ? line : line + '\n');
+  const message = Buffer.from(logsJson ? line : line + '\n');
   const frame = Buffer.alloc(16 + message.length);
-  frame.writeUInt32BE((LOGS_JSON ? JSON_FRAME : TEXT_FRAME) + 4 * LEVELS[level], 0);
+  frame.writeUInt32BE((logsJson ? JSON_FRAME : TEXT_FRAME) + 4 * LEVELS[level], 0);
   frame.writeUInt32BE(message.length, 4);
   frame.writeBigInt64BE(BigInt(date.valueOf()) * 1000n, 8);
   message.copy(frame, 16);
@@ -67,8 +68,9 @@ function writeFrame(descriptor, level, date, line) {
  * @param invocation an object whose `requestId` and `tenantId` are those of the current invocation
  */
 function patchConsole(invocation) {
+  logsJson = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
   const descriptor = takeTelemetryDescriptor();
-  const line = LOGS_JSON ? jsonLine : textLine;
+  const line = logsJson ? jsonLine : textLine;
   const log = (level, values) => {
     const date = new Date();
     const text = line(date.toISOString(), level, invocation, values);
@@ -87,7 +89,7 @@ function patchConsole(invocation) {
 /** Logs a failure of the function, titled as AWS titles it. */
 function logError(title, thrown) {
   const error = intoError(thrown);
-  if (LOGS_JSON) console.error(error);
+  if (logsJson) console.error(error);
   else console.error(title, errorLine(error));
 }
 

@@ -13,6 +13,39 @@ RUNTIME_DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 SDK_DIRECTORY = "/var/lang-sdk/python"
 
 
+def become_function():
+    """In a stem cell, where nothing says what to run: waits on the descriptor that it was given until it is told its
+    environment variables. Nothing of the cell is left after it."""
+    # What the function needs anyway takes its time now.
+    import logging
+    import site  # noqa: F401
+    import time
+
+    line = int(os.environ["_HEARTH_STEM"])
+    # Python sets this one itself, as it starts, where the machine lacks the locale that LANG names.
+    coerced = os.environ.get("LC_CTYPE")
+    # Before it is known that we wait: the memory that the variables were in is written anew.
+    os.environ.clear()
+    os.write(line, b"w")
+    block = b""
+    while True:
+        piece = os.read(line, 65536)
+        if not piece:
+            break
+        block += piece
+    os.close(line)
+    if not block:
+        os._exit(0)
+    for entry in block.split(b"\0")[:-1]:
+        name, _, value = entry.partition(b"=")
+        os.environb[name] = value
+    if coerced is not None:
+        os.environ["LC_CTYPE"] = coerced
+    os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+    # Log records tell the time since the module was imported; it is counted in nanoseconds from Python 3.13 on.
+    logging._startTime = time.time_ns() if isinstance(logging._startTime, int) else time.time()
+
+
 def named_version():
     """The version of the function's runtime, which its layers are made for, whatever version stands in for it."""
     _, named, version = os.environ.get("AWS_EXECUTION_ENV", "").partition("AWS_Lambda_python")
@@ -48,5 +81,7 @@ if __name__ == "__main__":
     sys.path.insert(0, RUNTIME_DIRECTORY)
     from awslambdaric import bootstrap
 
+    if "_HANDLER" not in os.environ:
+        become_function()
     set_up_search_path()
     bootstrap.main()

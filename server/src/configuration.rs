@@ -3,7 +3,7 @@
 //! It refuses settings it does not know, in the file as on the command line.
 
 use crate::credentials::has_root_key;
-use hearth_base::{AccountId, Region};
+use hearth_base::{AccountId, Region, limits};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -57,6 +57,10 @@ pub struct Configuration {
     pub strict_runtimes: bool,
     /// Environments at once, busy and idle.
     pub environments_max: usize,
+    /// Invocations that an account may run at once in a region.
+    pub account_concurrency: u32,
+    /// Memory for stem cells, in MB; 0 for none.
+    pub stem_cell_memory_mb: u32,
     /// How long an idle environment is kept.
     pub idle_timeout: Duration,
     /// How long in-flight invocations may take to finish after SIGTERM.
@@ -108,6 +112,12 @@ pub struct Settings {
     /// Most execution environments at once, busy and idle [default: 1000]
     #[arg(long, env = "HEARTH_ENVIRONMENTS_MAX", value_name = "COUNT")]
     pub environments_max: Option<usize>,
+    /// Most invocations at once in an account and region, as AWS's quota of concurrent executions [default: 1000]
+    #[arg(long, env = "HEARTH_ACCOUNT_CONCURRENCY", value_name = "COUNT")]
+    pub account_concurrency: Option<u32>,
+    /// Most memory in MB for stem cells, interpreters that have started and wait for a function; 0 for none [default: 512]
+    #[arg(long, env = "HEARTH_STEM_CELL_MEMORY", value_name = "MB")]
+    pub stem_cell_memory: Option<u32>,
     /// Seconds an idle execution environment is kept [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT", value_name = "SECONDS")]
     pub idle_timeout: Option<u64>,
@@ -131,6 +141,8 @@ pub enum ConfigurationError {
     NotLoopback(SocketAddr),
     /// Zero environments run nothing.
     NoEnvironments,
+    /// Nor does an account without concurrency.
+    NoConcurrency,
 }
 
 impl fmt::Display for ConfigurationError {
@@ -152,6 +164,7 @@ impl fmt::Display for ConfigurationError {
                 address.port()
             ),
             Self::NoEnvironments => f.write_str("--environments-max must be at least 1"),
+            Self::NoConcurrency => f.write_str("--account-concurrency must be at least 1"),
         }
     }
 }
@@ -194,6 +207,8 @@ impl Settings {
             runtimes,
             strict_runtimes: self.strict_runtimes.or(fallback.strict_runtimes),
             environments_max: self.environments_max.or(fallback.environments_max),
+            account_concurrency: self.account_concurrency.or(fallback.account_concurrency),
+            stem_cell_memory: self.stem_cell_memory.or(fallback.stem_cell_memory),
             idle_timeout: self.idle_timeout.or(fallback.idle_timeout),
             grace: self.grace.or(fallback.grace),
         }
@@ -217,6 +232,10 @@ impl Settings {
         if environments_max == 0 {
             return Err(ConfigurationError::NoEnvironments);
         }
+        let account_concurrency = self.account_concurrency.unwrap_or(limits::CONCURRENT_EXECUTIONS_DEFAULT);
+        if account_concurrency == 0 {
+            return Err(ConfigurationError::NoConcurrency);
+        }
         Ok(Configuration {
             listen,
             hosts: self.hosts,
@@ -230,6 +249,8 @@ impl Settings {
             runtimes: self.runtimes.into_iter().collect(),
             strict_runtimes: self.strict_runtimes.unwrap_or(false),
             environments_max,
+            account_concurrency,
+            stem_cell_memory_mb: self.stem_cell_memory.unwrap_or(512),
             idle_timeout: Duration::from_secs(self.idle_timeout.unwrap_or(600)),
             grace: Duration::from_secs(self.grace.unwrap_or(30)),
         })

@@ -11,6 +11,7 @@ mod local;
 mod replaceable;
 mod secret;
 mod serve;
+mod urls;
 mod wiring;
 
 use clap::{Parser, Subcommand};

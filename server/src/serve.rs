@@ -5,6 +5,7 @@ use crate::credentials::Root;
 use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
+use crate::urls::Urls;
 use crate::wiring::{Assembly, Foundation, Places, clock, rng};
 use hearth_api::Dispatch;
 use hearth_base::AdvancingClock;
@@ -133,6 +134,7 @@ impl Running {
             clock: clock(),
             rng: rng(),
             local: local::routes(self),
+            urls: Some(Arc::new(Urls(Arc::clone(self)))),
             hosts: self.foundation.configuration.hosts.clone(),
             limits: Limits { grace: self.foundation.configuration.grace, ..Limits::default() },
         });

@@ -55,7 +55,7 @@ pub struct Assembly {
     pub services: Vec<Arc<dyn Dispatch>>,
     /// The control plane, for package downloads.
     pub lambda: hearth_lambda::Service,
-    /// The data plane.
+    /// The data plane, for function URLs among others.
     pub invoke: hearth_invoke::Service,
     environments: Environments,
     logs_work: hearth_logs::Handle,
@@ -142,6 +142,7 @@ impl Foundation {
             logs: Arc::new(log_delivery),
             clock: self.service_clock(),
             rng: rng(),
+            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
             environments_max: self.configuration.environments_max,
             idle_timeout: self.configuration.idle_timeout,
         })?;
@@ -154,6 +155,7 @@ impl Foundation {
             authority: Arc::clone(&self.authority),
             clock: self.service_clock(),
             rng: rng(),
+            concurrency: self.configuration.account_concurrency,
             download_secret: self.secret.key("package downloads"),
         })
         .await?;

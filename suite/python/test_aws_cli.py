@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from functions import PYTHON, ROLE, code, name_of
-from hearth import REPOSITORY, eventually, variables
+from hearth import REPOSITORY, Server, eventually, variables
 
 CLIS = {1: os.environ.get("HEARTH_AWS_CLI_1", str(Path(sys.executable).with_name("aws"))), 2: os.environ.get("HEARTH_AWS_CLI_2")}
 NO_CLI_2 = os.environ.get("HEARTH_NO_AWS_CLI_2", "the AWS CLI 2 is missing: run this with cargo xtask test")
 VERSIONS = [1, pytest.param(2, marks=pytest.mark.skipif(not CLIS[2], reason=NO_CLI_2))]
+# The account in which the commands of the documents are run.
+READER = "999900005555"
 needs_2 = pytest.mark.skipif(not CLIS[2], reason=NO_CLI_2)
 
 
@@ -136,31 +138,62 @@ def test_logs_are_followed(tailed, server):
         follow.communicate()
 
 
-def readme_commands():
-    """The shell blocks of the README's walk, without those that build, start or install Hearth itself."""
-    text = (REPOSITORY / "README.md").read_text()
-    section = text.split("## Ten minutes with it\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", section, re.MULTILINE)
+def printed_commands(text):
+    """The shell blocks of a document, without those that build, start or install Hearth itself."""
+    blocks = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", text, re.MULTILINE)
     commands = [textwrap.dedent(block) for block in blocks]
-    return [block for block in commands if not re.match(r"cargo |\./target/", block)]
+    return [block for block in commands if not re.match(r"cargo |\./target/|hearth ", block)]
 
 
-@needs_2
-def test_the_readme_works_as_printed(server, tmp_path):
-    commands = readme_commands()
-    assert any("create-function" in block for block in commands) and any("logs tail" in block for block in commands)
-    # In its own account, so that the function's name is free. The shim stands for a CLI of 2.13 or later.
-    shim = tmp_path / "bin/aws"
+def readme_walk():
+    return (REPOSITORY / "README.md").read_text().split("## Ten minutes with it\n")[1].split("\n## ")[0]
+
+
+def run_as_printed(server, place, commands, seconds=120):
+    """Runs the commands of documents one after another; gives what they printed, and the CLI that they used."""
+    # In its own account, so that the names are free. The shim stands for a CLI of 2.13 or later.
+    shim = place / "bin/aws"
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec "{CLIS[2]}" --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
     shim.chmod(0o755)
     path = f"{shim.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     script = "".join(commands).replace("http://127.0.0.1:4566", server.endpoint)
-    script = script.replace("AWS_ACCESS_KEY_ID=test", "AWS_ACCESS_KEY_ID=999900005555").replace("000000000000", "999900005555")
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment(server) | {"PATH": path},
-                          capture_output=True, text=True, timeout=120, check=False)
+    script = script.replace("AWS_ACCESS_KEY_ID=test", f"AWS_ACCESS_KEY_ID={READER}").replace("000000000000", READER)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=place, env=environment(server) | {"PATH": path},
+                          capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr
-    assert "Hello, Ada!" in done.stdout
-    own = environment(server) | {"AWS_ACCESS_KEY_ID": "999900005555"}
+    return done.stdout, shim
+
+
+@needs_2
+def test_the_readme_works_as_printed(server, tmp_path):
+    commands = printed_commands(readme_walk())
+    assert any("create-function" in block for block in commands) and any("logs tail" in block for block in commands)
+    printed, shim = run_as_printed(server, tmp_path, commands)
+    assert "Hello, Ada!" in printed
+    own = environment(server) | {"AWS_ACCESS_KEY_ID": READER}
     eventually(lambda: "asked by Ada" in subprocess.run(
         [shim, "logs", "tail", "/aws/lambda/hello"], env=own, capture_output=True, text=True, timeout=60, check=False).stdout)
+
+
+@needs_2
+def test_the_page_on_asynchronous_invocation_works_as_printed(tmp_path):
+    prepared = [block for block in printed_commands(readme_walk()) if "export " in block or "create-role" in block]
+    page = printed_commands((REPOSITORY / "docs/asynchronous.md").read_text())
+    with Server("--data-dir", tmp_path / "data", "--clock", "virtual") as server:
+        printed, _ = run_as_printed(server, tmp_path, prepared + page)
+    assert '"StringValue": "not today"' in printed and '{\\"order\\": 7}' in printed
+
+
+@needs_2
+@pytest.mark.parametrize("page, expected", [
+    ("concurrency", ["not now", '"UnreservedConcurrentExecutions": 999', "READY", '"provisioned-concurrency"']),
+    ("urls", ["Hello, Ada!Hello, Ada!", "Hello, whoever you are!"]),
+])
+def test_a_page_works_as_printed(tmp_path, page, expected):
+    prepared = [block for block in printed_commands(readme_walk()) if "export " in block or "create-role" in block]
+    commands = printed_commands((REPOSITORY / f"docs/{page}.md").read_text())
+    with Server("--ephemeral") as server:
+        printed, _ = run_as_printed(server, tmp_path, prepared + commands)
+    for text in expected:
+        assert text in printed, printed

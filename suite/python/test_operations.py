@@ -91,6 +91,7 @@ WRONG = [
     (["--region", "Not A Region"], "region"),
     (["--listen", "nowhere"], "--listen"),
     (["--environments-max", "0"], "--environments-max"),
+    (["--account-concurrency", "0"], "--account-concurrency"),
     (["--ephemeral", "--data-dir", "/tmp/x"], "--ephemeral"),
     (["--runtime", "python3.12=python"], "python3.12"),
     (["--runtime", "cobol=/bin/true", "--ephemeral"], "cobol"),
@@ -236,7 +237,7 @@ def handler(event, context):
 
 
 def test_idle_environments_end(tmp_path):
-    with Server("--data-dir", tmp_path / "data", "--idle-timeout", "1") as server:
+    with Server("--data-dir", tmp_path / "data", "--idle-timeout", "1", "--stem-cell-memory", "0") as server:
         function = create(server.client("lambda"), PYTHON, code(PYTHON, "import os\ndef handler(event, context):\n    return os.listdir('/proc')\n"))
         function.invoke()
         stream = {"logGroupName": f"/aws/lambda/{function.name}"}

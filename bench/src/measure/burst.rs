@@ -26,7 +26,10 @@ const BURSTS_MAX: usize = 3;
 pub async fn measure(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for language in &bench.languages {
-        rows.extend(one(bench, language).await?);
+        rows.extend(one(bench, language, bench.amount.burst).await?);
+        if language.is_small {
+            rows.extend(one(bench, language, bench.amount.large_burst).await?);
+        }
     }
     Ok(rows)
 }
@@ -37,12 +40,11 @@ struct Burst {
     mebibytes_each: f64,
 }
 
-async fn one(bench: &Bench, language: &Language) -> Result<[Row; 2], Failure> {
-    let size = bench.amount.burst;
+async fn one(bench: &Bench, language: &Language, size: usize) -> Result<[Row; 2], Failure> {
     let (mut ours, mut floors) = (Sample::default(), Sample::default());
     let (mut our_memory, mut floor_memory) = (0.0f64, 0.0f64);
     for number in 0..bench.amount.rounds.min(BURSTS_MAX) {
-        let hearth = bench.start_hearth(&format!("burst-{}-{number}", language.name))?;
+        let hearth = bench.start_hearth(&format!("burst-{}-{size}-{number}", language.name))?;
         let burst = invoked(&hearth, language, size).await?;
         hearth.stop()?;
         ours.add(burst.time);
@@ -61,7 +63,7 @@ async fn one(bench: &Bench, language: &Language) -> Result<[Row; 2], Failure> {
             floor(floors.figure()),
         ),
         row(
-            format!("memory of an environment, {}", language.name),
+            format!("memory of an environment of {size}, {}", language.name),
             Unit::Mebibytes,
             Figure::single(our_memory),
             floor(Figure::single(floor_memory)),

@@ -52,6 +52,10 @@ pub struct Amount {
     pub starts: usize,
     /// Environments started at once.
     pub burst: usize,
+    /// The same of languages whose environments are small.
+    pub large_burst: usize,
+    /// Functions deployed on a server that is then started again.
+    pub functions: usize,
     /// Deployments in all.
     pub deployments: usize,
     /// Bytes of the package deployed.
@@ -73,6 +77,8 @@ impl Amount {
         cold: 100,
         starts: 20,
         burst: 100,
+        large_burst: 500,
+        functions: 10_000,
         deployments: 5,
         package_bytes: 49 << 20,
         messages: 64_000,
@@ -87,6 +93,8 @@ impl Amount {
         cold: 2,
         starts: 1,
         burst: 4,
+        large_burst: 6,
+        functions: 8,
         deployments: 1,
         package_bytes: 1 << 20,
         messages: 640,
@@ -98,6 +106,11 @@ impl Amount {
 impl Bench {
     /// Starts a server with the defaults that users run, on a data directory of this name.
     pub fn start_hearth(&self, data: &str) -> Result<Program, Failure> {
+        self.start_hearth_with(data, &[])
+    }
+
+    /// The same with these arguments.
+    pub fn start_hearth_with(&self, data: &str, arguments: &[&str]) -> Result<Program, Failure> {
         let mut command = Command::new(&self.hearth);
         // The settings of whoever runs this are not the defaults.
         let settings = self.folder.join("hearth.toml");
@@ -109,6 +122,9 @@ impl Bench {
         }
         command.arg("serve").arg("--config").arg(settings);
         command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(self.folder.join(data));
+        // By default an account has ten requests a second for each of its 1,000: that would be all that is measured.
+        command.args(["--account-concurrency", "1000000"]);
+        command.args(arguments);
         for language in self.languages.iter().filter(|language| !language.runtime.starts_with("provided")) {
             command.arg("--runtime").arg(format!("{}={}", language.runtime, language.program.display()));
         }

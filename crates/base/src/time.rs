@@ -118,6 +118,13 @@ impl Timestamp {
         )
     }
 
+    /// `31/Mar/2015:12:00:00 +0000`: how web servers log, and HTTP events of Lambda tell, the time.
+    pub fn common_log(self) -> String {
+        let c = self.calendar();
+        let month = MONTHS[c.month as usize - 1];
+        format!("{:02}/{month}/{:04}:{:02}:{:02}:{:02} +0000", c.day, c.year, c.hour, c.minute, c.second)
+    }
+
     /// `20150331T120000Z`: how SigV4 writes times.
     pub fn sigv4(self) -> String {
         let c = self.calendar();

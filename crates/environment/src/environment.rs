@@ -6,30 +6,35 @@
 //!
 //! It refuses to choose which environment serves whom: that is the pool's.
 
+mod ahead;
 mod course;
+mod ending;
 mod extended;
 mod restore;
 
 use crate::bootstrap::Bootstraps;
-use crate::cage::{Cage, CageError, Plan, extension_names};
+use crate::cage::{Cage, CageError};
+use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
-use crate::invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
+use crate::invocation::{Completion, Failure, Invocation, Refusal, Report, new_trace};
 use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
+use crate::plan::{Plan, extension_names};
 use crate::platform::{Event, Phase, Status};
 use crate::response_stream::ResponseSink;
 use crate::rest::Rest;
 use crate::runtime_api::{Answer, Initialisation, Offer};
+use crate::turns::{Share, Turn, Turns};
 use crate::{Credentials, Definition, InitializationType, LogFormat, Options, Resolved, sdk};
-use bytes::Bytes;
 use course::{Course, Starts};
+use ending::Ending;
 use hearth_base::{RequestId, Timestamp, id};
 use hearth_sandbox::{Exit, TemporaryStorage};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 // Limits on processes are real time, which no test's clock can speed up and no change of the wall clock may disturb:
 // they are measured here, while timestamps come from the clock of the options.
@@ -50,13 +55,11 @@ pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) bootstraps: Bootstraps,
     pub(crate) logs: LogWriter,
+    pub(crate) cells: Arc<Cells>,
     pub(crate) living: Living,
     /// Told whenever a runtime's process has ended.
     pub(crate) deaths: Arc<Notify>,
-    /// A permit for each start that goes on now.
-    pub(crate) starts: Arc<Semaphore>,
-    /// Permits that `starts` has when nothing starts.
-    pub(crate) starts_max: usize,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) tasks: Handle,
 }
 
@@ -64,6 +67,8 @@ pub(crate) struct Surroundings {
 pub(crate) struct Environment {
     surroundings: Arc<Surroundings>,
     definition: Arc<Definition>,
+    /// Of the turns to start.
+    share: Share,
     resolved: Resolved,
     credentials: Credentials,
     log: Arc<LogStream>,
@@ -85,16 +90,6 @@ struct Unsettled {
     ending: Ending,
 }
 
-/// How an invocation ended.
-struct Ending {
-    outcome: Outcome,
-    /// What the caller got beside the outcome.
-    streamed_bytes: u64,
-    status: Status,
-    /// What ended it from outside the handler; such an environment is reset.
-    fault: Option<Fault>,
-}
-
 /// What came of handing an invocation to the runtime.
 enum Handed {
     Ended(Ending),
@@ -104,7 +99,11 @@ enum Handed {
 
 impl Environment {
     /// An environment without processes yet: they start with its first invocation.
-    pub(crate) fn new(surroundings: Arc<Surroundings>, definition: Arc<Definition>) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        surroundings: Arc<Surroundings>,
+        definition: Arc<Definition>,
+        share: Share,
+    ) -> Result<Self, Refusal> {
         let options = &surroundings.options;
         let resolved = options
             .runtimes
@@ -121,6 +120,7 @@ impl Environment {
         let _life = surroundings.living.begin();
         Ok(Self {
             definition,
+            share,
             resolved,
             credentials,
             log,
@@ -253,10 +253,9 @@ impl Environment {
 
     /// Starts the runtime and waits until it asks for an invocation. After a fault there is no cage.
     async fn initialise(&mut self, phase: Phase, limit: Duration) -> Result<Result<Starts, Fault>, Refusal> {
-        // Many starts at once would only slow each other down, until all of them fail for want of time. One that
-        // happens within an invocation has no time to wait.
+        // One that happens within an invocation has no time to wait.
         let turn = match phase {
-            Phase::Init => Arc::clone(&self.surroundings.starts).acquire_owned().await.ok(),
+            Phase::Init => self.surroundings.turns.take(&self.share).await,
             Phase::Invoke => None,
         };
         self.left().await;
@@ -298,7 +297,21 @@ impl Environment {
     }
 
     async fn start(&self) -> Result<Cage, CageError> {
-        let Surroundings { options, bootstraps, deaths, .. } = &*self.surroundings;
+        let options = &self.surroundings.options;
+        let plan = self.plan()?;
+        let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
+        Cage::start(&options.spawner, plan, &self.log, endpoint).await
+    }
+
+    /// Lets stem cells be made for what it will start as.
+    pub(crate) fn expect(&self) {
+        if let Ok(plan) = self.plan() {
+            plan.expect(&self.surroundings.options.spawner);
+        }
+    }
+
+    fn plan(&self) -> Result<Plan<'_>, CageError> {
+        let Surroundings { options, bootstraps, cells, deaths, .. } = &*self.surroundings;
         let names = extension_names(&self.definition).map_err(CageError::Fault)?;
         let telemetry = self.log.telemetry().unwrap_or_else(|| self.log.begin_telemetry());
         let told = (Arc::clone(&self.log), telemetry);
@@ -306,7 +319,7 @@ impl Environment {
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
         }
-        let plan = Plan {
+        Ok(Plan {
             definition: &self.definition,
             resolved: &self.resolved,
             credentials: &self.credentials,
@@ -315,10 +328,9 @@ impl Environment {
             sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
             extensions,
+            cells,
             deaths: Arc::clone(deaths),
-        };
-        let endpoint = (Arc::clone(&options.endpoint), Arc::clone(&self.definition));
-        Cage::start(&options.spawner, plan, &self.log, endpoint).await
+        })
     }
 
     async fn until_initialised(
@@ -519,50 +531,8 @@ impl Drop for Environment {
     }
 }
 
-impl Ending {
-    fn of(fault: Fault, id: RequestId) -> Self {
-        let outcome = Outcome::Failed { failure: fault.failure, payload: fault.payload(id) };
-        Self { outcome, streamed_bytes: 0, status: fault.status(), fault: Some(fault) }
-    }
-
-    fn of_answer(answer: Answer, id: RequestId) -> Self {
-        let well = |outcome| Self { outcome, streamed_bytes: 0, status: Status::Success, fault: None };
-        let reported = |payload| Outcome::Failed { failure: Failure::Reported, payload };
-        match answer {
-            Answer::Response { payload, content_type } => well(Outcome::Returned { payload, content_type }),
-            Answer::Error { payload } => well(reported(payload)),
-            Answer::Streamed { size, content_type, error } => {
-                let returned = Outcome::Returned { payload: Bytes::new(), content_type };
-                Self { streamed_bytes: size, ..well(error.map_or(returned, reported)) }
-            }
-            Answer::TooLarge { size, limit } => {
-                // The runtime is well: only its answer is lost.
-                let ending = Self::of(Fault::response_too_large(size, limit), id);
-                Self { status: Status::Success, fault: None, ..ending }
-            }
-            Answer::Truncated => Self::of(Fault::truncated(), id),
-        }
-    }
-}
-
-impl Fault {
-    fn shutdown_reason(&self) -> ShutdownReason {
-        match self.failure {
-            Failure::TimedOut => ShutdownReason::Timeout,
-            _ => ShutdownReason::Failure,
-        }
-    }
-
-    fn status(&self) -> Status {
-        match self.failure {
-            Failure::TimedOut => Status::Timeout,
-            _ => Status::Error(self.error_type.clone()),
-        }
-    }
-}
-
 /// Gives up the turn when it is over or the work is done, whichever is first.
-async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<OwnedSemaphorePermit>) -> T {
+async fn in_turn<T>(work: impl Future<Output = T>, turn: Option<Turn>) -> T {
     tokio::pin!(work);
     if turn.is_some()
         && let Ok(result) = tokio::time::timeout(TURN, &mut work).await

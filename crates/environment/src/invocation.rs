@@ -2,6 +2,7 @@
 //!
 //! A failing function is an outcome, not an `Err`. It refuses to know who asked, and over which protocol.
 
+use crate::concurrency::{Permit, Throttle};
 use bytes::Bytes;
 use hearth_base::{RequestId, Rng, Timestamp, id};
 use std::fmt;
@@ -25,6 +26,8 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// Collect the last 4 KB of this invocation's log.
     pub tail: bool,
+    /// Leave to run: held until the environment is free again, whether or not the caller still waits.
+    pub permit: Option<Arc<Permit>>,
 }
 
 /// What the caller gets.
@@ -104,6 +107,8 @@ pub struct Report {
 pub enum Refusal {
     /// `environments_max` are busy.
     TooManyEnvironments,
+    /// The function adds environments too fast.
+    Throttled(Throttle),
     /// The server is draining.
     ShuttingDown,
     /// The runtime was not ready in time after its environment's restore.
@@ -148,6 +153,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyEnvironments => f.write_str("as many execution environments as allowed are busy"),
+            Self::Throttled(throttle) => write!(f, "the function is throttled: {throttle}"),
             Self::RestoreTimedOut => f.write_str("the restore of an execution environment took too long"),
             Self::RestoreFailed { error_type } => {
                 write!(f, "the restore of an execution environment failed: {error_type}")

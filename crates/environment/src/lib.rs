@@ -6,6 +6,8 @@
 
 mod bootstrap;
 mod cage;
+mod cells;
+pub mod concurrency;
 pub mod definition;
 mod dotnet;
 mod environment;
@@ -15,6 +17,7 @@ pub mod invocation;
 mod living;
 mod log;
 pub mod outside;
+mod plan;
 mod platform;
 pub mod pool;
 pub mod response_stream;
@@ -24,13 +27,15 @@ mod runtime_api;
 pub mod runtimes;
 pub mod sdk;
 mod telemetry;
+mod turns;
 mod variables;
 
 pub use bootstrap::BootstrapError;
+pub use concurrency::{Account, Allowance, Meter, Permit, Throttle};
 pub use definition::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
 pub use invocation::{Completion, Failure, Invocation, Outcome, Refusal, Report, new_trace};
 pub use outside::{CredentialSource, Credentials, Endpoint, LogEvent, LogSink};
-pub use pool::{Counts, Environments};
+pub use pool::{Counts, Environments, Provisioned};
 pub use response_stream::{Part, ResponseStream};
 pub use runtime::{Language, Runtime, UnknownRuntime};
 pub use runtimes::{Interpreter, Resolved, Runtimes, RuntimesOptions, Unavailable};
@@ -62,6 +67,8 @@ pub struct Options {
     pub rng: Arc<dyn Rng>,
     /// Environments at once, idle ones included.
     pub environments_max: usize,
+    /// Bytes of memory that stem cells may take together; 0 for none.
+    pub stem_cell_bytes: u64,
     /// An environment idle for this long ends.
     pub idle_timeout: Duration,
 }

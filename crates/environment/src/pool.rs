@@ -3,27 +3,33 @@
 //! Idle ones are taken last in, first out, so that those that are not needed grow old and end. It refuses to queue: an
 //! invocation that finds no room is refused at once.
 
+mod provisioned;
+
+pub use provisioned::Provisioned;
+
 use crate::bootstrap::{BootstrapError, Bootstraps};
+use crate::cells::Cells;
+use crate::concurrency::Permit;
 use crate::environment::{Environment, Surroundings};
 use crate::living::Living;
 use crate::log::LogWriter;
 use crate::response_stream::{self, ResponseSink};
 use crate::rest::Rest;
+use crate::turns::{Share, Turns};
 use crate::{Completion, Definition, Invocation, Key, Options, Refusal, ResponseStream};
 use hearth_base::{BoxFuture, Timestamp};
+use provisioned::{Provisions, Seat};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// How long an environment that has answered may take to ask for more before another is made in its place: about as long
 /// as a small one takes to start on a busy machine.
 const AFTERMATH: Duration = Duration::from_millis(200);
-/// Starts at once, for each processor of the machine.
-const STARTS_PER_PROCESSOR: usize = 16;
 /// How long an environment idles before it is frozen: what comes back to back does not pay for a freeze and a thaw. Real
 /// time, whatever the clock of timestamps.
 const QUIET: Duration = Duration::from_millis(20);
@@ -50,6 +56,8 @@ struct Pool {
     state: Mutex<State>,
     /// Told whenever an environment begins to idle.
     idled: Arc<Notify>,
+    /// Told whenever provisioned environments may be wanting.
+    wanting: Arc<Notify>,
     /// Set when the grace of a drain is over.
     halt: watch::Sender<bool>,
 }
@@ -57,12 +65,14 @@ struct Pool {
 #[derive(Default)]
 struct State {
     slots: HashMap<Key, Slot>,
+    provisions: Provisions,
     counts: Counts,
     draining: bool,
 }
 
-#[derive(Default)]
 struct Slot {
+    /// Of the turns to start.
+    share: Share,
     idle: Vec<Idle>,
     busy: usize,
     /// No busy one comes back.
@@ -74,6 +84,8 @@ struct Idle {
     since: Timestamp,
     /// When it was put here, by a clock that no test turns.
     quiet_since: Instant,
+    /// Its place among the provisioned ones.
+    seat: Option<Seat>,
 }
 
 /// A busy environment. However it ends, the counts are right.
@@ -81,6 +93,10 @@ struct Lease {
     pool: Arc<Pool>,
     definition: Arc<Definition>,
     environment: Option<Environment>,
+    /// Leave for the invocation under way, which counts until the environment is free.
+    permit: Option<Arc<Permit>>,
+    /// Its place among the provisioned ones.
+    seat: Option<Seat>,
     released: bool,
 }
 
@@ -94,14 +110,15 @@ impl Environments {
     /// Starts with no environment, and writes the bootstraps to the data directory. Call it inside the tokio runtime.
     pub fn new(options: Options) -> Result<Self, BootstrapError> {
         let bootstraps = Bootstraps::write(&options.data_dir)?;
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let living = Living::new();
+        let turns = Arc::new(Turns::new());
         let surroundings = Arc::new(Surroundings {
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
-            living: Living::new(),
+            cells: Cells::new(&options.spawner, options.stem_cell_bytes, &living, &turns),
+            living,
             deaths: Arc::new(Notify::new()),
-            starts: Arc::new(Semaphore::new(STARTS_PER_PROCESSOR * processors)),
-            starts_max: STARTS_PER_PROCESSOR * processors,
+            turns,
             tasks: tokio::runtime::Handle::current(),
             options,
         });
@@ -110,10 +127,12 @@ impl Environments {
             surroundings,
             state: Mutex::new(State::default()),
             idled: Arc::new(Notify::new()),
+            wanting: Arc::new(Notify::new()),
             halt,
         });
         tokio::spawn(reap(Arc::downgrade(&pool), Arc::clone(&pool.surroundings.deaths)));
         tokio::spawn(freeze(Arc::downgrade(&pool), Arc::clone(&pool.idled)));
+        tokio::spawn(provisioned::keep(Arc::downgrade(&pool), Arc::clone(&pool.wanting)));
         Ok(Self { pool })
     }
 
@@ -135,11 +154,24 @@ impl Environments {
         definition: &Arc<Definition>,
         invocation: Invocation,
     ) -> Result<ResponseStream, Refusal> {
-        let (sink, pieces) = response_stream::channel();
+        let (sink, source) = response_stream::channel();
         let serve = Arc::clone(&self.pool).serve(Arc::clone(definition), invocation, Some(sink));
         // A task of its own: its time runs out whether or not the caller reads.
         let serving = self.pool.surroundings.tasks.spawn(serve);
-        ResponseStream::begin(pieces, serving).await
+        ResponseStream::begin(source, serving).await
+    }
+
+    /// Invocations of this definition may come: what can be ready for its first environment is made ready.
+    pub fn expect(&self, definition: &Arc<Definition>) {
+        let (surroundings, definition) = (Arc::clone(&self.pool.surroundings), Arc::clone(definition));
+        // Files are looked at, and interpreters perhaps not yet discovered.
+        self.pool.surroundings.tasks.spawn_blocking(move || {
+            // What is wrong with the function, its first invocation will tell.
+            let share = surroundings.turns.share();
+            if let Ok(environment) = Environment::new(surroundings, definition, share) {
+                environment.expect();
+            }
+        });
     }
 
     /// No environment of `key` takes another invocation: idle ones end now, busy ones after theirs.
@@ -151,6 +183,7 @@ impl Environments {
     pub fn retire_where(&self, matches: impl Fn(&Key) -> bool) {
         let mut state = self.pool.lock();
         let mut ended = Vec::new();
+        let withdrawn = state.withdraw_where(&matches);
         let State { slots, counts, .. } = &mut *state;
         slots.retain(|key, slot| {
             if matches(key) {
@@ -162,7 +195,7 @@ impl Environments {
         });
         drop(state);
         // They end when they are dropped, outside the lock.
-        drop(ended);
+        drop((ended, withdrawn));
     }
 
     /// Refuses new invocations, waits up to `grace` for those in flight, then ends every environment. All are gone, and
@@ -170,6 +203,7 @@ impl Environments {
     pub async fn drain(&self, grace: Duration) {
         self.pool.lock().draining = true;
         self.retire_where(|_| true);
+        self.pool.surroundings.cells.close();
         let living = &self.pool.surroundings.living;
         if tokio::time::timeout(grace, living.none()).await.is_err() {
             self.pool.halt.send_replace(true);
@@ -185,8 +219,7 @@ impl Environments {
 
     /// Whether environments are being initialised.
     pub fn is_starting(&self) -> bool {
-        let surroundings = &self.pool.surroundings;
-        surroundings.starts.available_permits() < surroundings.starts_max
+        !self.pool.surroundings.turns.are_free()
     }
 
     /// Returns when every log line written up to now has been handed to the log sink.
@@ -199,12 +232,12 @@ impl Pool {
     async fn serve(
         self: Arc<Self>,
         definition: Arc<Definition>,
-        invocation: Invocation,
+        mut invocation: Invocation,
         sink: Option<ResponseSink>,
     ) -> Result<Completion, Refusal> {
         let mut halted = self.halt.subscribe();
         let run = async {
-            let mut lease = self.claim(definition).await?;
+            let mut lease = self.claim(definition, invocation.permit.take()).await?;
             let completion = lease.environment().run(invocation, sink).await?;
             if lease.environment().is_settled() {
                 lease.put_back();
@@ -220,29 +253,43 @@ impl Pool {
         }
     }
 
-    async fn claim(self: &Arc<Self>, definition: Arc<Definition>) -> Result<Lease, Refusal> {
-        if let Some(environment) = self.take_idle(&definition.key)? {
+    async fn claim(
+        self: &Arc<Self>,
+        definition: Arc<Definition>,
+        permit: Option<Arc<Permit>>,
+    ) -> Result<Lease, Refusal> {
+        if let Some((environment, seat)) = self.take_idle(&definition.key)? {
             let mut lease = Lease::new(self, &definition);
+            lease.seat = seat;
             let environment = lease.environment.insert(environment);
             // The runtime may still be on its way from its last response to the next request.
             if environment.is_ready() || tokio::time::timeout(AFTERMATH, environment.ready()).await.is_ok() {
+                lease.permit = permit;
                 return Ok(lease);
             }
             lease.put_last();
         }
-        self.make_room(&definition.key)?;
+        if let Some(permit) = &permit {
+            permit.grow().map_err(Refusal::Throttled)?;
+        }
+        let share = self.make_room(&definition.key)?;
         let mut lease = Lease::new(self, &definition);
-        lease.environment = Some(Environment::new(Arc::clone(&self.surroundings), definition)?);
+        lease.permit = permit;
+        lease.environment = Some(Environment::new(Arc::clone(&self.surroundings), definition, share)?);
         Ok(lease)
     }
 
-    /// The idle environment that was used last, now busy.
-    fn take_idle(&self, key: &Key) -> Result<Option<Environment>, Refusal> {
+    /// The idle environment that was used last, now busy; a provisioned one before all others.
+    fn take_idle(&self, key: &Key) -> Result<Option<(Environment, Option<Seat>)>, Refusal> {
         let now = self.surroundings.options.clock.now();
         let mut unusable = Vec::new();
         let mut state = self.lock();
         if state.draining {
             return Err(Refusal::ShuttingDown);
+        }
+        let new_slot = || Slot::new(self.surroundings.turns.share());
+        if let Some(provisioned) = state.take_provisioned(key, now, new_slot) {
+            return Ok(Some(provisioned));
         }
         let State { slots, counts, .. } = &mut *state;
         let Some(slot) = slots.get_mut(key) else { return Ok(None) };
@@ -252,7 +299,7 @@ impl Pool {
             if idle.environment.is_usable(now) {
                 slot.busy += 1;
                 counts.busy += 1;
-                taken = Some(idle.environment);
+                taken = Some((idle.environment, None));
                 break;
             }
             unusable.push(idle);
@@ -265,8 +312,9 @@ impl Pool {
         Ok(taken)
     }
 
-    /// Counts a new environment as busy; ends the one that has idled longest when there are too many.
-    fn make_room(&self, key: &Key) -> Result<(), Refusal> {
+    /// Counts a new environment as busy, and gives its function's share of the turns to start; ends the one that has idled
+    /// longest when there are too many.
+    fn make_room(&self, key: &Key) -> Result<Share, Refusal> {
         let mut state = self.lock();
         if state.draining {
             return Err(Refusal::ShuttingDown);
@@ -279,16 +327,19 @@ impl Pool {
             }
         }
         state.counts.busy += 1;
-        state.slots.entry(key.clone()).or_default().busy += 1;
+        let new = || Slot::new(self.surroundings.turns.share());
+        let slot = state.slots.entry(key.clone()).or_insert_with(new);
+        slot.busy += 1;
+        let share = slot.share.clone();
         drop(state);
         drop(evicted);
-        Ok(())
+        Ok(share)
     }
 
     /// Freezes what has been quiet; false when something idles that has not been for long enough, or is not done.
     fn freeze(&self) -> bool {
         let state = self.lock();
-        let idle = state.slots.values().flat_map(|slot| &slot.idle);
+        let idle = state.slots.values().flat_map(|slot| &slot.idle).chain(state.provisions.idle());
         let tired: Vec<(bool, Arc<Rest>)> = idle
             .filter_map(|idle| Some((idle.quiet_since.elapsed() >= QUIET, idle.environment.tired()?)))
             .collect();
@@ -302,6 +353,10 @@ impl Pool {
         let timeout = self.surroundings.options.idle_timeout;
         let mut ended = Vec::new();
         let mut state = self.lock();
+        let unusable = state.reap_provisioned(now);
+        if !unusable.is_empty() {
+            self.wanting.notify_one();
+        }
         let State { slots, counts, .. } = &mut *state;
         slots.retain(|_, slot| {
             let spent =
@@ -311,7 +366,7 @@ impl Pool {
         });
         counts.idle -= ended.len();
         drop(state);
-        drop(ended);
+        drop((ended, unusable));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -337,6 +392,10 @@ impl State {
 }
 
 impl Slot {
+    fn new(share: Share) -> Self {
+        Self { share, idle: Vec::new(), busy: 0, retired: false }
+    }
+
     fn is_empty(&self) -> bool {
         self.idle.is_empty() && self.busy == 0
     }
@@ -345,7 +404,7 @@ impl Slot {
 impl Lease {
     fn new(pool: &Arc<Pool>, definition: &Arc<Definition>) -> Self {
         let (pool, definition) = (Arc::clone(pool), Arc::clone(definition));
-        Self { pool, definition, environment: None, released: false }
+        Self { pool, definition, environment: None, permit: None, seat: None, released: false }
     }
 
     fn environment(&mut self) -> &mut Environment {
@@ -364,21 +423,24 @@ impl Lease {
 
     fn release(&mut self, put: impl FnOnce(&mut Vec<Idle>, Idle)) {
         self.released = true;
-        let Lease { pool, definition, environment, .. } = self;
+        let Lease { pool, definition, environment, seat, .. } = self;
         let since = pool.surroundings.options.clock.now();
         let mut state = pool.lock();
-        let State { slots, counts, draining } = &mut *state;
-        counts.busy -= 1;
+        state.counts.busy -= 1;
+        let State { slots, provisions, counts, draining } = &mut *state;
         let slot =
             slots.get_mut(&definition.key).expect("a slot stays while one of its environments is busy");
         slot.busy -= 1;
         if !slot.retired
             && !*draining
+            && seat.as_ref().is_none_or(|seat| provisions.wants(&definition.key, environment.as_ref(), seat))
             && let Some(environment) = environment.take()
         {
             counts.idle += 1;
             environment.lie_down();
-            put(&mut slot.idle, Idle { environment, since, quiet_since: Instant::now() });
+            let place = if seat.is_some() { provisions.place(&definition.key) } else { None };
+            let idle = Idle { environment, since, quiet_since: Instant::now(), seat: seat.take() };
+            put(place.unwrap_or(&mut slot.idle), idle);
             pool.idled.notify_one();
         } else if slot.is_empty() {
             slots.remove(&definition.key);
@@ -393,6 +455,9 @@ impl Drop for Lease {
             let ended = self.environment.take();
             self.release(|_, _| {});
             drop(ended);
+        }
+        if self.seat.take().is_some() {
+            self.pool.wanting.notify_one();
         }
     }
 }

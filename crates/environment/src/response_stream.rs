@@ -9,6 +9,7 @@ use hearth_base::limits;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -25,6 +26,7 @@ pub struct ResponseStream {
     end: Option<Result<Completion, Refusal>>,
     /// What was read ahead to learn whether the invocation was refused.
     first: Option<Bytes>,
+    content_type: Arc<OnceLock<String>>,
 }
 
 /// What comes of a [`ResponseStream`]: any number of pieces, and one end.
@@ -39,7 +41,16 @@ pub enum Part {
 
 /// Where pieces go in.
 #[derive(Clone)]
-pub(crate) struct ResponseSink(mpsc::Sender<Bytes>);
+pub(crate) struct ResponseSink {
+    pieces: mpsc::Sender<Bytes>,
+    content_type: Arc<OnceLock<String>>,
+}
+
+/// Where they come out.
+pub(crate) struct ResponseSource {
+    pub(crate) pieces: mpsc::Receiver<Bytes>,
+    content_type: Arc<OnceLock<String>>,
+}
 
 /// What came of the body of a streamed response.
 pub(crate) enum Forwarded {
@@ -55,9 +66,11 @@ pub(crate) enum Forwarded {
 }
 
 /// The two ends of a response.
-pub(crate) fn channel() -> (ResponseSink, mpsc::Receiver<Bytes>) {
+pub(crate) fn channel() -> (ResponseSink, ResponseSource) {
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
-    (ResponseSink(sender), receiver)
+    let content_type = Arc::new(OnceLock::new());
+    let sink = ResponseSink { pieces: sender, content_type: Arc::clone(&content_type) };
+    (sink, ResponseSource { pieces: receiver, content_type })
 }
 
 impl ResponseStream {
@@ -66,15 +79,21 @@ impl ResponseStream {
     /// # Errors
     /// Why the invocation was not accepted at all.
     pub(crate) async fn begin(
-        pieces: mpsc::Receiver<Bytes>,
+        source: ResponseSource,
         invocation: JoinHandle<Result<Completion, Refusal>>,
     ) -> Result<Self, Refusal> {
-        let mut stream = Self { pieces, invocation: Some(invocation), end: None, first: None };
+        let ResponseSource { pieces, content_type } = source;
+        let mut stream = Self { pieces, invocation: Some(invocation), end: None, first: None, content_type };
         stream.first = stream.piece().await;
         match stream.end.take() {
             Some(Err(refusal)) if stream.first.is_none() => Err(refusal),
             end => Ok(Self { end, ..stream }),
         }
+    }
+
+    /// The content type of the pieces, as the runtime gave it; none when there has been no piece.
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.get().map(String::as_str)
     }
 
     /// The next part; nothing after the end.
@@ -110,10 +129,16 @@ impl ResponseStream {
 }
 
 impl ResponseSink {
+    /// Says what the body is, before its first piece.
+    pub(crate) fn tell(&self, content_type: String) {
+        // Only the first response to an invocation counts.
+        let _ = self.content_type.set(content_type);
+    }
+
     /// Hands on a body to its end. `begun` is set with the first byte: from then on it cannot be begun again.
     pub(crate) async fn forward(self, mut body: Incoming, begun: &mut bool) -> Forwarded {
         let limit = limits::STREAMED_RESPONSE_BYTES_MAX;
-        let (mut size, mut caller) = (0, Some(self.0));
+        let (mut size, mut caller) = (0, Some(self.pieces));
         let mut trailers = HeaderMap::new();
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return Forwarded::Broken };

@@ -6,7 +6,7 @@ use crate::local::{self, LocalRequest};
 use crate::outbound::{OutboundBody, finish, plain};
 use crate::recognise::{NO_SERVICE, recognise};
 use crate::unabandoned::Unabandoned;
-use crate::{Gateway, browser};
+use crate::{Gateway, browser, urls};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use hearth_api::authorisation::Authorisation;
@@ -29,13 +29,15 @@ use tokio::sync::OwnedSemaphorePermit;
 const BLOCKING_BYTES: usize = 256 * 1024;
 
 /// A request while it is being answered.
-struct Exchange {
-    gateway: Arc<Gateway>,
-    origin: Origin,
-    address: Option<IpAddr>,
-    request_id: RequestId,
+pub(crate) struct Exchange {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) origin: Origin,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) request_id: RequestId,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    pub(crate) protocol: &'static str,
     /// The request; its body is empty until it is believed.
-    asked: Request,
+    pub(crate) asked: Request,
 }
 
 /// How a client and a service speak.
@@ -70,7 +72,8 @@ impl Gateway {
         let (method, uri) = (parts.method.clone(), parts.uri.clone());
         let asked =
             Request { method: parts.method, uri: parts.uri, headers: parts.headers, body: Bytes::new() };
-        let exchange = Exchange { gateway: Arc::clone(&self), origin, address, request_id, asked };
+        let protocol = if parts.version == http::Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" };
+        let exchange = Exchange { gateway: Arc::clone(&self), origin, address, request_id, protocol, asked };
         let response = exchange.answer(&mut inbound).await;
         inbound.discard().await;
         let now = self.clock.now();
@@ -83,6 +86,11 @@ impl Gateway {
 
 impl Exchange {
     async fn answer(self, inbound: &mut Inbound) -> Response {
+        let Request { uri, headers, .. } = &self.asked;
+        // Pages of other sites may ask for a function URL: whether it answers them is for its own CORS to say.
+        if let Some(place) = urls::Place::of(uri, headers, &self.gateway.hosts) {
+            return urls::answer(self, place, inbound).await;
+        }
         if let Some(why) = browser::refusal(&self.asked.uri, &self.asked.headers, &self.gateway.hosts) {
             return plain(StatusCode::FORBIDDEN, why);
         }
@@ -164,7 +172,7 @@ impl Exchange {
         signature: Signature,
         inbound: &mut Inbound,
     ) -> Result<Response, Failure> {
-        let Self { gateway, origin, address, request_id, asked } = self;
+        let Self { gateway, origin, address, request_id, asked, .. } = self;
         let Speech { service, protocol } = speech;
         let Request { method, uri, headers, .. } = &asked;
         let claim = gateway
@@ -251,7 +259,7 @@ async fn handle(
 }
 
 /// A request whose answer streams is under way until the stream has ended.
-fn under_way(body: Body, permit: OwnedSemaphorePermit) -> Body {
+pub(crate) fn under_way(body: Body, permit: OwnedSemaphorePermit) -> Body {
     match body {
         Body::Bytes(_) => body,
         Body::Stream(stream) => Body::Stream(

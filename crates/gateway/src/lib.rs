@@ -18,9 +18,11 @@ mod recognise;
 #[cfg(test)]
 mod tests;
 mod unabandoned;
+pub mod urls;
 
 pub use limits::Limits;
 pub use local::{Audience, LocalRequest, LocalRoute, LocalRoutes};
+pub use urls::{Admission, FunctionUrls, Signer, UrlRequest};
 
 use hearth_api::Dispatch;
 use hearth_base::{Clock, Rng};
@@ -41,6 +43,8 @@ pub struct Options {
     pub rng: Arc<dyn Rng>,
     /// What is served below `/_hearth/`.
     pub local: Vec<LocalRoute>,
+    /// What stands behind function URLs, if anything does.
+    pub urls: Option<Arc<dyn FunctionUrls>>,
     /// Names under which browsers may reach this server, beside addresses, `localhost` and its subdomains.
     pub hosts: Vec<String>,
     /// The bounds.
@@ -54,6 +58,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     local: Vec<LocalRoute>,
+    urls: Option<Arc<dyn FunctionUrls>>,
     hosts: Vec<String>,
     limits: Limits,
     /// One permit for each request under way, whether its client still waits or not.
@@ -65,10 +70,10 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway; it serves nothing until it is given connections.
     pub fn new(options: Options) -> Arc<Self> {
-        let Options { services, authority, clock, rng, local, hosts, limits } = options;
+        let Options { services, authority, clock, rng, local, urls, hosts, limits } = options;
         let requests = Arc::new(Semaphore::new(limits.requests_max));
         let buffers = Semaphore::new(limits.buffers_kib_max);
-        Arc::new(Self { services, authority, clock, rng, local, hosts, limits, requests, buffers })
+        Arc::new(Self { services, authority, clock, rng, local, urls, hosts, limits, requests, buffers })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The front door over real sockets, with the real tables of services and handlers that only report what they are given.
 
 mod client;
+mod urls;
 
 use crate::{Audience, Gateway, Limits, LocalRequest, LocalRoute, LocalRoutes, Options};
 use bytes::Bytes;
@@ -154,6 +155,7 @@ impl Stage {
             clock,
             rng,
             local: local.into(),
+            urls: Some(Arc::new(urls::Told)),
             hosts: Vec::new(),
             limits,
         });

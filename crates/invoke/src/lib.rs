@@ -12,6 +12,7 @@ mod payload;
 mod runner;
 mod streaming;
 mod synchronous;
+mod url;
 
 pub use log_delivery::{LogDelivery, Writers};
 pub use metrics::{Counters, Metrics, Running};

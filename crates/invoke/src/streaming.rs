@@ -3,8 +3,7 @@
 //!
 //! It refuses to gather: each piece of the response is an event as soon as it is there.
 
-use crate::metrics::Running;
-use crate::runner::refuse;
+use crate::runner::{Streaming, refuse};
 use crate::synchronous::Service;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +15,7 @@ use hearth_api::lambda::{
     InvokeWithResponseStreamRequest, InvokeWithResponseStreamResponse, InvokeWithResponseStreamResponseEvent,
     ResponseStreamingInvocationType,
 };
-use hearth_environment::{Completion, Outcome, Part, Refusal, ResponseStream};
+use hearth_environment::{Completion, Outcome, Part, Refusal};
 use hearth_wire::{Events, Failure, Structured, Value};
 
 /// Bytes of a response that one event carries at most, so that a buffered one of 6 MB is several.
@@ -32,11 +31,11 @@ pub(crate) async fn invoke(
         return Ok(InvokeWithResponseStreamResponse { status_code: Some(204), ..Default::default() });
     };
     let executed_version = prepared.executed_version.clone();
-    let (response, running) = service.runner.stream(prepared).await?;
+    let response = service.runner.stream(prepared).await?;
     Ok(InvokeWithResponseStreamResponse {
         status_code: Some(200),
         executed_version: Some(executed_version),
-        event_stream: Some(events(response, running)),
+        event_stream: Some(events(response)),
         // The protocol sets it: it is that of every stream of events.
         response_stream_content_type: None,
     })
@@ -59,16 +58,10 @@ fn buffered(input: InvokeWithResponseStreamRequest) -> InvocationRequest {
     }
 }
 
-fn events(response: ResponseStream, running: Running) -> Events {
-    let parts = stream::unfold((response, Some(running)), |(mut response, mut running)| async {
+fn events(response: Streaming) -> Events {
+    let parts = stream::unfold(response, |mut response| async {
         let part = response.next().await?;
-        if let Ok(Part::End(completion)) = &part
-            && let Some(running) = running.take()
-        {
-            let failed = matches!(completion.outcome, Outcome::Failed { .. });
-            running.end(completion.report.duration, failed);
-        }
-        Some((part, (response, running)))
+        Some((part, response))
     });
     Events::new(parts.flat_map(|part| stream::iter(events_of(part))).boxed())
 }

@@ -120,12 +120,12 @@ impl Service {
             payload: payload::event(input.payload, SYNCHRONOUS_PAYLOAD_BYTES_MAX)?,
             client_context: payload::client_context(input.client_context)?,
             cognito_identity: None,
-            invoked_function_arn: invocable.invoked_arn,
+            invoked_function_arn: invocable.invoked_arn.clone(),
             trace_header: Some(trace_header),
             tail: input.log_type == Some(LogType::Tail),
+            permit: None,
         };
-        let (definition, executed_version) = (invocable.definition, invocable.executed_version);
-        Ok(Some(Prepared { function: target.key, definition, invocation, executed_version }))
+        Ok(Some(Prepared::new(target.key, invocable, invocation)))
     }
 
     fn trace(&self, grant: &Grant) -> String {

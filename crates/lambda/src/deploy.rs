@@ -11,12 +11,13 @@ use crate::tree;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hearth_base::Region;
 use hearth_base::limits::PACKAGE_ZIPPED_BYTES_MAX;
+use hearth_base::{Qualifier, Region};
 use hearth_environment::Resolved;
 use hearth_store::BlobHash;
 use hearth_wire::Failure;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -144,6 +145,15 @@ pub(crate) async fn resume(inner: &Arc<Inner>) {
             start(inner, key_of(function));
         }
     }
+    // One function tells as much of its runtime as ten thousand.
+    let mut expected = BTreeSet::new();
+    for entry in inner.registry.all() {
+        if let Some(definition) = entry.serving.get(&Qualifier::Latest)
+            && expected.insert(definition.runtime.to_string())
+        {
+            inner.data_plane.expect(definition);
+        }
+    }
 }
 
 /// Deploys in the background what of a function is not deployed yet.
@@ -176,6 +186,9 @@ async fn deploy(inner: &Inner, key: &FunctionKey) -> Result<(), Failure> {
         if !after.serving.values().any(|definition| definition.key == old) {
             inner.data_plane.retire(&old);
         }
+    }
+    if let Some(definition) = after.serving.get(&Qualifier::Latest) {
+        inner.data_plane.expect(definition);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! anything, and it refuses by name what a request asks for that Hearth cannot do yet.
 
 mod alias;
+mod capacity;
 mod deploy;
 mod download;
 mod event_invoke;
@@ -14,6 +15,7 @@ mod naming;
 mod ops;
 mod package;
 mod permission;
+mod provisioned;
 mod registry;
 mod render;
 mod resource_policies;
@@ -22,18 +24,21 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod url;
 
 pub use deploy::DeployError;
 pub use event_invoke::EventInvoke;
 pub use failures::function_not_found;
-pub use model::RecursiveLoop;
+pub use model::{Cors, RecursiveLoop, Url, UrlAuth};
 pub use naming::{FunctionKey, Target};
+pub use url::FunctionUrl;
 
+use capacity::Capacities;
 use download::Downloads;
 use hearth_api::Grant;
 use hearth_api::lambda as api;
-use hearth_base::{BoxFuture, Clock, Qualifier, Rng};
-use hearth_environment::{Definition, Environments, Key, Runtimes};
+use hearth_base::{BoxFuture, Clock, Qualifier, Rng, Timestamp};
+use hearth_environment::{Definition, Environments, Key, Meter, Provisioned, Runtimes};
 use hearth_iam::Authority;
 use hearth_store::{Blobs, Store};
 use hearth_wire::{Body, Failure, Response};
@@ -60,6 +65,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// Invocations that an account may run at once in a region.
+    pub concurrency: u32,
     /// Signs download URLs: 32 bytes that never leave the data directory.
     pub download_secret: [u8; 32],
 }
@@ -68,11 +75,35 @@ pub struct Options {
 pub trait DataPlane: Send + Sync + 'static {
     /// No invocation of this definition will come any more.
     fn retire(&self, key: &Key);
+    /// Keep this many environments of a definition initialised; 0 for none any more.
+    fn provision(&self, definition: &Arc<Definition>, count: u32);
+    /// Try again at once what of them could not be initialised.
+    fn provision_again(&self, key: &Key);
+    /// How far the provisioned environments of a definition are.
+    fn provisioned(&self, key: &Key) -> Provisioned;
+    /// Invocations of this definition may come from now on.
+    fn expect(&self, definition: &Arc<Definition>);
 }
 
 impl DataPlane for Environments {
     fn retire(&self, key: &Key) {
         Environments::retire(self, key);
+    }
+
+    fn provision(&self, definition: &Arc<Definition>, count: u32) {
+        Environments::provision(self, definition, usize::try_from(count).unwrap_or(usize::MAX));
+    }
+
+    fn provision_again(&self, key: &Key) {
+        Environments::provision_again(self, key);
+    }
+
+    fn provisioned(&self, key: &Key) -> Provisioned {
+        Environments::provisioned(self, key)
+    }
+
+    fn expect(&self, definition: &Arc<Definition>) {
+        Environments::expect(self, definition);
     }
 }
 
@@ -114,6 +145,8 @@ pub struct Invocable {
     pub executed_version: String,
     /// The ARN as the caller named it, with the qualifier if there was one.
     pub invoked_arn: String,
+    /// Gives leave to run.
+    pub meter: Arc<Meter>,
 }
 
 impl Service {
@@ -122,11 +155,23 @@ impl Service {
     /// # Errors
     /// When the store cannot be read or the code directory not be made.
     pub async fn open(options: Options) -> Result<Self, DeployError> {
-        let Options { store, blobs, code_dir, runtimes, data_plane, authority, clock, rng, download_secret } =
-            options;
+        let Options {
+            store,
+            blobs,
+            code_dir,
+            runtimes,
+            data_plane,
+            authority,
+            clock,
+            rng,
+            concurrency,
+            download_secret,
+        } = options;
         deploy::prepare(&code_dir)?;
         let layers = Layers::open(store.clone()).await.map_err(DeployError::Records)?;
-        let registry = Registry::open(store, code_dir.clone()).await.map_err(DeployError::Records)?;
+        let capacities = Capacities::new(Arc::clone(&data_plane), Arc::clone(&clock), concurrency);
+        let registry =
+            Registry::open(store, code_dir.clone(), capacities).await.map_err(DeployError::Records)?;
         let inner = Arc::new(Inner {
             registry,
             layers,
@@ -142,6 +187,10 @@ impl Service {
             garbage: Arc::new(tokio::sync::Notify::new()),
         });
         deploy::resume(&inner).await;
+        // Only now is all code in its place.
+        for entry in inner.registry.all() {
+            inner.registry.capacities().provision(None, &entry);
+        }
         tokio::spawn(deploy::collect_garbage(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
@@ -200,12 +249,23 @@ impl Functions {
                 definition: Arc::clone(definition),
                 executed_version: definition.key.version.clone(),
                 invoked_arn: target.arn(),
+                meter: Arc::clone(&entry.meter),
             });
         }
         match number.and_then(|number| function.version(&number)) {
             None => Err(function_not_found(&target.key.arn(), target.qualifier.as_ref())),
             Some(version) => Err(failures::not_invocable(version)),
         }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The function URL of this id. Reads memory only.
+    pub fn url(&self, id: &str) -> Option<FunctionUrl> {
+        url::find(&self.inner, id)
     }
 
     /// How asynchronous invocations of `target` are treated. Reads memory only.
@@ -242,35 +302,46 @@ operations! {
     add_permission: AddPermissionRequest => api::AddPermissionResponse;
     create_alias: CreateAliasRequest => api::AliasConfiguration;
     create_function: CreateFunctionRequest => api::FunctionConfiguration;
+    create_function_url_config: CreateFunctionUrlConfigRequest => api::CreateFunctionUrlConfigResponse;
     delete_alias: DeleteAliasRequest => ();
     delete_function: DeleteFunctionRequest => api::DeleteFunctionResponse;
     delete_function_code_signing_config: DeleteFunctionCodeSigningConfigRequest => ();
+    delete_function_concurrency: DeleteFunctionConcurrencyRequest => ();
     delete_function_event_invoke_config: DeleteFunctionEventInvokeConfigRequest => ();
+    delete_function_url_config: DeleteFunctionUrlConfigRequest => ();
     delete_layer_version: DeleteLayerVersionRequest => ();
+    delete_provisioned_concurrency_config: DeleteProvisionedConcurrencyConfigRequest => ();
     get_account_settings: GetAccountSettingsRequest => api::GetAccountSettingsResponse;
     get_alias: GetAliasRequest => api::AliasConfiguration;
     get_function: GetFunctionRequest => api::GetFunctionResponse;
     get_function_code_signing_config: GetFunctionCodeSigningConfigRequest => api::GetFunctionCodeSigningConfigResponse;
+    get_function_concurrency: GetFunctionConcurrencyRequest => api::GetFunctionConcurrencyResponse;
     get_function_configuration: GetFunctionConfigurationRequest => api::FunctionConfiguration;
     get_function_event_invoke_config: GetFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
     get_function_recursion_config: GetFunctionRecursionConfigRequest => api::GetFunctionRecursionConfigResponse;
+    get_function_url_config: GetFunctionUrlConfigRequest => api::GetFunctionUrlConfigResponse;
     get_layer_version: GetLayerVersionRequest => api::GetLayerVersionResponse;
     get_layer_version_by_arn: GetLayerVersionByArnRequest => api::GetLayerVersionResponse;
     get_layer_version_policy: GetLayerVersionPolicyRequest => api::GetLayerVersionPolicyResponse;
     get_policy: GetPolicyRequest => api::GetPolicyResponse;
+    get_provisioned_concurrency_config: GetProvisionedConcurrencyConfigRequest => api::GetProvisionedConcurrencyConfigResponse;
     get_runtime_management_config: GetRuntimeManagementConfigRequest => api::GetRuntimeManagementConfigResponse;
     list_aliases: ListAliasesRequest => api::ListAliasesResponse;
     list_function_event_invoke_configs: ListFunctionEventInvokeConfigsRequest => api::ListFunctionEventInvokeConfigsResponse;
+    list_function_url_configs: ListFunctionUrlConfigsRequest => api::ListFunctionUrlConfigsResponse;
     list_functions: ListFunctionsRequest => api::ListFunctionsResponse;
     list_layer_versions: ListLayerVersionsRequest => api::ListLayerVersionsResponse;
     list_layers: ListLayersRequest => api::ListLayersResponse;
+    list_provisioned_concurrency_configs: ListProvisionedConcurrencyConfigsRequest => api::ListProvisionedConcurrencyConfigsResponse;
     list_tags: ListTagsRequest => api::ListTagsResponse;
     list_versions_by_function: ListVersionsByFunctionRequest => api::ListVersionsByFunctionResponse;
     publish_layer_version: PublishLayerVersionRequest => api::PublishLayerVersionResponse;
     publish_version: PublishVersionRequest => api::FunctionConfiguration;
     put_function_code_signing_config: PutFunctionCodeSigningConfigRequest => api::PutFunctionCodeSigningConfigResponse;
+    put_function_concurrency: PutFunctionConcurrencyRequest => api::Concurrency;
     put_function_event_invoke_config: PutFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
     put_function_recursion_config: PutFunctionRecursionConfigRequest => api::PutFunctionRecursionConfigResponse;
+    put_provisioned_concurrency_config: PutProvisionedConcurrencyConfigRequest => api::PutProvisionedConcurrencyConfigResponse;
     put_runtime_management_config: PutRuntimeManagementConfigRequest => api::PutRuntimeManagementConfigResponse;
     remove_layer_version_permission: RemoveLayerVersionPermissionRequest => ();
     remove_permission: RemovePermissionRequest => ();
@@ -280,4 +351,5 @@ operations! {
     update_function_code: UpdateFunctionCodeRequest => api::FunctionConfiguration;
     update_function_configuration: UpdateFunctionConfigurationRequest => api::FunctionConfiguration;
     update_function_event_invoke_config: UpdateFunctionEventInvokeConfigRequest => api::FunctionEventInvokeConfig;
+    update_function_url_config: UpdateFunctionUrlConfigRequest => api::UpdateFunctionUrlConfigResponse;
 }

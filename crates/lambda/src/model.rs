@@ -3,6 +3,12 @@
 //!
 //! Wire types are never stored; these types carry a format version through [`hearth_store::Model`].
 
+mod capacity;
+mod url;
+
+pub use capacity::{Capacity, Provision};
+pub use url::{Cors, Url, UrlAuth};
+
 use crate::alias::Alias;
 use crate::event_invoke::EventInvokeConfig;
 use crate::permission::Policy;
@@ -28,6 +34,15 @@ pub struct Function {
     pub last_published: u64,
     /// Tags of the function, which all its versions share.
     pub tags: BTreeMap<String, String>,
+    /// The concurrency that was configured for it.
+    #[serde(default)]
+    pub capacity: Capacity,
+    /// Function URLs by the qualifier they invoke: an alias, or `$LATEST` for the function itself.
+    #[serde(default)]
+    pub urls: BTreeMap<Qualifier, Url>,
+    /// The ids of URLs that are or were: one that is made again has the id that it had.
+    #[serde(default)]
+    pub url_ids: BTreeMap<Qualifier, String>,
     /// Aliases by name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Alias>,
@@ -350,6 +365,9 @@ impl Function {
     pub fn forget(&mut self, qualifier: &Qualifier) {
         self.policies.remove(qualifier);
         self.event_invoke.remove(qualifier);
+        self.capacity.provisioned.remove(qualifier);
+        self.urls.remove(qualifier);
+        self.url_ids.remove(qualifier);
     }
 
     /// Every version with its qualifier, `$LATEST` first.

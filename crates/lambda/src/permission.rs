@@ -205,6 +205,18 @@ impl Statement {
         text(&self.document(arn))
     }
 
+    /// Whether it is enough for a request to a function URL that nobody signed.
+    pub(crate) fn lets_everyone_invoke_by_url(&self) -> bool {
+        let Self { source_arn, source_account, organization, event_source_token, .. } = self;
+        // Of nobody nothing is known that a further condition could hold for.
+        let others = [source_arn, source_account, organization, event_source_token];
+        self.principal == Grantee::Everybody
+            && matches!(self.action.as_str(), INVOKE_URL | "lambda:*" | "*")
+            && self.url_auth_type.as_deref().is_none_or(|kind| kind == FunctionUrlAuthType::None.as_str())
+            && self.via_url != Some(false)
+            && others.iter().all(|condition| condition.is_none())
+    }
+
     fn document<'a>(&'a self, arn: &'a str) -> StatementJson<'a> {
         let pairs = |list: &[(&'static str, &'a Option<String>)]| {
             Pairs(list.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?))).collect())

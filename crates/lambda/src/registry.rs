@@ -3,12 +3,16 @@
 //! It is the one writer of functions. A change is read, checked and committed by compare-and-set; only what has been
 //! committed is seen by readers.
 
+use crate::capacity::Capacities;
 use crate::failures::{function_not_found, internal, update_in_progress};
 use crate::model::{Build, Function, LastUpdate, State, Version};
 use crate::naming::{FunctionKey, Target};
 use crate::resource_policies::{Documents, documents};
+use crate::url::Urls;
 use hearth_base::Qualifier;
-use hearth_environment::{Definition, InitializationType, Key, LogFormat, LogLevel, Logging, TracingMode};
+use hearth_environment::{
+    Allowance, Definition, InitializationType, Key, LogFormat, LogLevel, Logging, Meter, TracingMode,
+};
 use hearth_store::records::{Listing, RecordError};
 use hearth_store::{CommitError, Keyspace, Record, Shard, Store, Table};
 use hearth_wire::Failure;
@@ -30,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) serving: HashMap<Qualifier, Arc<Definition>>,
     /// Its resource policies, read.
     pub(crate) policies: Arc<Documents>,
+    /// Counts what of it runs.
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// A version that a request named.
@@ -62,6 +68,8 @@ impl Found {
 pub(crate) struct Registry {
     table: Table<Function>,
     code_dir: PathBuf,
+    capacities: Capacities,
+    urls: Urls,
     entries: RwLock<BTreeMap<FunctionKey, Arc<Entry>>>,
     /// Definitions that were served once: their code must stay while an environment still runs it.
     served: RwLock<Vec<Weak<Definition>>>,
@@ -83,7 +91,12 @@ impl From<RecordError> for ChangeError {
 
 impl Registry {
     /// Reads every function there is. Ten thousand take some tens of milliseconds.
-    pub(crate) async fn open(store: Store, code_dir: PathBuf) -> Result<Self, RecordError> {
+    pub(crate) async fn open(
+        store: Store,
+        code_dir: PathBuf,
+        capacities: Capacities,
+    ) -> Result<Self, RecordError> {
+        let urls = Urls::default();
         let table = Table::new(store, Shard::new(Keyspace::Metadata, "lambda"), "lambda/function");
         let mut entries = BTreeMap::new();
         let mut served = Vec::new();
@@ -96,7 +109,12 @@ impl Registry {
                 let serving = serving(&record.value, &code_dir, None);
                 served.extend(serving.values().map(Arc::downgrade));
                 let policies = documents(&record.value, None);
-                entries.insert(key_of(&record.value), Arc::new(Entry { record, serving, policies }));
+                let key = key_of(&record.value);
+                let meter = capacities.meter(&key, None);
+                let entry = Arc::new(Entry { record, serving, policies, meter });
+                capacities.allow(None, &entry);
+                urls.apply(None, Some(&entry));
+                entries.insert(key, entry);
             }
             token = page.next;
             if token.is_none() {
@@ -106,11 +124,23 @@ impl Registry {
         Ok(Self {
             table,
             code_dir,
+            capacities,
+            urls,
             entries: RwLock::new(entries),
             served: RwLock::new(served),
             writers: (0..WRITERS).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: RandomState::new(),
         })
+    }
+
+    /// What the functions may run.
+    pub(crate) fn capacities(&self) -> &Capacities {
+        &self.capacities
+    }
+
+    /// The function URLs.
+    pub(crate) fn urls(&self) -> &Urls {
+        &self.urls
     }
 
     /// A function, if there is one.
@@ -193,6 +223,8 @@ impl Registry {
             .await
             .map_err(|error| internal("delete a function", &error))?;
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        entry.meter.allow(&Allowance::default());
+        self.urls.apply(Some(&entry), None);
         Ok(entry)
     }
 
@@ -219,10 +251,14 @@ impl Registry {
 
     fn install(&self, key: FunctionKey, record: Record<Function>) -> Arc<Entry> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let before = entries.get(&key).map(Arc::as_ref);
-        let serving = serving(&record.value, &self.code_dir, before);
-        let policies = documents(&record.value, before);
-        let entry = Arc::new(Entry { record, serving, policies });
+        let before = entries.get(&key).cloned();
+        let serving = serving(&record.value, &self.code_dir, before.as_deref());
+        let policies = documents(&record.value, before.as_deref());
+        let meter = self.capacities.meter(&key, before.as_deref());
+        let entry = Arc::new(Entry { record, serving, policies, meter });
+        self.capacities.allow(before.as_deref(), &entry);
+        self.capacities.provision(before.as_deref(), &entry);
+        self.urls.apply(before.as_deref(), Some(&entry));
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         served.retain(|definition| definition.strong_count() > 0);
         let known: Vec<Weak<Definition>> = entry.serving.values().map(Arc::downgrade).collect();

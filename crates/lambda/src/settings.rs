@@ -328,8 +328,9 @@ mod tests {
 
     #[test]
     fn a_dead_letter_queue_is_a_standard_queue_or_topic() {
+        let config = |arn: &str| api::DeadLetterConfig { target_arn: Some(arn.to_owned()) };
         for good in ["arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sns:us-east-1:000000000000:t"] {
-            assert_eq!(dead_letter_target(good.to_owned()).unwrap(), good);
+            assert_eq!(dead_letter(config(good)).unwrap().as_deref(), Some(good));
         }
         for (wrong, words) in [
             ("arn:aws:s3:::b", "is a queue of SQS or a topic of SNS"),
@@ -338,7 +339,6 @@ mod tests {
         ] {
             assert!(dead_letter_target(wrong.to_owned()).unwrap_err().message.contains(words), "{wrong}");
         }
-        let config = |arn: &str| api::DeadLetterConfig { target_arn: Some(arn.to_owned()) };
         assert_eq!(dead_letter(config("")).unwrap(), None);
     }
 }

@@ -1,9 +1,11 @@
 //! The control plane on the in-memory engine: what clients are answered, and what is there after a restart.
 
 mod aliases;
+mod capacity;
 mod event_invoke;
 mod layers;
 mod policies;
+mod urls;
 mod versions;
 
 use super::*;
@@ -14,7 +16,7 @@ use hearth_api::lambda::Lambda as _;
 use hearth_api::{Grant, Principal};
 use hearth_base::{RequestId, SeededRng, SystemRng, Timestamp, VirtualClock};
 use hearth_iam::{AccessKey, Credentials};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
 use std::sync::Mutex;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -28,12 +30,25 @@ struct House {
 }
 
 #[derive(Default)]
-struct Retired(Mutex<Vec<Key>>);
+struct Retired(Mutex<Vec<Key>>, Mutex<HashMap<Key, u32>>);
 
 impl DataPlane for Retired {
     fn retire(&self, key: &Key) {
         self.0.lock().unwrap().push(key.clone());
     }
+
+    fn provision(&self, definition: &Arc<Definition>, count: u32) {
+        self.1.lock().unwrap().insert(definition.key.clone(), count);
+    }
+
+    fn provision_again(&self, _: &Key) {}
+
+    fn provisioned(&self, key: &Key) -> Provisioned {
+        let count = self.1.lock().unwrap().get(key).copied().unwrap_or_default() as usize;
+        Provisioned { allocated: count, available: count, failure: None }
+    }
+
+    fn expect(&self, _: &Arc<Definition>) {}
 }
 
 impl House {
@@ -73,6 +88,7 @@ impl House {
             authority: Arc::new(self.authority()),
             clock: self.clock.clone(),
             rng: Arc::new(SystemRng),
+            concurrency: 1_000,
             download_secret: [1; 32],
         })
         .await
@@ -318,15 +334,15 @@ async fn names_are_taken_once_for_each_account_and_region() {
     let failure = service.create_function(grant(), request("f")).await.unwrap_err();
     assert_eq!((failure.status, failure.message.as_str()), (409, "Function already exist: f"));
     for (account, region) in [("000000000000", "eu-west-1"), ("111111111111", "us-east-1")] {
-        service.create_function(grant_of(account, region), request("f")).await.unwrap();
+        let role = Some(format!("arn:aws:iam::{account}:role/r"));
+        let request = api::CreateFunctionRequest { role, ..request("f") };
+        service.create_function(grant_of(account, region), request).await.unwrap();
     }
-    let other = grant_of("111111111111", "us-east-1");
-    let input = api::GetFunctionRequest {
-        function_name: Some("arn:aws:lambda:us-east-1:000000000000:function:f".into()),
-        ..Default::default()
-    };
-    let failure = service.get_function(other, input).await.unwrap_err();
-    assert_eq!(failure.code, "ResourceNotFoundException");
+    // Whether it may be seen from another account was decided with the grant: an ARN means the function it names.
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let input = api::GetFunctionRequest { function_name: Some(arn.into()), ..Default::default() };
+    let found = service.get_function(grant_of("111111111111", "us-east-1"), input).await.unwrap();
+    assert_eq!(found.configuration.unwrap().function_arn.as_deref(), Some(arn));
 }
 
 #[tokio::test]

@@ -98,10 +98,12 @@ fn sleeper(isolation: Isolation) -> Spec {
         limits: Limits {
             memory_bytes: 128 << 20,
             cpu_millis_per_second: 1000,
+            cpu_weight: 100,
             processes_max: 1024,
             file_descriptors_max: 1024,
         },
         hostname: "cage".into(),
+        stem: None,
         listeners: vec![Listener { address: ([127, 0, 0, 1], 9001).into(), announcements: Vec::new() }],
         messages: None,
     }

@@ -7,6 +7,7 @@ use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
 use crate::message::{Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
+use crate::stem::{self, Waiting, Woken};
 use crate::{Companion, Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -90,11 +91,15 @@ pub fn live(birth: Birth<'_>) -> ! {
         if let Some(delivery) = await_request(&birth.cradle) {
             let outcome = blank.map_err(Error::from).and_then(|blank| begin(&birth, blank, &delivery));
             match outcome {
-                Ok(programs) => {
-                    let Delivery { channel, output, storage, .. } = delivery;
+                Ok((programs, waiting)) => {
+                    let Delivery { request, channel, output, storage, .. } = delivery;
                     // While we held them, their readers would not see the program's end.
                     drop((output, storage));
-                    keep(&channel, &birth.cradle, &signals, &programs);
+                    let watched = [&channel, &signals, &birth.cradle];
+                    if waiting.is_none_or(|waiting| serve_stem(&waiting, watched, request.host_id, &programs))
+                    {
+                        keep(&channel, &birth.cradle, &signals, &programs);
+                    }
                 }
                 // With nobody to tell there is nothing to do but end.
                 Err(error) => {
@@ -169,17 +174,18 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
 }
 
 /// Makes the cage what the request asks for, and lets the companions and the program run. Gives their process ids, the
-/// program's first.
-fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<Vec<i32>, Error> {
+/// program's first, and what a stem cell still needs.
+fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i32>, Option<Waiting>), Error> {
     let request = &delivery.request;
     blank.groups.limit(&request.limits)?;
-    let (mut listeners, mut kept) = (Vec::new(), None);
+    let (mut listeners, mut kept, mut root) = (Vec::new(), None, None);
     if let Some(parts) = &birth.cage {
         rustix::system::sethostname(request.hostname.as_bytes())
             .map_err(fault("set the host name", &request.hostname))?;
         listeners = listen(request)?;
         let storage = choose_storage(parts, blank.storage, delivery)?;
-        kept = root::furnish(request, storage.as_ref())?;
+        let furnished = root::furnish(request, storage.as_ref())?;
+        (kept, root) = (furnished.temporary, furnished.root);
     }
     let mut programs = vec![blank.program];
     let Outputs { stdout, stderr, companions, messages } = &delivery.output;
@@ -187,9 +193,19 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<Vec<i32
         let shared = (blank.entrances.as_slice(), blank.proc.as_ref());
         programs.push(start_companion(birth, shared, request, (companion, output))?);
     }
-    let output: Vec<BorrowedFd<'_>> = [stdout, stderr].into_iter().chain(messages).map(AsFd::as_fd).collect();
-    start_program(&blank.orders, &delivery.bytes, &output)?;
-    if birth.cage.is_some() {
+    let line = root.is_some().then(socket::stream).transpose().map_err(Fault::at("make", "a line"))?;
+    let (ours, theirs) = line.unzip();
+    let given = [stdout, stderr].into_iter().chain(messages).chain(&theirs);
+    let given: Vec<BorrowedFd<'_>> = given.map(AsFd::as_fd).collect();
+    start_program(&blank.orders, &delivery.bytes, &given)?;
+    drop(theirs);
+    let waiting = match (ours, root, blank.proc, &request.stem) {
+        (Some(line), Some(root), Some(proc), Some(stem)) => {
+            Some(Waiting { line, root, proc, program: blank.program, stem: stem.clone() })
+        }
+        _ => None,
+    };
+    if birth.cage.is_some() && waiting.is_none() {
         drop_privileges(request.host_id)?;
     }
     let mut fds: Vec<BorrowedFd<'_>> = vec![blank.pidfd.as_fd()];
@@ -198,7 +214,40 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<Vec<i32
     let report = Report::Started { number: birth.number, has_temporary: kept.is_some() };
     socket::send(&delivery.channel, &report.encode(), &fds, true)
         .map_err(Fault::at("report to", "the server"))?;
-    Ok(programs)
+    Ok((programs, waiting))
+}
+
+/// Sees a stem cell through to its assignment and gives up what that took. False when the cage is to end.
+fn serve_stem(waiting: &Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, programs: &[i32]) -> bool {
+    let [channel, signals, _] = watched;
+    let mut is_ready = false;
+    loop {
+        let Ok(woken) = waiting.wait(watched, is_ready) else { return false };
+        for woken in woken {
+            match woken {
+                Woken::Orphaned => return false,
+                Woken::Signalled if !reap(channel, signals, programs) => return false,
+                Woken::Signalled => {}
+                Woken::Ready => {
+                    is_ready = true;
+                    if waiting.heard() && !stem::report(channel, &Report::Waiting) {
+                        return false;
+                    }
+                }
+                Woken::Asked => {
+                    let assigned = match waiting.obey(channel) {
+                        Some(assigned) => {
+                            assigned.and_then(|()| drop_privileges(host_id).map_err(Error::Cage))
+                        }
+                        None => return false,
+                    };
+                    let report = assigned.map_or_else(Report::Failed, |()| Report::Assigned);
+                    let is_well = matches!(report, Report::Assigned);
+                    return stem::report(channel, &report) && is_well;
+                }
+            }
+        }
+    }
 }
 
 /// What becomes `/tmp`: the one that was kept, the usual one that is ready, or one made now.
@@ -223,9 +272,9 @@ fn choose_storage(
     })
 }
 
-/// Hands the request to the process that becomes the program, and waits until it has.
-fn start_program(orders: &OwnedFd, request: &[u8], output: &[BorrowedFd<'_>]) -> Result<(), Error> {
-    socket::send(orders, request, output, true).map_err(Fault::at("hand on", "the request"))?;
+/// Hands the request, with its output and a stem cell's line, to the process that becomes the program, and waits until it has.
+fn start_program(orders: &OwnedFd, request: &[u8], given: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    socket::send(orders, request, given, true).map_err(Fault::at("hand on", "the request"))?;
     let mut told = vec![0; 16 * 1024];
     // Its end is closed by a successful `execve`.
     match socket::receive(orders, &mut told, true) {

@@ -21,6 +21,9 @@ use std::time::Duration;
 const CPU_PERIOD_US: u64 = 100_000;
 /// The least quota that the kernel takes, in microseconds.
 const CPU_QUOTA_US_MIN: u64 = 1_000;
+/// The usual weight, as version 1 and version 2 count it.
+const CPU_SHARES_USUAL: u32 = 1024;
+const CPU_WEIGHT_USUAL: u32 = 100;
 
 /// What limits a cage in version 2.
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
@@ -171,7 +174,7 @@ pub struct Group(Layout);
 pub struct Opened {
     /// A process that writes `0` to each of them is in the groups.
     pub entrances: Vec<OwnedFd>,
-    limits: Vec<(Limit, PathBuf, File)>,
+    limits: Vec<(Limit, Version, PathBuf, File)>,
 }
 
 /// What a file limits.
@@ -188,10 +191,15 @@ enum Limit {
     ProcessorQuota,
     /// Version 2 has quota and period in one file.
     Processor,
+    /// The share of a busy processor.
+    Weight,
     Processes,
 }
 
 impl Limit {
+    /// Those of a cage.
+    const ALL: [Self; 4] = [Self::Memory, Self::Processor, Self::Weight, Self::Processes];
+
     /// The files of a limit, in the order in which they must be written.
     fn files(self, version: Version) -> &'static [(Limit, &'static str)] {
         match (self, version) {
@@ -205,12 +213,14 @@ impl Limit {
                 &[(Self::ProcessorPeriod, "cpu.cfs_period_us"), (Self::ProcessorQuota, "cpu.cfs_quota_us")]
             }
             (Self::Processor, Version::Two) => &[(Self::Processor, "cpu.max")],
+            (Self::Weight, Version::One) => &[(Self::Weight, "cpu.shares")],
+            (Self::Weight, Version::Two) => &[(Self::Weight, "cpu.weight")],
             (Self::Processes, _) => &[(Self::Processes, "pids.max")],
             _ => &[],
         }
     }
 
-    fn text(self, limits: &Limits) -> String {
+    fn text(self, version: Version, limits: &Limits) -> String {
         let quota = u64::from(limits.cpu_millis_per_second) * CPU_PERIOD_US / 1000;
         let quota = quota.max(CPU_QUOTA_US_MIN);
         match self {
@@ -219,6 +229,10 @@ impl Limit {
             Self::ProcessorPeriod => CPU_PERIOD_US.to_string(),
             Self::ProcessorQuota => quota.to_string(),
             Self::Processor => format!("{quota} {CPU_PERIOD_US}"),
+            Self::Weight if version == Version::One => {
+                (limits.cpu_weight.saturating_mul(CPU_SHARES_USUAL) / CPU_WEIGHT_USUAL).max(2).to_string()
+            }
+            Self::Weight => limits.cpu_weight.to_string(),
             Self::Processes => limits.processes_max.to_string(),
         }
     }
@@ -227,9 +241,9 @@ impl Limit {
 impl Opened {
     /// Sets the limits.
     pub fn limit(&self, limits: &Limits) -> Result<(), Fault> {
-        let set = |(limit, path, file): &(Limit, PathBuf, File)| {
+        let set = |(limit, version, path, file): &(Limit, Version, PathBuf, File)| {
             let mut file = file;
-            file.write_all(limit.text(limits).as_bytes()).map_err(Fault::at("set the limit", path))
+            file.write_all(limit.text(*version, limits).as_bytes()).map_err(Fault::at("set the limit", path))
         };
         // Memory alone may never be more than memory and swap together, so that which of them goes first depends on
         // whether they rise or fall: what is refused at first is tried again.
@@ -247,28 +261,37 @@ impl Group {
             fs::create_dir(directory).map_err(Fault::at("make the cgroup", directory))?;
             opened.entrances.push(open(&directory.join("cgroup.procs"))?.into());
         }
-        opened.limits = self.open_limits()?;
+        opened.limits = self.open_limits(&Limit::ALL)?;
         Ok(opened)
     }
 
     /// Changes the limits.
     pub fn limit(&self, limits: &Limits) -> Result<(), Fault> {
-        Opened { entrances: Vec::new(), limits: self.open_limits()? }.limit(limits)
+        self.limit_some(&Limit::ALL, limits)
     }
 
-    fn open_limits(&self) -> Result<Vec<(Limit, PathBuf, File)>, Fault> {
+    /// Changes the processor time alone.
+    pub fn limit_processors(&self, limits: &Limits) -> Result<(), Fault> {
+        self.limit_some(&[Limit::Processor], limits)
+    }
+
+    fn limit_some(&self, kinds: &[Limit], limits: &Limits) -> Result<(), Fault> {
+        Opened { entrances: Vec::new(), limits: self.open_limits(kinds)? }.limit(limits)
+    }
+
+    fn open_limits(&self, kinds: &[Limit]) -> Result<Vec<(Limit, Version, PathBuf, File)>, Fault> {
         let mut opened = Vec::new();
-        let limits = [
-            (Limit::Memory, &self.0.memory),
-            (Limit::Processor, &self.0.cpu),
-            (Limit::Processes, &self.0.processes),
-        ];
-        for (limit, branch) in limits {
+        for limit in kinds {
+            let branch = match limit {
+                Limit::Memory => &self.0.memory,
+                Limit::Processes => &self.0.processes,
+                _ => &self.0.cpu,
+            };
             let Some(Branch { version, directory }) = branch else { continue };
             for (limit, name) in limit.files(*version) {
                 let path = directory.join(name);
                 match open(&path) {
-                    Ok(file) => opened.push((*limit, path, file)),
+                    Ok(file) => opened.push((*limit, *version, path, file)),
                     // Without swap accounting in the kernel there are no such files.
                     Err(fault)
                         if matches!(limit, Limit::Swap | Limit::MemoryAndSwap)
@@ -542,6 +565,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         memory_bytes: 128 << 20,
         cpu_millis_per_second: 72,
+        cpu_weight: 1,
         processes_max: 1024,
         file_descriptors_max: 1024,
     };
@@ -624,7 +648,15 @@ mod tests {
         let group = layout.group(7);
         let cage = top.path().join("cage-7");
         fs::create_dir(&cage).unwrap();
-        let files = ["memory.max", "memory.swap.max", "cpu.max", "pids.max", "cgroup.freeze", "cgroup.kill"];
+        let files = [
+            "memory.max",
+            "memory.swap.max",
+            "cpu.max",
+            "cpu.weight",
+            "pids.max",
+            "cgroup.freeze",
+            "cgroup.kill",
+        ];
         files.iter().for_each(|name| fs::write(cage.join(name), "").unwrap());
         fs::write(cage.join("memory.events"), "low 0\noom 3\noom_kill 2\n").unwrap();
         fs::write(cage.join("memory.peak"), "4096\n").unwrap();
@@ -636,7 +668,8 @@ mod tests {
         let read = |name: &str| fs::read_to_string(cage.join(name)).unwrap();
         assert_eq!(read("memory.max"), "134217728");
         assert_eq!((read("memory.swap.max"), read("pids.max")), ("0".to_owned(), "1024".to_owned()));
-        assert_eq!(read("cpu.max"), "7200 100000");
+        assert_eq!((read("cpu.max"), read("cpu.weight")), ("7200 100000".to_owned(), "1".to_owned()));
+        assert_eq!(Limit::Weight.text(Version::One, &LIMITS), "10");
         assert_eq!((read("cgroup.freeze"), read("cgroup.kill")), ("1".to_owned(), "1".to_owned()));
         assert_eq!(group.oom_kills(), 2);
         assert_eq!(io::read_to_string(group.memory_peak_file().unwrap()).unwrap(), "4096\n");

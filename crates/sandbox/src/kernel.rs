@@ -66,6 +66,15 @@ pub fn unshare(namespaces: libc::c_int) -> io::Result<()> {
 
 /// Sets mount attributes (`MOUNT_ATTR_*`) on the mount of `mount` and those below it.
 pub fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
+    change_mount(mount, attributes, 0)
+}
+
+/// Cuts the mount of `mount`, and those below it, off from mounts made elsewhere.
+pub fn make_private(mount: BorrowedFd<'_>) -> io::Result<()> {
+    change_mount(mount, 0, libc::MS_PRIVATE)
+}
+
+fn change_mount(mount: BorrowedFd<'_>, attributes: u64, propagation: u64) -> io::Result<()> {
     #[repr(C)]
     struct MountAttributes {
         set: u64,
@@ -73,7 +82,7 @@ pub fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: u64) -> io::Resul
         propagation: u64,
         user_namespace: u64,
     }
-    let arguments = MountAttributes { set: attributes, clear: 0, propagation: 0, user_namespace: 0 };
+    let arguments = MountAttributes { set: attributes, clear: 0, propagation, user_namespace: 0 };
     // SAFETY: the path is a C string and the structure has the size that is told.
     let result = unsafe {
         libc::syscall(
@@ -247,6 +256,11 @@ pub fn duplicate_to(fd: impl AsFd, to: RawFd) -> io::Result<()> {
     }
     // SAFETY: `to` is 0, 1 or 2, which no owner in this freshly copied process uses.
     check(unsafe { libc::dup2(fd.as_fd().as_raw_fd(), to) })
+}
+
+/// Lets a later `execve` keep `fd` under its number.
+pub fn keep_through_exec(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?)
 }
 
 /// Lets the async runtime tell when `fd` can be read. Must be called in the runtime.

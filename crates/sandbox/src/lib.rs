@@ -16,6 +16,11 @@
 //! sweeps the cgroups and the directory, which it tells from a living server's by their locks. Mounts exist only in the
 //! cages' own mount namespaces, `/tmp` images only as files without names, so that nothing of those can be left at all.
 //!
+//! A **stem cell** is a cage whose program has started and knows nothing of what it will run (`stem.rs`). Its first process keeps
+//! its privileges until [`Sandbox::assign`]: then it puts the mounts that the server took from the host into the cage, hands the
+//! program its environment, and gives up what it has. The program itself had nothing more before than after: the host's tree is
+//! gone, all filters are in place, and its user is the cage's own.
+//!
 //! # The cage
 //! - **Users.** Inside there is one, 993:990. As root, each cage has a host user of its own that nobody else on the machine
 //!   has; otherwise all have the server's own. The program's user namespace lies below the one that owns all the others, so
@@ -50,6 +55,7 @@ mod sandbox;
 mod socket;
 mod spawner;
 mod spec;
+mod stem;
 mod temporary;
 mod warden;
 
@@ -58,5 +64,6 @@ pub use probe::{Finding, State, probe};
 pub use sandbox::{Exit, ExitStatus, Sandbox};
 pub use spawner::{Isolation, Spawner, SpawnerOptions};
 pub use spec::{
-    Announcement, Companion, File, Limits, Link, Listener, Mount, Spec, Temporary, TemporaryStorage,
+    Announcement, Assignment, Companion, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary,
+    TemporaryStorage,
 };

@@ -1,7 +1,7 @@
 //! What the server, the spawner and the cages say to each other, and its bytes. Both ends are always the same program, so
 //! there are no versions; it refuses what it did not write itself.
 
-use crate::spec::{Companion, File, Limits, Link, Mount};
+use crate::spec::{Companion, File, Limits, Link, Mount, Stem};
 use crate::{Error, Fault};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -27,8 +27,16 @@ pub struct Request {
     pub temporary: TemporaryRequest,
     pub limits: Limits,
     pub hostname: String,
+    pub stem: Option<Stem>,
     pub listeners: Vec<SocketAddr>,
     pub messages: Option<OsString>,
+}
+
+/// The server tells a stem cell what it becomes. With it comes one detached mount for each target, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub targets: Vec<PathBuf>,
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// How `/tmp` comes about.
@@ -53,6 +61,10 @@ pub enum Report {
         number: u64,
         has_temporary: bool,
     },
+    /// The program of a stem cell waits for its assignment.
+    Waiting,
+    /// It has got it.
+    Assigned,
     /// It could not be started.
     Failed(Error),
     /// The program has ended, by `exit` or by a signal.
@@ -103,7 +115,15 @@ impl Request {
         out.number(self.limits.cpu_millis_per_second.into());
         out.number(self.limits.processes_max.into());
         out.number(self.limits.file_descriptors_max);
+        out.number(self.limits.cpu_weight.into());
         out.bytes(self.hostname.as_bytes());
+        let stems: &[Stem] = self.stem.as_slice();
+        out.list(stems, |out, stem| {
+            out.text(&stem.variable);
+            out.list(&stem.places, |out, path| out.path(path));
+            out.list(&stem.inner, |out, path| out.path(path));
+            out.number(stem.room as u64);
+        });
         out.list(&self.listeners, |out, address| out.bytes(address.to_string().as_bytes()));
         out.list(self.messages.as_slice(), |out, variable| out.text(variable));
         out.0
@@ -135,8 +155,10 @@ impl Request {
                 cpu_millis_per_second: from.small()?,
                 processes_max: from.small()?,
                 file_descriptors_max: from.number()?,
+                cpu_weight: from.small()?,
             },
             hostname: String::from_utf8(from.bytes()?.to_vec()).map_err(|_| malformed())?,
+            stem: from.list(Stem::read)?.pop(),
             listeners: from.list(|from| {
                 std::str::from_utf8(from.bytes()?)
                     .ok()
@@ -144,6 +166,39 @@ impl Request {
                     .ok_or_else(malformed)
             })?,
             messages: from.list(Reader::text)?.pop(),
+        })
+    }
+}
+
+impl Stem {
+    fn read(from: &mut Reader<'_>) -> io::Result<Self> {
+        Ok(Self {
+            variable: from.text()?,
+            places: from.list(Reader::path)?,
+            inner: from.list(Reader::path)?,
+            room: from.small()? as usize,
+        })
+    }
+}
+
+impl Order {
+    /// As bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(4096));
+        out.list(&self.targets, |out, path| out.path(path));
+        out.list(&self.environment, |out, (name, value)| {
+            out.text(name);
+            out.text(value);
+        });
+        out.0
+    }
+
+    /// From bytes.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        let mut from = Reader(bytes);
+        Ok(Self {
+            targets: from.list(Reader::path)?,
+            environment: from.list(|from| Ok((from.text()?, from.text()?)))?,
         })
     }
 }
@@ -176,6 +231,8 @@ impl Report {
                 out.number((*number).cast_unsigned().into());
             }
             Self::Socket => out.number(6),
+            Self::Waiting => out.number(7),
+            Self::Assigned => out.number(8),
             // The spawner and the cages make no other errors.
             Self::Failed(_) => out.number(4),
             Self::Exited { signalled, number } => {
@@ -205,6 +262,8 @@ impl Report {
                 number: from.small()?.cast_signed(),
             },
             6 => Self::Socket,
+            7 => Self::Waiting,
+            8 => Self::Assigned,
             _ => return Err(malformed()),
         })
     }
@@ -315,8 +374,15 @@ mod tests {
                 cpu_millis_per_second: 2,
                 processes_max: 3,
                 file_descriptors_max: 4,
+                cpu_weight: 5,
             },
             hostname: "h".into(),
+            stem: Some(Stem {
+                variable: "S".into(),
+                places: vec!["/var/task".into(), "/opt".into()],
+                inner: vec!["lib".into()],
+                room: 9,
+            }),
             listeners: vec!["127.0.0.1:9001".parse().unwrap(), "[::1]:1".parse().unwrap()],
             messages: Some("M".into()),
         }
@@ -338,6 +404,19 @@ mod tests {
             for cut in 0..bytes.len() {
                 assert!(Request::decode(&bytes[..cut]).is_err(), "cut at {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn orders_read_back_as_written_and_torn_ones_are_refused() {
+        let order = Order {
+            targets: vec!["/var/task".into()],
+            environment: vec![("A".into(), OsString::from_vec(vec![0xff, b'='])), ("B".into(), "".into())],
+        };
+        let bytes = order.encode();
+        assert_eq!(Order::decode(&bytes).unwrap(), order);
+        for cut in 0..bytes.len() {
+            assert!(Order::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
     }
 

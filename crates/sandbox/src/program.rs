@@ -11,11 +11,11 @@ use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid,
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::io::{self, Write};
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-/// The least number of the descriptor for messages.
-const MESSAGES_MIN: i32 = 62;
+/// The number of the descriptor for messages, or the next that is free.
+pub const MESSAGES: i32 = 62;
 
 /// What the program's process gets from the first process of its cage.
 pub struct Start<'a> {
@@ -35,11 +35,14 @@ pub fn run(start: Start<'_>) -> i32 {
     // Without a request there is nobody to tell anything.
     let Ok((length, fds)) = socket::receive(&start.orders, &mut bytes, true) else { return 1 };
     let mut fds = fds.into_iter();
-    let (Some(stdout), Some(stderr), messages) = (fds.next(), fds.next(), fds.next()) else { return 1 };
+    let (Some(stdout), Some(stderr)) = (fds.next(), fds.next()) else { return 1 };
     let Ok(mut request) = Request::decode(&bytes[..length]) else { return 1 };
+    let messages = if request.messages.is_some() { fds.next() } else { None };
+    // It stays open until the program has it.
+    let line = fds.next().map(|line| tell_line(&mut request, line)).transpose();
     let told = tell_messages(&mut request, messages.as_ref());
-    let ready = ready.and(told).map_err(Error::Cage);
-    let error = match ready.and_then(|()| execute(&start, &request, &[stdout, stderr])) {
+    let ready = ready.and(told).and(line).map_err(Error::Cage);
+    let error = match ready.and_then(|_line| execute(&start, &request, &[stdout, stderr])) {
         Ok(never) => match never {},
         Err(error) => error,
     };
@@ -65,13 +68,36 @@ fn prepare(start: &Start<'_>) -> Result<(), Fault> {
 fn tell_messages(request: &mut Request, messages: Option<&OwnedFd>) -> Result<(), Fault> {
     if let (Some(variable), Some(messages)) = (request.messages.take(), messages) {
         // Unlike what was received it stays open over `execve`, under a number that no shell script takes for its own.
-        let inherited = rustix::io::fcntl_dupfd_cloexec(messages, MESSAGES_MIN)
+        let inherited = rustix::io::fcntl_dupfd_cloexec(messages, MESSAGES)
             .and_then(|inherited| rustix::io::fcntl_setfd(&inherited, FdFlags::empty()).map(|()| inherited))
             .map_err(fault("hand down", "the pipe of messages"))?;
         let number = inherited.into_raw_fd();
+        if request.stem.is_some() && number != MESSAGES {
+            // An assignment will tell the number, without asking.
+            let source = io::Error::other("its number is taken");
+            return Err(Fault::at("hand down", "the pipe of messages")(source));
+        }
         request.environment.push((variable, number.to_string().into()));
     }
     Ok(())
+}
+
+/// Where no program's own descriptors reach before it waits, so that they are numbered as in every other.
+const LINE_DESCRIPTOR_MIN: i32 = 48;
+
+/// Lets a stem cell's program keep its line, and tells it the number; and makes its environment as long as it may become.
+fn tell_line(request: &mut Request, line: OwnedFd) -> Result<OwnedFd, Fault> {
+    let line = rustix::io::fcntl_dupfd_cloexec(&line, LINE_DESCRIPTOR_MIN)
+        .map_err(fault("renumber", "the program's line"))?;
+    kernel::keep_through_exec(&line).map_err(Fault::at("keep", "the program's line"))?;
+    if let Some(stem) = &request.stem {
+        let mut room = stem.variable.clone();
+        room.push("_ROOM");
+        let number = line.as_raw_fd().to_string();
+        request.environment.push((stem.variable.clone(), number.into()));
+        request.environment.push((room, "0".repeat(stem.room).into()));
+    }
+    Ok(line)
 }
 
 fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Result<Infallible, Error> {

@@ -6,8 +6,8 @@ use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
 use crate::kernel;
 use crate::message::Request;
 use crate::temporary::BYTES_PER_INODE;
-use crate::{Fault, Link, Mount};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use crate::{Fault, Link, Mount, Stem};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount,
@@ -74,9 +74,16 @@ pub fn prepare(scaffold: &Path) -> Result<OwnedFd, Fault> {
     Ok(proc)
 }
 
-/// Adds what the spec asks for, closes the way to the host, and makes the root read-only. `storage` becomes `/tmp`; what
-/// comes back is a second, detached mount of it, for the next cage.
-pub fn furnish(request: &Request, storage: Option<&OwnedFd>) -> Result<Option<OwnedFd>, Fault> {
+/// What is left over when a cage has been furnished.
+pub struct Furnished {
+    /// A second, detached mount of `/tmp`, for the next cage.
+    pub temporary: Option<OwnedFd>,
+    /// For a stem cell: the root, which nobody else can write to any more.
+    pub root: Option<OwnedFd>,
+}
+
+/// Adds what the spec asks for, closes the way to the host, and makes the root read-only. `storage` becomes `/tmp`.
+pub fn furnish(request: &Request, storage: Option<&OwnedFd>) -> Result<Furnished, Fault> {
     let host = open_host()?;
     let mounts: Vec<Taken> =
         request.mounts.iter().map(|mount| take_from(&host, mount)).collect::<Result<_, _>>()?;
@@ -99,9 +106,40 @@ pub fn furnish(request: &Request, storage: Option<&OwnedFd>) -> Result<Option<Ow
     for taken in mounts {
         taken.put()?;
     }
+    let root = request.stem.as_ref().map(make_places).transpose()?;
     let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount_remount("/", flags, c"").map_err(fault("make read-only", Path::new("/")))?;
-    Ok(temporary)
+    Ok(Furnished { temporary, root })
+}
+
+/// Makes the directories that a stem cell is mounted on later, and gives a view of the root that stays writable.
+fn make_places(stem: &Stem) -> Result<OwnedFd, Fault> {
+    for place in &stem.places {
+        fs::create_dir_all(place).map_err(Fault::at("make the mount point", place))?;
+        for inner in &stem.inner {
+            let inner = place.join(inner);
+            fs::create_dir_all(&inner).map_err(Fault::at("make the directory", &inner))?;
+        }
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    open_tree(CWD, "/", flags).map_err(fault("keep", Path::new("/")))
+}
+
+/// Removes what [`make_places`] made of a place that nothing was mounted on.
+pub fn remove_place(root: &OwnedFd, place: &Path, inner: &[PathBuf]) -> Result<(), Fault> {
+    let below = place.strip_prefix("/").unwrap_or(place);
+    let removed = inner.iter().map(|inner| below.join(inner)).chain([below.to_owned()]);
+    removed.into_iter().try_for_each(|directory| {
+        rustix::fs::unlinkat(root, &directory, AtFlags::REMOVEDIR).map_err(fault("remove", &directory))
+    })
+}
+
+/// Takes a path of the host, for a stem cell that has lost sight of it. To be called where the host's tree is.
+pub fn take_for_stem(source: &Path) -> Result<OwnedFd, Fault> {
+    let taken = take(source, READ_ONLY)?;
+    // What is mounted on the host later must not appear in the cage.
+    kernel::make_private(taken.tree.as_fd()).map_err(Fault::at("make private", source))?;
+    Ok(taken.tree)
 }
 
 /// A new tmpfs for `/tmp`, mounted nowhere yet.
@@ -200,7 +238,7 @@ impl Taken {
     }
 }
 
-fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Fault> {
+pub fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Fault> {
     move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(fault("mount", target))
 }
 

@@ -2,16 +2,18 @@
 
 use crate::cage;
 use crate::cgroup::{self, Group};
-use crate::message::Report;
-use crate::spec::{TemporaryHold, TemporaryStorage};
-use crate::{Error, Fault, Limits, socket};
+use crate::message::{Order, Report};
+use crate::spec::{Announcement, Assignment, Listener, TemporaryHold, TemporaryStorage};
+use crate::stem::{self, ENVIRONMENT_BYTES_MAX};
+use crate::{Error, Fault, Limits, program, root, socket};
 use rustix::net::Shutdown;
 use rustix::process::Signal;
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -26,6 +28,7 @@ pub struct Sandbox {
     pub(crate) channel: Arc<AsyncFd<OwnedFd>>,
     pub(crate) life: watch::Receiver<Life>,
     pub(crate) companions: watch::Receiver<Vec<Option<ExitStatus>>>,
+    pub(crate) stem: watch::Receiver<Progress>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
@@ -59,6 +62,7 @@ pub enum ExitStatus {
 pub(crate) struct Fates {
     pub(crate) life: watch::Sender<Life>,
     pub(crate) companions: watch::Sender<Vec<Option<ExitStatus>>>,
+    pub(crate) stem: watch::Sender<Progress>,
     pub(crate) dialled: Dialled,
 }
 
@@ -75,7 +79,75 @@ pub(crate) enum Life {
     Gone(Exit),
 }
 
+/// How far a stem cell has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Starting,
+    /// Its program waits for an assignment.
+    Waiting,
+    Assigned,
+    /// It could not become what it was to be: what failed, and the kernel's number.
+    Failed(String, String, Option<i32>),
+}
+
 impl Sandbox {
+    /// Resolves when the program of a stem cell waits for its assignment: false when it has ended instead.
+    pub async fn waiting(&self) -> bool {
+        let mut stem = self.stem.clone();
+        tokio::select! {
+            waiting = stem.wait_for(|progress| *progress == Progress::Waiting) => waiting.is_ok(),
+            _ = self.wait() => false,
+        }
+    }
+
+    /// Whether it is a stem cell that can be assigned at once.
+    pub fn is_waiting(&self) -> bool {
+        *self.stem.borrow() == Progress::Waiting && *self.life.borrow() == Life::Running
+    }
+
+    /// Makes a stem cell what it is to be; its program goes on from there. After an error it is good for nothing.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] for what cannot be, with field `stem` for a cage that does not wait, and [`Error::Cage`] for a failed
+    /// step.
+    pub async fn assign(&self, assignment: &Assignment) -> Result<(), Error> {
+        if !self.is_waiting() {
+            let reason = "this cage is no stem cell that waits".to_owned();
+            return Err(Error::Spec { field: "stem", reason });
+        }
+        let mut environment = assignment.environment.clone();
+        environment.extend(announced(&assignment.listeners));
+        let messages = |variable: &OsString| (variable.clone(), program::MESSAGES.to_string().into());
+        environment.extend(assignment.messages.iter().map(messages));
+        if stem::environment_block(&environment).len() > ENVIRONMENT_BYTES_MAX {
+            let reason = format!("it has more than {ENVIRONMENT_BYTES_MAX} bytes");
+            return Err(Error::Spec { field: "environment", reason });
+        }
+        let mounts = assignment.mounts.iter().map(|mount| root::take_for_stem(&mount.source));
+        let mounts = mounts.collect::<Result<Vec<_>, _>>()?;
+        let targets = assignment.mounts.iter().map(|mount| mount.target.clone()).collect();
+        let order = Order { targets, environment }.encode();
+        let mounts: Vec<_> = mounts.iter().map(AsFd::as_fd).collect();
+        socket::send(&self.channel, &order, &mounts, false).map_err(Fault::at("assign", "a stem cell"))?;
+        // Meanwhile: the cell's own limits are no wider than any function's.
+        self.set_limits(&assignment.limits)?;
+        let mut stem = self.stem.clone();
+        let gone = || Fault::at("assign", "a stem cell")(io::Error::other("it has ended")).into();
+        let progress = tokio::select! {
+            told = stem.wait_for(|told| matches!(told, Progress::Assigned | Progress::Failed(..))) => {
+                told.map_err(|_| gone())?.clone()
+            }
+            _ = self.wait() => return Err(gone()),
+        };
+        match progress {
+            Progress::Failed(act, object, code) => {
+                let source = code.map_or_else(|| io::Error::other("it failed"), io::Error::from_raw_os_error);
+                Err(Fault { act, object, source }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The program's process id on the host.
     pub fn process_id(&self) -> u32 {
         self.process_id
@@ -209,6 +281,14 @@ impl Sandbox {
         self.group.limit(limits).map_err(|fault| steer("limit", fault))
     }
 
+    /// Changes only the processor time that the cage may use.
+    ///
+    /// # Errors
+    /// [`Error::Steer`] when the kernel refuses.
+    pub fn set_processor_time(&self, limits: &Limits) -> Result<(), Error> {
+        self.group.limit_processors(limits).map_err(|fault| steer("limit", fault))
+    }
+
     /// The most memory in bytes that the cage has used since the start or the last
     /// [`Sandbox::reset_memory_peak`]; None where there is no memory cgroup.
     pub fn memory_peak_bytes(&self) -> Option<u64> {
@@ -268,7 +348,7 @@ fn steer(act: &'static str, fault: Fault) -> Error {
 pub(crate) async fn watch<T>(
     channel: Arc<AsyncFd<OwnedFd>>,
     group: Arc<Group>,
-    Fates { life, companions, dialled }: Fates,
+    Fates { life, companions, stem, dialled }: Fates,
     held: T,
 ) {
     let mut exit = None;
@@ -288,6 +368,18 @@ pub(crate) async fn watch<T>(
                 });
                 continue;
             }
+            Ok(Some((Report::Waiting, _))) => {
+                stem.send_replace(Progress::Waiting);
+                continue;
+            }
+            Ok(Some((Report::Assigned, _))) => {
+                stem.send_replace(Progress::Assigned);
+                continue;
+            }
+            Ok(Some((Report::Failed(Error::Cage(Fault { act, object, source })), _))) => {
+                stem.send_replace(Progress::Failed(act, object, source.raw_os_error()));
+                continue;
+            }
             Ok(Some((Report::Socket, fds))) => {
                 let waiting = dialled.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 if let Some(waiting) = waiting {
@@ -305,6 +397,17 @@ pub(crate) async fn watch<T>(
     dialled.lock().unwrap_or_else(PoisonError::into_inner).clear();
     drop(held);
     life.send_replace(Life::Gone(exit.unwrap_or(KILLED)));
+}
+
+/// The variables that tell the addresses of listeners in a cage, where each has the address that was asked for.
+fn announced(listeners: &[Listener]) -> impl Iterator<Item = (OsString, OsString)> {
+    listeners.iter().flat_map(|Listener { address, announcements }| {
+        announcements.iter().map(move |Announcement { variable, prefix }| {
+            let mut value = prefix.clone();
+            value.push(address.to_string());
+            (variable.clone(), value)
+        })
+    })
 }
 
 /// The next report, and the descriptors with it; None when the other ends are closed.

@@ -5,7 +5,7 @@ use crate::cgroup::Layout;
 use crate::filter::Filters;
 use crate::identity::{Identities, Identity};
 use crate::message::{Report, Request, TemporaryRequest};
-use crate::sandbox::{self, Dialled, Fates, Life};
+use crate::sandbox::{self, Dialled, Fates, Life, Progress};
 use crate::spec::{TemporaryHold, TemporaryStorage};
 use crate::temporary::Images;
 use crate::warden::Warden;
@@ -150,6 +150,10 @@ impl Spawner {
     /// [`Error::Cage`] for a failed step; [`Error::TooMany`] and [`Error::SpawnerGone`] as they say.
     pub async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
         spec.check(self.inner.isolation)?;
+        if spec.stem.is_some() && !self.makes_stem_cells() {
+            let reason = "only root can put mounts into a living cage".to_owned();
+            return Err(Error::Spec { field: "stem", reason });
+        }
         let inner = self.inner.clone();
         // A task of its own, so that a call that is dropped half way still holds the host id until all is gone.
         match tokio::spawn(async move { inner.spawn(spec).await }).await {
@@ -161,6 +165,11 @@ impl Spawner {
     /// What this spawner enforces on this machine, and what it cannot.
     pub fn enforced(&self) -> &[Finding] {
         &self.inner.findings
+    }
+
+    /// Whether cages may have a [`Spec::stem`]: it takes root, as whose mounts the server takes what it assigns.
+    pub fn makes_stem_cells(&self) -> bool {
+        self.inner.isolation == Isolation::Sandbox && self.inner.identities.is_some()
     }
 
     /// The isolation it was started with.
@@ -297,8 +306,9 @@ impl Inner {
         let group = Arc::new(self.layout.group(number));
         let (life, followed) = watch::channel(Life::Running);
         let (ended, companions) = watch::channel(vec![None; outfit.request.companions.len()]);
+        let (stem, progress) = watch::channel(Progress::Starting);
         let dialled = Dialled::default();
-        let fates = Fates { life, companions: ended, dialled: dialled.clone() };
+        let fates = Fates { life, companions: ended, stem, dialled: dialled.clone() };
         tokio::spawn(sandbox::watch(channel.clone(), group.clone(), fates, identity));
         let (mut fds, has_temporary) = match first {
             Ok(Some((Report::Started { has_temporary, .. }, fds))) => (fds.into_iter(), has_temporary),
@@ -322,6 +332,7 @@ impl Inner {
             channel,
             life: followed,
             companions,
+            stem: progress,
             listeners,
             stdout: Some(stdout),
             stderr: Some(stderr),
@@ -416,6 +427,7 @@ impl Inner {
             temporary,
             limits: spec.limits,
             hostname: spec.hostname,
+            stem: spec.stem,
             listeners: addresses,
             messages: spec.messages,
         };

@@ -37,11 +37,44 @@ pub struct Spec {
     pub limits: Limits,
     /// The host name inside; at most 64 bytes.
     pub hostname: String,
+    /// What a stem cell waits for; None for a cage that is complete when its program starts. It takes root:
+    /// [`Spawner::makes_stem_cells`](crate::Spawner::makes_stem_cells).
+    pub stem: Option<Stem>,
     /// TCP listeners to open inside the cage's network and to hand out: [`Sandbox::take_listeners`](crate::Sandbox::take_listeners).
     pub listeners: Vec<Listener>,
     /// The variable that tells the program, and no companion, the number of a descriptor beside standard output and
     /// error: the write end of one more pipe, [`Sandbox::take_messages`](crate::Sandbox::take_messages).
     pub messages: Option<OsString>,
+}
+
+/// A cage whose program starts before anybody knows what for: it prepares itself, clears its environment, writes one byte to the
+/// descriptor that it is told, and reads from there, to the end, its new environment as `NAME=value` and NUL for each variable.
+/// [`Sandbox::assign`](crate::Sandbox::assign) gives it that, and the mounts with it. Until then it is as confined as after.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Stem {
+    /// The variable that tells the program the descriptor's number.
+    pub variable: OsString,
+    /// Directories that an assignment may mount on. Those that it does not are gone after it.
+    pub places: Vec<PathBuf>,
+    /// Directories in each place until then: a dynamic loader never looks again for one that it has once missed.
+    pub inner: Vec<PathBuf>,
+    /// Bytes kept for the new environment, so that `/proc/self/environ` can show it; a larger one cannot be assigned.
+    pub room: usize,
+}
+
+/// What a stem cell becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// As in [`Spec::mounts`], on places of the stem.
+    pub mounts: Vec<Mount>,
+    /// As in [`Spec::environment`]; what the listeners announce is added.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The variables that tell the addresses of the spec's listeners, in its order.
+    pub listeners: Vec<Listener>,
+    /// As in the cell's [`Spec::messages`].
+    pub messages: Option<OsString>,
+    /// In place of the cell's own.
+    pub limits: Limits,
 }
 
 /// A program beside the program: the same cage, user and limits, started in `/`, without arguments. Neither can signal or
@@ -56,7 +89,7 @@ pub struct Companion {
 
 /// A directory or file of the host shown inside, read-only, no set-uid, no devices. Mounts are made in order, so a
 /// later one may stand inside an earlier one only if that has the mount point.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// Where it is on the host.
     pub source: PathBuf,
@@ -65,7 +98,7 @@ pub struct Mount {
 }
 
 /// A symbolic link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Link {
     /// What the link says.
     pub target: PathBuf,
@@ -83,12 +116,14 @@ pub struct File {
 }
 
 /// What the program may use at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Bytes of memory of all processes together; no swap.
     pub memory_bytes: u64,
     /// Processor time per second, in milliseconds: 1000 is one whole processor, 2000 two.
     pub cpu_millis_per_second: u32,
+    /// The share of a busy machine's processors, from 1 to 10,000, in proportion to other cages'; 100 is usual.
+    pub cpu_weight: u32,
     /// Processes and threads.
     pub processes_max: u32,
     /// Open files of each process.
@@ -96,7 +131,7 @@ pub struct Limits {
 }
 
 /// A TCP listener inside the cage's network, whose only other address is none: it has a loopback and nothing else.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Where it listens, such as `127.0.0.1:9001`. Under [`Isolation::Process`](crate::Isolation::Process) the port is a free one of the
     /// host instead: let `announcements` tell the program.
@@ -194,6 +229,7 @@ impl Spec {
                 ("mounts", self.mounts.is_empty()),
                 ("links", self.links.is_empty()),
                 ("files", self.files.is_empty()),
+                ("stem", self.stem.is_none()),
             ];
             return match needs_mounts.iter().find(|(_, empty)| !empty) {
                 Some((field, _)) => {
@@ -208,7 +244,8 @@ impl Spec {
         let targets = self.mounts.iter().map(|mount| ("mounts", &mount.target));
         let links = self.links.iter().map(|link| ("links", &link.link));
         let files = self.files.iter().map(|file| ("files", &file.path));
-        for (field, path) in targets.chain(links).chain(files) {
+        let places = self.stem.iter().flat_map(|stem| &stem.places).map(|place| ("stem", place));
+        for (field, path) in targets.chain(links).chain(files).chain(places) {
             let plain =
                 path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
             if !absolute(path) || !plain || path.parent().is_none() {

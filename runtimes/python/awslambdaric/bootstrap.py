@@ -18,8 +18,8 @@ from .lambda_context import LambdaContext
 from .lambda_runtime_client import LambdaRuntimeClient
 from .lambda_runtime_exception import FaultException
 from .lambda_runtime_log_utils import (
-    LOGS_JSON,
     CurrentInvocation,
+    LogFormat,
     create_log_sink,
     json_timestamp,
     set_up_logging,
@@ -86,7 +86,7 @@ def _error_of(exception, invoke_id=None):
 
 
 def _log_error(error, log_sink):
-    if LOGS_JSON:
+    if LogFormat.is_json:
         log_sink.log_error([to_json({"timestamp": json_timestamp(), "level": "ERROR", **error})])
         return
     description = ": ".join(part for part in (error["errorType"], error["errorMessage"]) if part)
@@ -106,7 +106,7 @@ def _hint_at_missing_sdk(exception, log_sink):
     if not isinstance(cause, ModuleNotFoundError) or os.path.isdir(SDK_DIRECTORY):
         return
     if (cause.name or "").split(".")[0] in SDK_MODULES:
-        if LOGS_JSON:
+        if LogFormat.is_json:
             log_sink.log_error([to_json({"timestamp": json_timestamp(), "level": "ERROR", "message": SDK_HINT})])
         else:
             log_sink.log_error([f"[ERROR] {SDK_HINT}"])

@@ -31,11 +31,15 @@ class LambdaRuntimeClient:
         self._endpoint = (host.strip("[]"), int(port))
         self._family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
         self._connection = None
-        self._received = bytearray()
+        # What has come of the next answer already.
+        self._received = b""
+        # The same in every request.
+        self._head = f" HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {self._USER_AGENT}\r\n"
+        self._next = f"GET /2018-06-01/runtime/invocation/next{self._head}\r\n".encode("utf-8")
 
     def next_invocation(self):
         """Waits for an event; returns its headers, with names in lower case, and its body."""
-        status, headers, body = self._exchange("GET", "/2018-06-01/runtime/invocation/next")
+        status, headers, body = self._converse(self._next, b"")
         if status != 200:
             raise RuntimeError("Failed to get next")
         return headers, body
@@ -86,11 +90,14 @@ class LambdaRuntimeClient:
             raise RuntimeError(f"Failed to post invocation {outcome}")
 
     def _exchange(self, method, path, body=b"", headers=None):
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address}", f"User-Agent: {self._USER_AGENT}"]
-        lines.extend(f"{name}: {value}" for name, value in (headers or {}).items())
+        head = f"{method} {path}{self._head}"
+        for name, value in (headers or {}).items():
+            head += f"{name}: {value}\r\n"
         if method == "POST":
-            lines.append(f"Content-Length: {len(body)}")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+            head += f"Content-Length: {len(body)}\r\n"
+        return self._converse((head + "\r\n").encode("utf-8"), body)
+
+    def _converse(self, head, body):
         while True:
             fresh = self._connection is None
             try:
@@ -99,7 +106,7 @@ class LambdaRuntimeClient:
             except (BrokenPipeError, ConnectionResetError):
                 # A kept connection may have been closed since; whoever closed it did not answer on it.
                 self._connection = None
-                self._received.clear()
+                self._received = b""
                 if fresh:
                     raise
 
@@ -115,38 +122,40 @@ class LambdaRuntimeClient:
             self._connection.sendall(body)
 
     def _receive(self):
-        head = self._take_through(b"\r\n\r\n").decode("utf-8", "surrogateescape")
-        status_line, *lines = head[:-4].split("\r\n")
+        received = self._received
+        while True:
+            end = received.find(b"\r\n\r\n")
+            if end >= 0:
+                break
+            received += self._fill(16384)
+        status_line, *lines = received[:end].decode("utf-8", "surrogateescape").split("\r\n")
         headers = {}
         for line in lines:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         if "transfer-encoding" in headers:
             raise RuntimeError(f"The Runtime API at {self._address} answered without Content-Length")
-        body = self._take(int(headers.get("content-length", 0)))
+        begin = end + 4
+        end = begin + int(headers.get("content-length", 0))
+        if len(received) < end:
+            received = self._fill_up(received, end)
+        body = received[begin:end]
+        self._received = received[end:]
         if headers.get("connection", "").lower() == "close":
             self._connection = None
         return int(status_line.split(" ", 2)[1]), headers, body
 
-    def _take_through(self, mark):
-        searched = 0
-        while True:
-            found = self._received.find(mark, searched)
-            if found >= 0:
-                return self._take(found + len(mark))
-            searched = max(0, len(self._received) - len(mark))
-            self._fill()
+    def _fill_up(self, received, size):
+        pieces, missing = [received], size - len(received)
+        while missing > 0:
+            # Python allocates as much as it asks for: a large piece, mapped and unmapped each time, only for a large body.
+            piece = self._fill(min(max(missing, 16384), 262144))
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
 
-    def _take(self, size):
-        while len(self._received) < size:
-            self._fill(size - len(self._received))
-        taken = bytes(memoryview(self._received)[:size])
-        del self._received[:size]
-        return taken
-
-    def _fill(self, missing=0):
-        # Python allocates as much as it asks for: a large piece, mapped and unmapped each time, only for a large body.
-        received = self._connection.recv(min(max(missing, 16384), 262144))
+    def _fill(self, size):
+        received = self._connection.recv(size)
         if not received:
             raise ConnectionResetError(f"The Runtime API at {self._address} closed the connection")
-        self._received += received
+        return received

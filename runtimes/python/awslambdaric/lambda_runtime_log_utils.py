@@ -10,7 +10,6 @@ import sys
 import time
 import traceback
 
-LOGS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 _TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 # What a JSON log line does not repeat of a record, because it has a name of its own there or says nothing to a reader.
@@ -27,8 +26,16 @@ class CurrentInvocation:
     tenant_id = None
 
 
-def _frame_type(level, is_json=LOGS_JSON):
+class LogFormat:
+    """How lines are written; read from the environment variables once, by `set_up_logging`."""
+
+    is_json = False
+
+
+def _frame_type(level, is_json=None):
     """The first four bytes of a frame: a magic number with the log level, in tens up to 50, and the format in it."""
+    if is_json is None:
+        is_json = LogFormat.is_json
     step = {10: 2, 20: 3, 30: 4, 40: 5, 50: 6}.get(level, 0)
     return ((0xA55A0002 if is_json else 0xA55A0003) + 4 * step).to_bytes(4, "big")
 
@@ -152,13 +159,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging(log_sink):
+    LogFormat.is_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
     level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
     level = "DEBUG" if level == "TRACE" else level.upper()
     logging.Formatter.converter = time.gmtime
-    handler = (LambdaLoggerHandlerWithFrameType if LOGS_JSON or level else LambdaLoggerHandler)(log_sink)
+    handler = (LambdaLoggerHandlerWithFrameType if LogFormat.is_json or level else LambdaLoggerHandler)(log_sink)
     handler.setFormatter(
         JsonFormatter()
-        if LOGS_JSON
+        if LogFormat.is_json
         else logging.Formatter(
             "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S"
         )

@@ -25,6 +25,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: CreateFunctionRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionConfiguration, hearth_wire::Failure>>;
+    fn create_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: CreateFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<CreateFunctionUrlConfigResponse, hearth_wire::Failure>>;
     fn delete_alias<'a>(
         &'a self,
         grant: crate::Grant,
@@ -40,15 +45,30 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: DeleteFunctionCodeSigningConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_function_concurrency<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteFunctionConcurrencyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn delete_function_event_invoke_config<'a>(
         &'a self,
         grant: crate::Grant,
         input: DeleteFunctionEventInvokeConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn delete_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
         input: DeleteLayerVersionRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_provisioned_concurrency_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteProvisionedConcurrencyConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn get_account_settings<'a>(
         &'a self,
@@ -70,6 +90,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetFunctionCodeSigningConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetFunctionCodeSigningConfigResponse, hearth_wire::Failure>>;
+    fn get_function_concurrency<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionConcurrencyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetFunctionConcurrencyResponse, hearth_wire::Failure>>;
     fn get_function_configuration<'a>(
         &'a self,
         grant: crate::Grant,
@@ -85,6 +110,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetFunctionRecursionConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetFunctionRecursionConfigResponse, hearth_wire::Failure>>;
+    fn get_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetFunctionUrlConfigResponse, hearth_wire::Failure>>;
     fn get_layer_version<'a>(
         &'a self,
         grant: crate::Grant,
@@ -105,6 +135,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: GetPolicyRequest,
     ) -> hearth_base::BoxFuture<'a, Result<GetPolicyResponse, hearth_wire::Failure>>;
+    fn get_provisioned_concurrency_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: GetProvisionedConcurrencyConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<GetProvisionedConcurrencyConfigResponse, hearth_wire::Failure>>;
     fn get_runtime_management_config<'a>(
         &'a self,
         grant: crate::Grant,
@@ -120,6 +155,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: ListFunctionEventInvokeConfigsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<ListFunctionEventInvokeConfigsResponse, hearth_wire::Failure>>;
+    fn list_function_url_configs<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListFunctionUrlConfigsRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListFunctionUrlConfigsResponse, hearth_wire::Failure>>;
     fn list_functions<'a>(
         &'a self,
         grant: crate::Grant,
@@ -135,6 +175,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: ListLayersRequest,
     ) -> hearth_base::BoxFuture<'a, Result<ListLayersResponse, hearth_wire::Failure>>;
+    fn list_provisioned_concurrency_configs<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: ListProvisionedConcurrencyConfigsRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<ListProvisionedConcurrencyConfigsResponse, hearth_wire::Failure>>;
     fn list_tags<'a>(
         &'a self,
         grant: crate::Grant,
@@ -160,6 +205,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: PutFunctionCodeSigningConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<PutFunctionCodeSigningConfigResponse, hearth_wire::Failure>>;
+    fn put_function_concurrency<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutFunctionConcurrencyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<Concurrency, hearth_wire::Failure>>;
     fn put_function_event_invoke_config<'a>(
         &'a self,
         grant: crate::Grant,
@@ -170,6 +220,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: PutFunctionRecursionConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<PutFunctionRecursionConfigResponse, hearth_wire::Failure>>;
+    fn put_provisioned_concurrency_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutProvisionedConcurrencyConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PutProvisionedConcurrencyConfigResponse, hearth_wire::Failure>>;
     fn put_runtime_management_config<'a>(
         &'a self,
         grant: crate::Grant,
@@ -215,6 +270,11 @@ pub trait Lambda: Send + Sync + 'static {
         grant: crate::Grant,
         input: UpdateFunctionEventInvokeConfigRequest,
     ) -> hearth_base::BoxFuture<'a, Result<FunctionEventInvokeConfig, hearth_wire::Failure>>;
+    fn update_function_url_config<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: UpdateFunctionUrlConfigRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<UpdateFunctionUrlConfigResponse, hearth_wire::Failure>>;
 }
 
 pub trait LambdaInvoke: Send + Sync + 'static {
@@ -269,92 +329,128 @@ impl crate::Dispatch for Dispatcher {
             1 => crate::slots::answer(self.lambda.add_permission(grant, crate::slots::request(input))),
             2 => crate::slots::answer(self.lambda.create_alias(grant, crate::slots::request(input))),
             3 => crate::slots::answer(self.lambda.create_function(grant, crate::slots::request(input))),
-            4 => crate::slots::answer_nothing(self.lambda.delete_alias(grant, crate::slots::request(input))),
-            5 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
-            6 => crate::slots::answer_nothing(
+            4 => crate::slots::answer(
+                self.lambda.create_function_url_config(grant, crate::slots::request(input)),
+            ),
+            5 => crate::slots::answer_nothing(self.lambda.delete_alias(grant, crate::slots::request(input))),
+            6 => crate::slots::answer(self.lambda.delete_function(grant, crate::slots::request(input))),
+            7 => crate::slots::answer_nothing(
                 self.lambda.delete_function_code_signing_config(grant, crate::slots::request(input)),
             ),
-            7 => crate::slots::answer_nothing(
+            8 => crate::slots::answer_nothing(
+                self.lambda.delete_function_concurrency(grant, crate::slots::request(input)),
+            ),
+            9 => crate::slots::answer_nothing(
                 self.lambda.delete_function_event_invoke_config(grant, crate::slots::request(input)),
             ),
-            8 => crate::slots::answer_nothing(
+            10 => crate::slots::answer_nothing(
+                self.lambda.delete_function_url_config(grant, crate::slots::request(input)),
+            ),
+            11 => crate::slots::answer_nothing(
                 self.lambda.delete_layer_version(grant, crate::slots::request(input)),
             ),
-            9 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
-            10 => crate::slots::answer(self.lambda.get_alias(grant, crate::slots::request(input))),
-            11 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
-            12 => crate::slots::answer(
+            12 => crate::slots::answer_nothing(
+                self.lambda.delete_provisioned_concurrency_config(grant, crate::slots::request(input)),
+            ),
+            13 => crate::slots::answer(self.lambda.get_account_settings(grant, crate::slots::request(input))),
+            14 => crate::slots::answer(self.lambda.get_alias(grant, crate::slots::request(input))),
+            15 => crate::slots::answer(self.lambda.get_function(grant, crate::slots::request(input))),
+            16 => crate::slots::answer(
                 self.lambda.get_function_code_signing_config(grant, crate::slots::request(input)),
             ),
-            13 => crate::slots::answer(
-                self.lambda.get_function_configuration(grant, crate::slots::request(input)),
-            ),
-            14 => crate::slots::answer(
-                self.lambda.get_function_event_invoke_config(grant, crate::slots::request(input)),
-            ),
-            15 => crate::slots::answer(
-                self.lambda.get_function_recursion_config(grant, crate::slots::request(input)),
-            ),
-            16 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
             17 => crate::slots::answer(
-                self.lambda.get_layer_version_by_arn(grant, crate::slots::request(input)),
+                self.lambda.get_function_concurrency(grant, crate::slots::request(input)),
             ),
             18 => crate::slots::answer(
+                self.lambda.get_function_configuration(grant, crate::slots::request(input)),
+            ),
+            19 => crate::slots::answer(
+                self.lambda.get_function_event_invoke_config(grant, crate::slots::request(input)),
+            ),
+            20 => crate::slots::answer(
+                self.lambda.get_function_recursion_config(grant, crate::slots::request(input)),
+            ),
+            21 => {
+                crate::slots::answer(self.lambda.get_function_url_config(grant, crate::slots::request(input)))
+            }
+            22 => crate::slots::answer(self.lambda.get_layer_version(grant, crate::slots::request(input))),
+            23 => crate::slots::answer(
+                self.lambda.get_layer_version_by_arn(grant, crate::slots::request(input)),
+            ),
+            24 => crate::slots::answer(
                 self.lambda.get_layer_version_policy(grant, crate::slots::request(input)),
             ),
-            19 => crate::slots::answer(self.lambda.get_policy(grant, crate::slots::request(input))),
-            20 => crate::slots::answer(
+            25 => crate::slots::answer(self.lambda.get_policy(grant, crate::slots::request(input))),
+            26 => crate::slots::answer(
+                self.lambda.get_provisioned_concurrency_config(grant, crate::slots::request(input)),
+            ),
+            27 => crate::slots::answer(
                 self.lambda.get_runtime_management_config(grant, crate::slots::request(input)),
             ),
-            21 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
-            22 => crate::slots::answer(self.lambda_invoke.invoke_async(grant, crate::slots::request(input))),
-            23 => crate::slots::answer(
+            28 => crate::slots::answer(self.lambda_invoke.invoke(grant, crate::slots::request(input))),
+            29 => crate::slots::answer(self.lambda_invoke.invoke_async(grant, crate::slots::request(input))),
+            30 => crate::slots::answer(
                 self.lambda_invoke.invoke_with_response_stream(grant, crate::slots::request(input)),
             ),
-            24 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
-            25 => crate::slots::answer(
+            31 => crate::slots::answer(self.lambda.list_aliases(grant, crate::slots::request(input))),
+            32 => crate::slots::answer(
                 self.lambda.list_function_event_invoke_configs(grant, crate::slots::request(input)),
             ),
-            26 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
-            27 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
-            28 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
-            29 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
-            30 => crate::slots::answer(
+            33 => crate::slots::answer(
+                self.lambda.list_function_url_configs(grant, crate::slots::request(input)),
+            ),
+            34 => crate::slots::answer(self.lambda.list_functions(grant, crate::slots::request(input))),
+            35 => crate::slots::answer(self.lambda.list_layer_versions(grant, crate::slots::request(input))),
+            36 => crate::slots::answer(self.lambda.list_layers(grant, crate::slots::request(input))),
+            37 => crate::slots::answer(
+                self.lambda.list_provisioned_concurrency_configs(grant, crate::slots::request(input)),
+            ),
+            38 => crate::slots::answer(self.lambda.list_tags(grant, crate::slots::request(input))),
+            39 => crate::slots::answer(
                 self.lambda.list_versions_by_function(grant, crate::slots::request(input)),
             ),
-            31 => {
+            40 => {
                 crate::slots::answer(self.lambda.publish_layer_version(grant, crate::slots::request(input)))
             }
-            32 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
-            33 => crate::slots::answer(
+            41 => crate::slots::answer(self.lambda.publish_version(grant, crate::slots::request(input))),
+            42 => crate::slots::answer(
                 self.lambda.put_function_code_signing_config(grant, crate::slots::request(input)),
             ),
-            34 => crate::slots::answer(
-                self.lambda.put_function_event_invoke_config(grant, crate::slots::request(input)),
-            ),
-            35 => crate::slots::answer(
-                self.lambda.put_function_recursion_config(grant, crate::slots::request(input)),
-            ),
-            36 => crate::slots::answer(
-                self.lambda.put_runtime_management_config(grant, crate::slots::request(input)),
-            ),
-            37 => crate::slots::answer_nothing(
-                self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
-            ),
-            38 => crate::slots::answer_nothing(
-                self.lambda.remove_permission(grant, crate::slots::request(input)),
-            ),
-            39 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
-            40 => {
-                crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
-            }
-            41 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
-            42 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
             43 => crate::slots::answer(
-                self.lambda.update_function_configuration(grant, crate::slots::request(input)),
+                self.lambda.put_function_concurrency(grant, crate::slots::request(input)),
             ),
             44 => crate::slots::answer(
+                self.lambda.put_function_event_invoke_config(grant, crate::slots::request(input)),
+            ),
+            45 => crate::slots::answer(
+                self.lambda.put_function_recursion_config(grant, crate::slots::request(input)),
+            ),
+            46 => crate::slots::answer(
+                self.lambda.put_provisioned_concurrency_config(grant, crate::slots::request(input)),
+            ),
+            47 => crate::slots::answer(
+                self.lambda.put_runtime_management_config(grant, crate::slots::request(input)),
+            ),
+            48 => crate::slots::answer_nothing(
+                self.lambda.remove_layer_version_permission(grant, crate::slots::request(input)),
+            ),
+            49 => crate::slots::answer_nothing(
+                self.lambda.remove_permission(grant, crate::slots::request(input)),
+            ),
+            50 => crate::slots::answer_nothing(self.lambda.tag_resource(grant, crate::slots::request(input))),
+            51 => {
+                crate::slots::answer_nothing(self.lambda.untag_resource(grant, crate::slots::request(input)))
+            }
+            52 => crate::slots::answer(self.lambda.update_alias(grant, crate::slots::request(input))),
+            53 => crate::slots::answer(self.lambda.update_function_code(grant, crate::slots::request(input))),
+            54 => crate::slots::answer(
+                self.lambda.update_function_configuration(grant, crate::slots::request(input)),
+            ),
+            55 => crate::slots::answer(
                 self.lambda.update_function_event_invoke_config(grant, crate::slots::request(input)),
+            ),
+            56 => crate::slots::answer(
+                self.lambda.update_function_url_config(grant, crate::slots::request(input)),
             ),
             _ => crate::slots::no_such_operation(operation),
         }
@@ -435,6 +531,15 @@ structure!(CapacityProviderConfig {
 
 structure!(Concurrency { reserved_concurrent_executions: i64 });
 
+structure!(Cors {
+    allow_credentials: bool,
+    allow_headers: Vec<String>,
+    allow_methods: Vec<String>,
+    allow_origins: Vec<String>,
+    expose_headers: Vec<String>,
+    max_age: i64,
+});
+
 structure!(CreateAliasRequest {
     function_name: String,
     name: String,
@@ -476,11 +581,30 @@ structure!(CreateFunctionRequest {
     accelerator_config: AcceleratorConfig,
 });
 
+structure!(CreateFunctionUrlConfigRequest {
+    function_name: String,
+    qualifier: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    invoke_mode: InvokeMode,
+});
+
+structure!(CreateFunctionUrlConfigResponse {
+    function_url: String,
+    function_arn: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    creation_time: String,
+    invoke_mode: InvokeMode,
+});
+
 structure!(DeadLetterConfig { target_arn: String });
 
 structure!(DeleteAliasRequest { function_name: String, name: String });
 
 structure!(DeleteFunctionCodeSigningConfigRequest { function_name: String });
+
+structure!(DeleteFunctionConcurrencyRequest { function_name: String });
 
 structure!(DeleteFunctionEventInvokeConfigRequest { function_name: String, qualifier: String });
 
@@ -488,7 +612,11 @@ structure!(DeleteFunctionRequest { function_name: String, qualifier: String });
 
 structure!(DeleteFunctionResponse { status_code: i64 });
 
+structure!(DeleteFunctionUrlConfigRequest { function_name: String, qualifier: String });
+
 structure!(DeleteLayerVersionRequest { layer_name: String, version_number: i64 });
+
+structure!(DeleteProvisionedConcurrencyConfigRequest { function_name: String, qualifier: String });
 
 structure!(DestinationConfig { on_success: OnSuccess, on_failure: OnFailure });
 
@@ -599,6 +727,16 @@ enumeration!(FunctionUrlAuthType {
     AwsIam = "AWS_IAM",
 });
 
+structure!(FunctionUrlConfig {
+    function_url: String,
+    function_arn: String,
+    creation_time: String,
+    last_modified_time: String,
+    cors: Cors,
+    auth_type: FunctionUrlAuthType,
+    invoke_mode: InvokeMode,
+});
+
 enumeration!(FunctionVersion {
     All = "ALL",
 });
@@ -617,6 +755,10 @@ structure!(GetFunctionCodeSigningConfigRequest { function_name: String });
 
 structure!(GetFunctionCodeSigningConfigResponse { code_signing_config_arn: String, function_name: String });
 
+structure!(GetFunctionConcurrencyRequest { function_name: String });
+
+structure!(GetFunctionConcurrencyResponse { reserved_concurrent_executions: i64 });
+
 structure!(GetFunctionConfigurationRequest { function_name: String, qualifier: String });
 
 structure!(GetFunctionEventInvokeConfigRequest { function_name: String, qualifier: String });
@@ -633,6 +775,18 @@ structure!(GetFunctionResponse {
     tags: BTreeMap<String, String>,
     tags_error: TagsError,
     concurrency: Concurrency,
+});
+
+structure!(GetFunctionUrlConfigRequest { function_name: String, qualifier: String });
+
+structure!(GetFunctionUrlConfigResponse {
+    function_url: String,
+    function_arn: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    creation_time: String,
+    last_modified_time: String,
+    invoke_mode: InvokeMode,
 });
 
 structure!(GetLayerVersionByArnRequest { arn: String });
@@ -658,6 +812,17 @@ structure!(GetLayerVersionResponse {
 structure!(GetPolicyRequest { function_name: String, qualifier: String });
 
 structure!(GetPolicyResponse { policy: String, revision_id: String });
+
+structure!(GetProvisionedConcurrencyConfigRequest { function_name: String, qualifier: String });
+
+structure!(GetProvisionedConcurrencyConfigResponse {
+    requested_provisioned_concurrent_executions: i64,
+    available_provisioned_concurrent_executions: i64,
+    allocated_provisioned_concurrent_executions: i64,
+    status: ProvisionedConcurrencyStatusEnum,
+    status_reason: String,
+    last_modified: String,
+});
 
 structure!(GetRuntimeManagementConfigRequest { function_name: String, qualifier: String });
 
@@ -706,6 +871,11 @@ enumeration!(InvocationType {
 structure!(InvokeAsyncRequest { function_name: String, invoke_args: Bytes });
 
 structure!(InvokeAsyncResponse { status: i64 });
+
+enumeration!(InvokeMode {
+    Buffered = "BUFFERED",
+    ResponseStream = "RESPONSE_STREAM",
+});
 
 structure!(InvokeResponseStreamUpdate { payload: Bytes });
 
@@ -848,6 +1018,13 @@ structure!(ListFunctionEventInvokeConfigsResponse {
     next_marker: String,
 });
 
+structure!(ListFunctionUrlConfigsRequest { function_name: String, marker: String, max_items: i64 });
+
+structure!(ListFunctionUrlConfigsResponse {
+    function_url_configs: Vec<FunctionUrlConfig>,
+    next_marker: String,
+});
+
 structure!(ListFunctionsRequest {
     master_region: String,
     function_version: FunctionVersion,
@@ -883,6 +1060,17 @@ structure!(ListLayersRequest {
 structure!(ListLayersResponse {
     next_marker: String,
     layers: Vec<LayersListItem>,
+});
+
+structure!(ListProvisionedConcurrencyConfigsRequest {
+    function_name: String,
+    marker: String,
+    max_items: i64,
+});
+
+structure!(ListProvisionedConcurrencyConfigsResponse {
+    provisioned_concurrency_configs: Vec<ProvisionedConcurrencyConfigListItem>,
+    next_marker: String,
 });
 
 structure!(ListTagsRequest { resource: String });
@@ -924,6 +1112,22 @@ enumeration!(PackageType {
     Image = "Image",
 });
 
+structure!(ProvisionedConcurrencyConfigListItem {
+    function_arn: String,
+    requested_provisioned_concurrent_executions: i64,
+    available_provisioned_concurrent_executions: i64,
+    allocated_provisioned_concurrent_executions: i64,
+    status: ProvisionedConcurrencyStatusEnum,
+    status_reason: String,
+    last_modified: String,
+});
+
+enumeration!(ProvisionedConcurrencyStatusEnum {
+    InProgress = "IN_PROGRESS",
+    Ready = "READY",
+    Failed = "FAILED",
+});
+
 structure!(PublishLayerVersionRequest {
     layer_name: String,
     description: String,
@@ -957,6 +1161,8 @@ structure!(PutFunctionCodeSigningConfigRequest { code_signing_config_arn: String
 
 structure!(PutFunctionCodeSigningConfigResponse { code_signing_config_arn: String, function_name: String });
 
+structure!(PutFunctionConcurrencyRequest { function_name: String, reserved_concurrent_executions: i64 });
+
 structure!(PutFunctionEventInvokeConfigRequest {
     function_name: String,
     qualifier: String,
@@ -968,6 +1174,21 @@ structure!(PutFunctionEventInvokeConfigRequest {
 structure!(PutFunctionRecursionConfigRequest { function_name: String, recursive_loop: RecursiveLoop });
 
 structure!(PutFunctionRecursionConfigResponse { recursive_loop: RecursiveLoop });
+
+structure!(PutProvisionedConcurrencyConfigRequest {
+    function_name: String,
+    qualifier: String,
+    provisioned_concurrent_executions: i64,
+});
+
+structure!(PutProvisionedConcurrencyConfigResponse {
+    requested_provisioned_concurrent_executions: i64,
+    allocated_provisioned_concurrent_executions: i64,
+    available_provisioned_concurrent_executions: i64,
+    status: ProvisionedConcurrencyStatusEnum,
+    status_reason: String,
+    last_modified: String,
+});
 
 structure!(PutRuntimeManagementConfigRequest {
     function_name: String,
@@ -1254,6 +1475,24 @@ structure!(UpdateFunctionEventInvokeConfigRequest {
     destination_config: DestinationConfig,
 });
 
+structure!(UpdateFunctionUrlConfigRequest {
+    function_name: String,
+    qualifier: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    invoke_mode: InvokeMode,
+});
+
+structure!(UpdateFunctionUrlConfigResponse {
+    function_url: String,
+    function_arn: String,
+    auth_type: FunctionUrlAuthType,
+    cors: Cors,
+    creation_time: String,
+    last_modified_time: String,
+    invoke_mode: InvokeMode,
+});
+
 enumeration!(UpdateRuntimeOn {
     Auto = "Auto",
     Manual = "Manual",
@@ -1309,6 +1548,7 @@ pub mod errors {
         no_published_version => NoPublishedVersionException,
         policy_length_exceeded => PolicyLengthExceededException,
         precondition_failed => PreconditionFailedException,
+        provisioned_concurrency_config_not_found => ProvisionedConcurrencyConfigNotFoundException,
         public_policy => PublicPolicyException,
         recursive_invocation => RecursiveInvocationException,
         request_too_large => RequestTooLargeException,
@@ -1428,6 +1668,21 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "CreateFunctionUrlConfig",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                status: 201,
+                input: &shapes::CreateFunctionUrlConfigRequest,
+                output: &shapes::CreateFunctionUrlConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "DeleteAlias",
                 method: "DELETE",
                 uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
@@ -1474,11 +1729,41 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "DeleteFunctionConcurrency",
+                method: "DELETE",
+                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
+                status: 204,
+                input: &shapes::DeleteFunctionConcurrencyRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "DeleteFunctionEventInvokeConfig",
                 method: "DELETE",
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
                 status: 204,
                 input: &shapes::DeleteFunctionEventInvokeConfigRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteFunctionUrlConfig",
+                method: "DELETE",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                status: 204,
+                input: &shapes::DeleteFunctionUrlConfigRequest,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ResourceConflictException,
@@ -1496,6 +1781,21 @@ pub static SERVICE: hearth_wire::Service = {
                 input: &shapes::DeleteLayerVersionRequest,
                 errors: &[
                     &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DeleteProvisionedConcurrencyConfig",
+                method: "DELETE",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+                status: 204,
+                input: &shapes::DeleteProvisionedConcurrencyConfigRequest,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
@@ -1555,6 +1855,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "GetFunctionConcurrency",
+                method: "GET",
+                uri: "/2019-09-30/functions/{FunctionName}/concurrency",
+                input: &shapes::GetFunctionConcurrencyRequest,
+                output: &shapes::GetFunctionConcurrencyResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "GetFunctionConfiguration",
                 method: "GET",
                 uri: "/2015-03-31/functions/{FunctionName}/configuration",
@@ -1588,6 +1902,20 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
                 input: &shapes::GetFunctionRecursionConfigRequest,
                 output: &shapes::GetFunctionRecursionConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetFunctionUrlConfig",
+                method: "GET",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                input: &shapes::GetFunctionUrlConfigRequest,
+                output: &shapes::GetFunctionUrlConfigResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ServiceException,
@@ -1646,6 +1974,21 @@ pub static SERVICE: hearth_wire::Service = {
                 output: &shapes::GetPolicyResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "GetProvisionedConcurrencyConfig",
+                method: "GET",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+                input: &shapes::GetProvisionedConcurrencyConfigRequest,
+                output: &shapes::GetProvisionedConcurrencyConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ProvisionedConcurrencyConfigNotFoundException,
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
                     &shapes::ResourceNotFoundException,
@@ -1839,6 +2182,20 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "ListFunctionUrlConfigs",
+                method: "GET",
+                uri: "/2021-10-31/functions/{FunctionName}/urls",
+                input: &shapes::ListFunctionUrlConfigsRequest,
+                output: &shapes::ListFunctionUrlConfigsResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "ListFunctions",
                 method: "GET",
                 uri: "/2015-03-31/functions",
@@ -1875,6 +2232,20 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::InvalidParameterValueException,
                     &shapes::ServiceException,
                     &shapes::TooManyRequestsException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "ListProvisionedConcurrencyConfigs",
+                method: "GET",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
+                input: &shapes::ListProvisionedConcurrencyConfigsRequest,
+                output: &shapes::ListProvisionedConcurrencyConfigsResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
                 ],
                 ..OPERATION
             },
@@ -1956,6 +2327,21 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "PutFunctionConcurrency",
+                method: "PUT",
+                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
+                input: &shapes::PutFunctionConcurrencyRequest,
+                output: &shapes::Concurrency,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "PutFunctionEventInvokeConfig",
                 method: "PUT",
                 uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
@@ -1976,6 +2362,22 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
                 input: &shapes::PutFunctionRecursionConfigRequest,
                 output: &shapes::PutFunctionRecursionConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutProvisionedConcurrencyConfig",
+                method: "PUT",
+                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+                status: 202,
+                input: &shapes::PutProvisionedConcurrencyConfigRequest,
+                output: &shapes::PutProvisionedConcurrencyConfigResponse,
                 errors: &[
                     &shapes::InvalidParameterValueException,
                     &shapes::ResourceConflictException,
@@ -2130,6 +2532,21 @@ pub static SERVICE: hearth_wire::Service = {
                 ],
                 ..OPERATION
             },
+            Operation {
+                name: "UpdateFunctionUrlConfig",
+                method: "PUT",
+                uri: "/2021-10-31/functions/{FunctionName}/url",
+                input: &shapes::UpdateFunctionUrlConfigRequest,
+                output: &shapes::UpdateFunctionUrlConfigResponse,
+                errors: &[
+                    &shapes::InvalidParameterValueException,
+                    &shapes::ResourceConflictException,
+                    &shapes::ServiceException,
+                    &shapes::TooManyRequestsException,
+                    &shapes::ResourceNotFoundException,
+                ],
+                ..OPERATION
+            },
         ],
         unimplemented: &[
             Unimplemented {
@@ -2153,11 +2570,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings",
             },
             Unimplemented {
-                name: "CreateFunctionUrlConfig",
-                method: "POST",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
                 name: "DeleteCapacityProvider",
                 method: "DELETE",
                 uri: "/2025-11-30/capacity-providers/{CapacityProviderName}",
@@ -2176,21 +2588,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "DeleteEventSourceMapping",
                 method: "DELETE",
                 uri: "/2015-03-31/event-source-mappings/{UUID}",
-            },
-            Unimplemented {
-                name: "DeleteFunctionConcurrency",
-                method: "DELETE",
-                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
-                name: "DeleteFunctionUrlConfig",
-                method: "DELETE",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
-                name: "DeleteProvisionedConcurrencyConfig",
-                method: "DELETE",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
             },
             Unimplemented {
                 name: "DeleteResourcePolicy",
@@ -2228,24 +2625,9 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings/{UUID}",
             },
             Unimplemented {
-                name: "GetFunctionConcurrency",
-                method: "GET",
-                uri: "/2019-09-30/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
                 name: "GetFunctionScalingConfig",
                 method: "GET",
                 uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
-            },
-            Unimplemented {
-                name: "GetFunctionUrlConfig",
-                method: "GET",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
-            },
-            Unimplemented {
-                name: "GetProvisionedConcurrencyConfig",
-                method: "GET",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
             },
             Unimplemented {
                 name: "GetResourcePolicy",
@@ -2273,11 +2655,6 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2015-03-31/event-source-mappings",
             },
             Unimplemented {
-                name: "ListFunctionUrlConfigs",
-                method: "GET",
-                uri: "/2021-10-31/functions/{FunctionName}/urls",
-            },
-            Unimplemented {
                 name: "ListFunctionVersionsByCapacityProvider",
                 method: "GET",
                 uri: "/2025-11-30/capacity-providers/{CapacityProviderName}/function-versions",
@@ -2288,29 +2665,14 @@ pub static SERVICE: hearth_wire::Service = {
                 uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
             },
             Unimplemented {
-                name: "ListProvisionedConcurrencyConfigs",
-                method: "GET",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
-            },
-            Unimplemented {
                 name: "PauseDurableExecution",
                 method: "POST",
                 uri: "/2025-12-01/durable-executions/{DurableExecutionArn}/pause",
             },
             Unimplemented {
-                name: "PutFunctionConcurrency",
-                method: "PUT",
-                uri: "/2017-10-31/functions/{FunctionName}/concurrency",
-            },
-            Unimplemented {
                 name: "PutFunctionScalingConfig",
                 method: "PUT",
                 uri: "/2025-11-30/functions/{FunctionName}/function-scaling-config",
-            },
-            Unimplemented {
-                name: "PutProvisionedConcurrencyConfig",
-                method: "PUT",
-                uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
             },
             Unimplemented {
                 name: "PutResourcePolicy",
@@ -2356,11 +2718,6 @@ pub static SERVICE: hearth_wire::Service = {
                 name: "UpdateEventSourceMapping",
                 method: "PUT",
                 uri: "/2015-03-31/event-source-mappings/{UUID}",
-            },
-            Unimplemented {
-                name: "UpdateFunctionUrlConfig",
-                method: "PUT",
-                uri: "/2021-10-31/functions/{FunctionName}/url",
             },
         ],
     }
@@ -2442,6 +2799,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             ],
         },
         Authorisation {
+            operation: "CreateFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:CreateFunctionUrlConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[Key { name: "lambda:functionurlauthtype", source: Source::Member(&[2]) }],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "DeleteAlias",
             requirements: &[Requirement {
                 action: "lambda:DeleteAlias",
@@ -2469,9 +2835,27 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "DeleteFunctionConcurrency",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionConcurrency",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "DeleteFunctionEventInvokeConfig",
             requirements: &[Requirement {
                 action: "lambda:DeleteFunctionEventInvokeConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteFunctionUrlConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
@@ -2496,6 +2880,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Part::Member(&[1]),
                     ],
                 ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DeleteProvisionedConcurrencyConfig",
+            requirements: &[Requirement {
+                action: "lambda:DeleteProvisionedConcurrencyConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -2537,6 +2930,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetFunctionConcurrency",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionConcurrency",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "GetFunctionConfiguration",
             requirements: &[Requirement {
                 action: "lambda:GetFunctionConfiguration",
@@ -2559,6 +2961,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:GetFunctionRecursionConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "GetFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetFunctionUrlConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -2628,6 +3039,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "GetProvisionedConcurrencyConfig",
+            requirements: &[Requirement {
+                action: "lambda:GetProvisionedConcurrencyConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "GetRuntimeManagementConfig",
             requirements: &[Requirement {
                 action: "lambda:GetRuntimeManagementConfig",
@@ -2682,6 +3102,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "ListFunctionUrlConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListFunctionUrlConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "ListFunctions",
             requirements: &[Requirement {
                 action: "lambda:ListFunctions",
@@ -2704,6 +3133,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:ListLayers",
                 resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "ListProvisionedConcurrencyConfigs",
+            requirements: &[Requirement {
+                action: "lambda:ListProvisionedConcurrencyConfigs",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -2766,6 +3204,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "PutFunctionConcurrency",
+            requirements: &[Requirement {
+                action: "lambda:PutFunctionConcurrency",
+                resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "PutFunctionEventInvokeConfig",
             requirements: &[Requirement {
                 action: "lambda:PutFunctionEventInvokeConfig",
@@ -2779,6 +3226,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             requirements: &[Requirement {
                 action: "lambda:PutFunctionRecursionConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutProvisionedConcurrencyConfig",
+            requirements: &[Requirement {
+                action: "lambda:PutProvisionedConcurrencyConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
             }],
@@ -2890,6 +3346,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 action: "lambda:UpdateFunctionEventInvokeConfig",
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "UpdateFunctionUrlConfig",
+            requirements: &[Requirement {
+                action: "lambda:UpdateFunctionUrlConfig",
+                resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
+                keys: &[Key { name: "lambda:functionurlauthtype", source: Source::Member(&[2]) }],
                 when: None,
             }],
         },
@@ -3186,6 +3651,27 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static AllowCredentials: Shape = Shape { name: "AllowCredentials", kind: Kind::Boolean, ..SHAPE };
+    pub static AllowMethodsList: Shape = Shape {
+        name: "AllowMethodsList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Method, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(6),
+        ..SHAPE
+    };
+    pub static AllowOriginsList: Shape = Shape {
+        name: "AllowOriginsList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Origin, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(100),
+        ..SHAPE
+    };
     pub static ApplicationLogLevel: Shape =
         Shape { name: "ApplicationLogLevel", values: super::ApplicationLogLevel::VALUES, ..SHAPE };
     pub static Architecture: Shape =
@@ -3353,6 +3839,37 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static Cors: Shape = Shape {
+        name: "Cors",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "AllowCredentials",
+                    wire_name: "AllowCredentials",
+                    shape: &AllowCredentials,
+                    ..MEMBER
+                },
+                Member { name: "AllowHeaders", wire_name: "AllowHeaders", shape: &HeadersList, ..MEMBER },
+                Member {
+                    name: "AllowMethods",
+                    wire_name: "AllowMethods",
+                    shape: &AllowMethodsList,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllowOrigins",
+                    wire_name: "AllowOrigins",
+                    shape: &AllowOriginsList,
+                    ..MEMBER
+                },
+                Member { name: "ExposeHeaders", wire_name: "ExposeHeaders", shape: &HeadersList, ..MEMBER },
+                Member { name: "MaxAge", wire_name: "MaxAge", shape: &MaxAge, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1, 2, 3, 4, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static CreateAliasRequest: Shape = Shape {
         name: "CreateAliasRequest",
         kind: Kind::Structure(Structure {
@@ -3480,6 +3997,80 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static CreateFunctionUrlConfigRequest: Shape = Shape {
+        name: "CreateFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 0, 4, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static CreateFunctionUrlConfigResponse: Shape = Shape {
+        name: "CreateFunctionUrlConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 4, 1, 0, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static Date: Shape = Shape { name: "Date", kind: Kind::Timestamp(None), ..SHAPE };
     pub static DeadLetterConfig: Shape = Shape {
         name: "DeadLetterConfig",
@@ -3525,6 +4116,22 @@ pub mod shapes {
                 location: Location::Uri,
                 required: true,
                 shape: &NamespacedFunctionName,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteFunctionConcurrencyRequest: Shape = Shape {
+        name: "DeleteFunctionConcurrencyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &FunctionName,
                 ..MEMBER
             }],
             by_wire_name: &[0],
@@ -3597,6 +4204,31 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static DeleteFunctionUrlConfigRequest: Shape = Shape {
+        name: "DeleteFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static DeleteLayerVersionRequest: Shape = Shape {
         name: "DeleteLayerVersionRequest",
         kind: Kind::Structure(Structure {
@@ -3615,6 +4247,32 @@ pub mod shapes {
                     location: Location::Uri,
                     required: true,
                     shape: &LayerVersionNumber,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DeleteProvisionedConcurrencyConfigRequest: Shape = Shape {
+        name: "DeleteProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    required: true,
+                    shape: &Qualifier,
                     ..MEMBER
                 },
             ],
@@ -4256,8 +4914,78 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static FunctionUrl: Shape = Shape { name: "FunctionUrl", min: Some(40), max: Some(100), ..SHAPE };
     pub static FunctionUrlAuthType: Shape =
         Shape { name: "FunctionUrlAuthType", values: super::FunctionUrlAuthType::VALUES, ..SHAPE };
+    pub static FunctionUrlConfig: Shape = Shape {
+        name: "FunctionUrlConfig",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LastModifiedTime",
+                    wire_name: "LastModifiedTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[5, 4, 2, 1, 0, 6, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static FunctionUrlConfigList: Shape = Shape {
+        name: "FunctionUrlConfigList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &FunctionUrlConfig, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static FunctionUrlFunctionName: Shape = Shape {
+        name: "FunctionUrlFunctionName",
+        min: Some(1),
+        max: Some(140),
+        pattern: r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?",
+        ..SHAPE
+    };
+    pub static FunctionUrlQualifier: Shape = Shape {
+        name: "FunctionUrlQualifier",
+        min: Some(1),
+        max: Some(128),
+        pattern: r"((?!^\d+$)^[0-9a-zA-Z-_]+$)",
+        ..SHAPE
+    };
     pub static FunctionVersion: Shape =
         Shape { name: "FunctionVersion", values: super::FunctionVersion::VALUES, ..SHAPE };
     pub static FunctionVersionLatestPublished: Shape = Shape {
@@ -4361,6 +5089,36 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionConcurrencyRequest: Shape = Shape {
+        name: "GetFunctionConcurrencyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "FunctionName",
+                wire_name: "FunctionName",
+                location: Location::Uri,
+                required: true,
+                shape: &FunctionName,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionConcurrencyResponse: Shape = Shape {
+        name: "GetFunctionConcurrencyResponse",
+        kind: Kind::Structure(Structure {
+            members: &[Member {
+                name: "ReservedConcurrentExecutions",
+                wire_name: "ReservedConcurrentExecutions",
+                shape: &ReservedConcurrentExecutions,
+                ..MEMBER
+            }],
+            by_wire_name: &[0],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -4486,6 +5244,78 @@ pub mod shapes {
                 Member { name: "Concurrency", wire_name: "Concurrency", shape: &Concurrency, ..MEMBER },
             ],
             by_wire_name: &[1, 4, 0, 2, 3],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionUrlConfigRequest: Shape = Shape {
+        name: "GetFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetFunctionUrlConfigResponse: Shape = Shape {
+        name: "GetFunctionUrlConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LastModifiedTime",
+                    wire_name: "LastModifiedTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 4, 1, 0, 6, 5],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -4641,6 +5471,68 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static GetProvisionedConcurrencyConfigRequest: Shape = Shape {
+        name: "GetProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    required: true,
+                    shape: &Qualifier,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static GetProvisionedConcurrencyConfigResponse: Shape = Shape {
+        name: "GetProvisionedConcurrencyConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "RequestedProvisionedConcurrentExecutions",
+                    wire_name: "RequestedProvisionedConcurrentExecutions",
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AvailableProvisionedConcurrentExecutions",
+                    wire_name: "AvailableProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllocatedProvisionedConcurrentExecutions",
+                    wire_name: "AllocatedProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Status",
+                    wire_name: "Status",
+                    shape: &ProvisionedConcurrencyStatusEnum,
+                    ..MEMBER
+                },
+                Member { name: "StatusReason", wire_name: "StatusReason", shape: &String, ..MEMBER },
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Timestamp, ..MEMBER },
+            ],
+            by_wire_name: &[2, 1, 5, 0, 3, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static GetRuntimeManagementConfigRequest: Shape = Shape {
         name: "GetRuntimeManagementConfigRequest",
         kind: Kind::Structure(Structure {
@@ -4696,6 +5588,18 @@ pub mod shapes {
     };
     pub static Handler: Shape =
         Shape { name: "Handler", min: Some(0), max: Some(128), pattern: r"[^\s]+", ..SHAPE };
+    pub static Header: Shape =
+        Shape { name: "Header", min: Some(0), max: Some(1024), pattern: r".*", ..SHAPE };
+    pub static HeadersList: Shape = Shape {
+        name: "HeadersList",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &Header, ..MEMBER },
+            flattened: false,
+        },
+        min: Some(0),
+        max: Some(100),
+        ..SHAPE
+    };
     pub static HttpStatus: Shape = Shape { name: "HttpStatus", kind: Kind::Integer, ..SHAPE };
     pub static ImageConfig: Shape = Shape {
         name: "ImageConfig",
@@ -4983,6 +5887,7 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static InvokeMode: Shape = Shape { name: "InvokeMode", values: super::InvokeMode::VALUES, ..SHAPE };
     pub static InvokeResponseStreamUpdate: Shape = Shape {
         name: "InvokeResponseStreamUpdate",
         kind: Kind::Structure(Structure {
@@ -5527,6 +6432,56 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static ListFunctionUrlConfigsRequest: Shape = Shape {
+        name: "ListFunctionUrlConfigsRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListFunctionUrlConfigsResponse: Shape = Shape {
+        name: "ListFunctionUrlConfigsResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrlConfigs",
+                    wire_name: "FunctionUrlConfigs",
+                    required: true,
+                    shape: &FunctionUrlConfigList,
+                    ..MEMBER
+                },
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static ListFunctionsRequest: Shape = Shape {
         name: "ListFunctionsRequest",
         kind: Kind::Structure(Structure {
@@ -5690,6 +6645,55 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static ListProvisionedConcurrencyConfigsRequest: Shape = Shape {
+        name: "ListProvisionedConcurrencyConfigsRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Marker",
+                    wire_name: "Marker",
+                    location: Location::Query,
+                    shape: &String,
+                    ..MEMBER
+                },
+                Member {
+                    name: "MaxItems",
+                    wire_name: "MaxItems",
+                    location: Location::Query,
+                    shape: &MaxProvisionedConcurrencyConfigListItems,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ListProvisionedConcurrencyConfigsResponse: Shape = Shape {
+        name: "ListProvisionedConcurrencyConfigsResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "ProvisionedConcurrencyConfigs",
+                    wire_name: "ProvisionedConcurrencyConfigs",
+                    shape: &ProvisionedConcurrencyConfigList,
+                    ..MEMBER
+                },
+                Member { name: "NextMarker", wire_name: "NextMarker", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static ListTagsRequest: Shape = Shape {
         name: "ListTagsRequest",
         kind: Kind::Structure(Structure {
@@ -5802,6 +6806,8 @@ pub mod shapes {
         pattern: r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}",
         ..SHAPE
     };
+    pub static MaxAge: Shape =
+        Shape { name: "MaxAge", kind: Kind::Integer, min: Some(0), max: Some(86400), ..SHAPE };
     pub static MaxFunctionEventInvokeConfigListItems: Shape = Shape {
         name: "MaxFunctionEventInvokeConfigListItems",
         kind: Kind::Integer,
@@ -5809,10 +6815,19 @@ pub mod shapes {
         max: Some(50),
         ..SHAPE
     };
+    pub static MaxItems: Shape =
+        Shape { name: "MaxItems", kind: Kind::Integer, min: Some(1), max: Some(50), ..SHAPE };
     pub static MaxLayerListItems: Shape =
         Shape { name: "MaxLayerListItems", kind: Kind::Integer, min: Some(1), max: Some(50), ..SHAPE };
     pub static MaxListItems: Shape =
         Shape { name: "MaxListItems", kind: Kind::Integer, min: Some(1), max: Some(10000), ..SHAPE };
+    pub static MaxProvisionedConcurrencyConfigListItems: Shape = Shape {
+        name: "MaxProvisionedConcurrencyConfigListItems",
+        kind: Kind::Integer,
+        min: Some(1),
+        max: Some(50),
+        ..SHAPE
+    };
     pub static MaximumEventAgeInSeconds: Shape = Shape {
         name: "MaximumEventAgeInSeconds",
         kind: Kind::Integer,
@@ -5824,6 +6839,7 @@ pub mod shapes {
         Shape { name: "MaximumRetryAttempts", kind: Kind::Integer, min: Some(0), max: Some(2), ..SHAPE };
     pub static MemorySize: Shape =
         Shape { name: "MemorySize", kind: Kind::Integer, min: Some(128), max: Some(32768), ..SHAPE };
+    pub static Method: Shape = Shape { name: "Method", min: Some(0), max: Some(6), pattern: r".*", ..SHAPE };
     pub static ModeNotSupportedException: Shape = Shape {
         name: "ModeNotSupportedException",
         kind: Kind::Structure(Structure {
@@ -5871,6 +6887,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static NonNegativeInteger: Shape =
+        Shape { name: "NonNegativeInteger", kind: Kind::Integer, min: Some(0), ..SHAPE };
     pub static NullableBoolean: Shape = Shape { name: "NullableBoolean", kind: Kind::Boolean, ..SHAPE };
     pub static NumericLatestPublishedOrAliasQualifier: Shape = Shape {
         name: "NumericLatestPublishedOrAliasQualifier",
@@ -5909,6 +6927,8 @@ pub mod shapes {
     };
     pub static OrganizationId: Shape =
         Shape { name: "OrganizationId", min: Some(0), max: Some(34), pattern: r"o-[a-z0-9]{10,32}", ..SHAPE };
+    pub static Origin: Shape =
+        Shape { name: "Origin", min: Some(1), max: Some(253), pattern: r".*", ..SHAPE };
     pub static PackageType: Shape =
         Shape { name: "PackageType", values: super::PackageType::VALUES, ..SHAPE };
     pub static PerExecutionEnvironmentMaxConcurrency: Shape = Shape {
@@ -5931,6 +6951,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PositiveInteger: Shape =
+        Shape { name: "PositiveInteger", kind: Kind::Integer, min: Some(1), ..SHAPE };
     pub static PreconditionFailedException: Shape = Shape {
         name: "PreconditionFailedException",
         kind: Kind::Structure(Structure {
@@ -5951,6 +6973,78 @@ pub mod shapes {
         min: Some(12),
         max: Some(34),
         pattern: r"o-[a-z0-9]{10,32}",
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyConfigList: Shape = Shape {
+        name: "ProvisionedConcurrencyConfigList",
+        kind: Kind::List {
+            item: &Member {
+                name: "member",
+                wire_name: "member",
+                shape: &ProvisionedConcurrencyConfigListItem,
+                ..MEMBER
+            },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyConfigListItem: Shape = Shape {
+        name: "ProvisionedConcurrencyConfigListItem",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "FunctionArn", wire_name: "FunctionArn", shape: &FunctionArn, ..MEMBER },
+                Member {
+                    name: "RequestedProvisionedConcurrentExecutions",
+                    wire_name: "RequestedProvisionedConcurrentExecutions",
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AvailableProvisionedConcurrentExecutions",
+                    wire_name: "AvailableProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllocatedProvisionedConcurrentExecutions",
+                    wire_name: "AllocatedProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Status",
+                    wire_name: "Status",
+                    shape: &ProvisionedConcurrencyStatusEnum,
+                    ..MEMBER
+                },
+                Member { name: "StatusReason", wire_name: "StatusReason", shape: &String, ..MEMBER },
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Timestamp, ..MEMBER },
+            ],
+            by_wire_name: &[3, 2, 0, 6, 1, 4, 5],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyConfigNotFoundException: Shape = Shape {
+        name: "ProvisionedConcurrencyConfigNotFoundException",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "Type", wire_name: "Type", shape: &String, ..MEMBER },
+                Member { name: "message", wire_name: "message", shape: &String, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
+            error: Some(ErrorTrait {
+                code: "ProvisionedConcurrencyConfigNotFoundException",
+                status: 404,
+                sender: true,
+            }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ProvisionedConcurrencyStatusEnum: Shape = Shape {
+        name: "ProvisionedConcurrencyStatusEnum",
+        values: super::ProvisionedConcurrencyStatusEnum::VALUES,
         ..SHAPE
     };
     pub static PublicPolicyException: Shape = Shape {
@@ -6115,6 +7209,31 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PutFunctionConcurrencyRequest: Shape = Shape {
+        name: "PutFunctionConcurrencyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ReservedConcurrentExecutions",
+                    wire_name: "ReservedConcurrentExecutions",
+                    required: true,
+                    shape: &ReservedConcurrentExecutions,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static PutFunctionEventInvokeConfigRequest: Shape = Shape {
         name: "PutFunctionEventInvokeConfigRequest",
         kind: Kind::Structure(Structure {
@@ -6197,6 +7316,75 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static PutProvisionedConcurrencyConfigRequest: Shape = Shape {
+        name: "PutProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    required: true,
+                    shape: &Qualifier,
+                    ..MEMBER
+                },
+                Member {
+                    name: "ProvisionedConcurrentExecutions",
+                    wire_name: "ProvisionedConcurrentExecutions",
+                    required: true,
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[0, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutProvisionedConcurrencyConfigResponse: Shape = Shape {
+        name: "PutProvisionedConcurrencyConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "RequestedProvisionedConcurrentExecutions",
+                    wire_name: "RequestedProvisionedConcurrentExecutions",
+                    shape: &PositiveInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AllocatedProvisionedConcurrentExecutions",
+                    wire_name: "AllocatedProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AvailableProvisionedConcurrentExecutions",
+                    wire_name: "AvailableProvisionedConcurrentExecutions",
+                    shape: &NonNegativeInteger,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Status",
+                    wire_name: "Status",
+                    shape: &ProvisionedConcurrencyStatusEnum,
+                    ..MEMBER
+                },
+                Member { name: "StatusReason", wire_name: "StatusReason", shape: &String, ..MEMBER },
+                Member { name: "LastModified", wire_name: "LastModified", shape: &Timestamp, ..MEMBER },
+            ],
+            by_wire_name: &[1, 2, 5, 0, 3, 4],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static PutRuntimeManagementConfigRequest: Shape = Shape {
         name: "PutRuntimeManagementConfigRequest",
         kind: Kind::Structure(Structure {
@@ -6265,6 +7453,8 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static Qualifier: Shape =
+        Shape { name: "Qualifier", min: Some(1), max: Some(128), pattern: r"(|[a-zA-Z0-9$_-]+)", ..SHAPE };
     pub static RecursiveInvocationException: Shape = Shape {
         name: "RecursiveInvocationException",
         kind: Kind::Structure(Structure {
@@ -7192,6 +8382,81 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[4, 0, 3, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static UpdateFunctionUrlConfigRequest: Shape = Shape {
+        name: "UpdateFunctionUrlConfigRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionName",
+                    wire_name: "FunctionName",
+                    location: Location::Uri,
+                    required: true,
+                    shape: &FunctionUrlFunctionName,
+                    ..MEMBER
+                },
+                Member {
+                    name: "Qualifier",
+                    wire_name: "Qualifier",
+                    location: Location::Query,
+                    shape: &FunctionUrlQualifier,
+                    ..MEMBER
+                },
+                Member { name: "AuthType", wire_name: "AuthType", shape: &FunctionUrlAuthType, ..MEMBER },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 0, 4, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static UpdateFunctionUrlConfigResponse: Shape = Shape {
+        name: "UpdateFunctionUrlConfigResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "FunctionUrl",
+                    wire_name: "FunctionUrl",
+                    required: true,
+                    shape: &FunctionUrl,
+                    ..MEMBER
+                },
+                Member {
+                    name: "FunctionArn",
+                    wire_name: "FunctionArn",
+                    required: true,
+                    shape: &FunctionArn,
+                    ..MEMBER
+                },
+                Member {
+                    name: "AuthType",
+                    wire_name: "AuthType",
+                    required: true,
+                    shape: &FunctionUrlAuthType,
+                    ..MEMBER
+                },
+                Member { name: "Cors", wire_name: "Cors", shape: &Cors, ..MEMBER },
+                Member {
+                    name: "CreationTime",
+                    wire_name: "CreationTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member {
+                    name: "LastModifiedTime",
+                    wire_name: "LastModifiedTime",
+                    required: true,
+                    shape: &Timestamp,
+                    ..MEMBER
+                },
+                Member { name: "InvokeMode", wire_name: "InvokeMode", shape: &InvokeMode, ..MEMBER },
+            ],
+            by_wire_name: &[2, 3, 4, 1, 0, 6, 5],
             ..STRUCTURE
         }),
         ..SHAPE

@@ -22,15 +22,16 @@ impl RuntimeApi {
     ) -> Result<Response<Full<Bytes>>, Refused> {
         let mut reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
+        sink.tell(content_type(&head.headers));
         match sink.forward(body, &mut reading.begun).await {
             Forwarded::Whole { size, trailers } => {
                 let (content_type, error) = (content_type(&head.headers), error_of(&trailers));
-                reading.done(Answer::Streamed { size, content_type, error });
+                reading.done(Answer::Streamed { size, content_type, error }).await;
                 Ok(accepted())
             }
             Forwarded::TooLarge { size } => {
                 let limit = limits::STREAMED_RESPONSE_BYTES_MAX;
-                reading.done(Answer::TooLarge { size, limit });
+                reading.done(Answer::TooLarge { size, limit }).await;
                 Err(Refused::TooLarge { limit })
             }
             Forwarded::Broken => Err(Refused::Unreadable),

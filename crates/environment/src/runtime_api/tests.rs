@@ -100,6 +100,7 @@ fn invocation(seed: u64) -> Invocation {
         invoked_function_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned(),
         trace_header: None,
         tail: false,
+        permit: None,
     }
 }
 
@@ -235,7 +236,7 @@ async fn a_streamed_answer_that_breaks_off_may_be_given_again_unless_it_has_begu
     for (seed, begun) in [(1, false), (2, true)] {
         let served = Served::start().await;
         let invocation = invocation(seed);
-        let (sink, mut pieces) = crate::response_stream::channel();
+        let (sink, mut source) = crate::response_stream::channel();
         served.api.offer(Offer { sink: Some(sink), ..offer(invocation.clone()) });
         assert_eq!(served.next().await.0, 200);
         let id = invocation.request_id;
@@ -246,7 +247,7 @@ async fn a_streamed_answer_that_breaks_off_may_be_given_again_unless_it_has_begu
         stream.write_all(head.as_bytes()).await.unwrap();
         if begun {
             stream.write_all(b"3\r\nabc\r\n").await.unwrap();
-            assert_eq!(pieces.recv().await.unwrap(), "abc", "before there is an end");
+            assert_eq!(source.pieces.recv().await.unwrap(), "abc", "before there is an end");
         }
         drop(stream);
         if begun {

@@ -29,6 +29,7 @@ pub struct Server {
 /// What a test wants to be otherwise.
 pub struct Settings {
     pub isolation: Isolation,
+    pub stem_cell_bytes: u64,
     pub environments_max: usize,
     pub idle_timeout: Duration,
     pub clock: Arc<dyn Clock>,
@@ -38,6 +39,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             isolation: Isolation::Sandbox,
+            stem_cell_bytes: 0,
             environments_max: 100,
             idle_timeout: Duration::from_secs(600),
             clock: Arc::new(SystemClock),
@@ -153,6 +155,7 @@ impl Server {
             logs: Arc::clone(&log) as Arc<dyn LogSink>,
             clock: settings.clock,
             rng: Arc::new(SystemRng),
+            stem_cell_bytes: settings.stem_cell_bytes,
             environments_max: settings.environments_max,
             idle_timeout: settings.idle_timeout,
         })
@@ -281,6 +284,7 @@ pub fn invocation(definition: &Definition, payload: &str) -> Invocation {
         invoked_function_arn: definition.arn.clone(),
         trace_header: None,
         tail: true,
+        permit: None,
     }
 }
 

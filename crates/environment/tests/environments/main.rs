@@ -12,6 +12,7 @@ mod latency;
 mod lifecycle;
 mod logs;
 mod pool;
+mod provisioned;
 mod sdk;
 mod snapstart;
 mod streaming;

@@ -14,7 +14,7 @@ def handler(event, context):
 ";
 
 /// Waits for what other tasks bring about.
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < Duration::from_secs(20), "{what} did not come about");

@@ -106,6 +106,30 @@ impl Authority {
         asker.access(access).map_err(|denied| denied.failure(Dialect::RestJson))
     }
 
+    /// Decides whether a caller may do what no operation stands for: use a function URL.
+    ///
+    /// # Errors
+    /// AWS's AccessDenied.
+    pub fn allow(&self, caller: &Caller, client: &Client, access: &Access<'_>) -> Result<(), Failure> {
+        let sources = self.sources();
+        let asker = self.asker(&sources, (&caller.principal, caller.session.as_deref()), (caller, client));
+        asker.access(access).map_err(|denied| denied.failure(Dialect::RestJson))
+    }
+
+    /// The unique id of a principal, as `aws:userid` has it. Of roles and users that nobody stores, it has their names.
+    pub fn user_id(&self, principal: &Principal) -> String {
+        let known = self.sources().identities().and_then(|identities| identities.policies(principal));
+        let id = known.as_ref().map(|known| known.id.to_string());
+        match principal {
+            Principal::AssumedRole { role, session, .. } => {
+                format!("{}:{session}", id.as_deref().unwrap_or(role))
+            }
+            Principal::User { name, .. } => id.unwrap_or_else(|| name.to_string()),
+            Principal::Root(account) => account.to_string(),
+            Principal::Service(name) => (*name).to_owned(),
+        }
+    }
+
     /// Leave for a service, such as `lambda.amazonaws.com`, to make one call in its own name: the policy of the resource
     /// must give it.
     ///

@@ -95,7 +95,7 @@ impl Taken<'_> {
             Err(Admission::NeverAdmitted) => {
                 self.conclude(&settings, self.end(Condition::ZeroReservedConcurrency, None)).await
             }
-            Err(Admission::Refused(failure)) => self.defer(&failure, latest),
+            Err(not_now) => self.defer(&not_now.into(), latest),
         }
     }
 
@@ -111,16 +111,12 @@ impl Taken<'_> {
             payload: self.event.payload.clone(),
             client_context: header.client_context.clone(),
             cognito_identity: None,
-            invoked_function_arn: invocable.invoked_arn,
+            invoked_function_arn: invocable.invoked_arn.clone(),
             trace_header: Some(trace_header),
             tail: false,
+            permit: None,
         };
-        Prepared {
-            function: self.function.clone(),
-            definition: invocable.definition,
-            invocation,
-            executed_version: invocable.executed_version,
-        }
+        Prepared::new(self.function.clone(), invocable, invocation)
     }
 
     fn request_id(&self) -> RequestId {

@@ -30,14 +30,14 @@ pub(crate) async fn get_account_settings(
     let layers = inner.layers.list(from);
     let layer_bytes: u64 =
         layers.iter().flat_map(|layer| layer.versions.values()).map(|version| version.code.bytes).sum();
-    let concurrency = i64::from(limits::CONCURRENT_EXECUTIONS_DEFAULT);
+    let concurrency = inner.registry.capacities().account(grant.account(), grant.region());
     Ok(GetAccountSettingsResponse {
         account_limit: Some(AccountLimit {
             total_code_size: Some(TOTAL_CODE_BYTES_MAX),
             code_size_unzipped: i64::try_from(limits::PACKAGE_UNZIPPED_BYTES_MAX).ok(),
             code_size_zipped: i64::try_from(limits::PACKAGE_ZIPPED_BYTES_MAX).ok(),
-            concurrent_executions: Some(concurrency),
-            unreserved_concurrent_executions: Some(concurrency),
+            concurrent_executions: i64::try_from(concurrency.limit()).ok(),
+            unreserved_concurrent_executions: i64::try_from(concurrency.unreserved()).ok(),
         }),
         account_usage: Some(AccountUsage {
             total_code_size: i64::try_from(code_bytes + layer_bytes).ok(),

@@ -5,7 +5,7 @@ use crate::Inner;
 use crate::naming::Target;
 use crate::render;
 use hearth_api::Grant;
-use hearth_api::lambda::{FunctionCodeLocation, GetFunctionRequest, GetFunctionResponse};
+use hearth_api::lambda::{Concurrency, FunctionCodeLocation, GetFunctionRequest, GetFunctionResponse};
 use hearth_wire::Failure;
 use std::sync::Arc;
 
@@ -30,6 +30,10 @@ pub(crate) async fn get_function(
             location: Some(location),
             ..Default::default()
         }),
+        concurrency: function
+            .capacity
+            .reserved
+            .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved.into()) }),
         tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
         ..Default::default()
     })

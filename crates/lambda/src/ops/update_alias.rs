@@ -5,6 +5,7 @@ use crate::Inner;
 use crate::alias::{self, read_routing, read_version};
 use crate::failures::revision_mismatch;
 use crate::naming::Target;
+use crate::provisioned;
 use hearth_api::Grant;
 use hearth_api::lambda::{AliasConfiguration, UpdateAliasRequest};
 use hearth_wire::Failure;
@@ -33,6 +34,7 @@ pub(crate) async fn update_alias(
             changed.revision_id = hearth_base::id::uuid(inner.rng.as_ref());
             changed.check(function)?;
             function.aliases.insert(name.clone(), changed.clone());
+            provisioned::check_alias(function, &name)?;
             Ok(changed)
         })
         .await?;

@@ -13,7 +13,7 @@ pub(super) fn create_request(name: &str, version: &str) -> api::CreateAliasReque
     }
 }
 
-fn update_request(name: &str) -> api::UpdateAliasRequest {
+pub(super) fn update_request(name: &str) -> api::UpdateAliasRequest {
     api::UpdateAliasRequest {
         function_name: Some("f".to_owned()),
         name: Some(name.to_owned()),
@@ -21,7 +21,7 @@ fn update_request(name: &str) -> api::UpdateAliasRequest {
     }
 }
 
-fn weights(pairs: &[(&str, f64)]) -> Option<api::AliasRoutingConfiguration> {
+pub(super) fn weights(pairs: &[(&str, f64)]) -> Option<api::AliasRoutingConfiguration> {
     let weights = pairs.iter().map(|(version, weight)| ((*version).to_owned(), *weight)).collect();
     Some(api::AliasRoutingConfiguration { additional_version_weights: Some(weights) })
 }

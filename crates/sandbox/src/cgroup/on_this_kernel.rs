@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 const LIMITS: Limits = Limits {
     memory_bytes: 128 << 20,
     cpu_millis_per_second: 72,
+    cpu_weight: 50,
     processes_max: 1024,
     file_descriptors_max: 1024,
 };
@@ -76,7 +77,7 @@ fn limits_of_version_two_are_taken_by_the_kernel() {
     opened.limit(&LIMITS).unwrap();
     for (controller, branch, files) in [
         ("memory", &group.0.memory, &[("memory.max", "134217728"), ("memory.swap.max", "0")][..]),
-        ("cpu", &group.0.cpu, &[("cpu.max", "7200 100000")]),
+        ("cpu", &group.0.cpu, &[("cpu.max", "7200 100000"), ("cpu.weight", "50")]),
         ("pids", &group.0.processes, &[("pids.max", "1024")]),
     ] {
         let Some(Branch { directory, .. }) = branch else {

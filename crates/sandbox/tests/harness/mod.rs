@@ -104,10 +104,12 @@ pub fn spec(program: &str, arguments: &[&str]) -> Spec {
         limits: Limits {
             memory_bytes: 256 << 20,
             cpu_millis_per_second: 2000,
+            cpu_weight: 100,
             processes_max: 256,
             file_descriptors_max: 1024,
         },
         hostname: "cage".into(),
+        stem: None,
         listeners: Vec::new(),
         messages: None,
     }

@@ -1,0 +1,258 @@
+"""Stem cells: a function that was put into an interpreter that had started before sees what every other function sees.
+
+Each comparison runs the same function on a server with cells and on one without. It refuses to know how cells are made.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from functions import NODE, PYTHON, code, create, name_of
+from hearth import Server, eventually
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="stem cells take root")
+
+# Everything about its process that a function can look at, as JSON. What must differ between environments is apart.
+PYTHON_LOOKS = '''
+import os, sys, time
+sys_modules_before = sorted(sys.modules)
+first_descriptor = os.open("/dev/null", os.O_RDONLY)
+os.close(first_descriptor)
+import json, logging, random, threading
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read().decode("utf-8", "replace")
+
+def tree(path):
+    return sorted(os.path.join(at, name) for at, below, files in os.walk(path) for name in below + files)
+
+def mounts():
+    lines = [line.split() for line in read("/proc/self/mountinfo").splitlines()]
+    return sorted(
+        (line[4], line[5], line[line.index("-") + 1], [field for field in line[6 : line.index("-")]]) for line in lines
+    )
+
+def status():
+    same = ("Name", "Umask", "Uid", "Gid", "FDSize", "Groups", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Cap", "Sig", "Threads", "TracerPid")
+    lines = [line.partition(":") for line in read("/proc/self/status").splitlines()]
+    return {name: value.split() for name, _, value in lines if name.startswith(same)}
+
+def handler(event, context):
+    shown = [entry for entry in read("/proc/self/environ").split("\\0") if entry]
+    own = "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_LOG_STREAM_NAME _X_AMZN_TRACE_ID".split()
+    import ctypes
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_char_p
+    return {
+        "alike": {
+            "environ": {name: value for name, value in os.environ.items() if name not in own},
+            "order": [name for name in os.environ if name not in own],
+            "shown": sorted(entry for entry in shown if entry.partition("=")[0] not in own),
+            "shown is true": sorted(entry.partition("=")[0] for entry in shown) == sorted(set(os.environ) - {"LC_CTYPE", "_X_AMZN_TRACE_ID"}),
+            "getenv": [(libc.getenv(name.encode()) or b"").decode() for name in ("_HANDLER", "TZ", "COLOUR", "_HEARTH_STEM", "_HEARTH_STEM_ROOM")],
+            "child": sorted(line.partition("=")[0] for line in os.popen("env").read().splitlines()),
+            "descriptors": sorted(os.listdir("/proc/self/fd")),
+            "first descriptor": first_descriptor,
+            "argv": sys.argv, "command line": read("/proc/self/cmdline"), "name": read("/proc/self/comm"),
+            "path": sys.path, "modules": [name for name in sys_modules_before], "flags": str(sys.flags),
+            "encodings": [sys.stdout.encoding, sys.getfilesystemencoding(), str(sys.stdin.closed)],
+            "cwd": os.getcwd(), "pid": os.getpid(), "parent": os.getppid(), "session": os.getsid(0), "umask": os.umask(0o022),
+            "mounts": mounts(), "root": sorted(os.listdir("/")), "task": tree("/var/task"), "var": sorted(os.listdir("/var")),
+            "tmp": os.listdir("/tmp"), "size of tmp": os.statvfs("/tmp").f_blocks,
+            "limits": read("/proc/self/limits"), "status": status(), "host name": os.uname().nodename,
+            "threads": threading.active_count(), "locale": __import__("locale").setlocale(0), "zone": time.tzname,
+            "log": [logging.getLogger().level, len(logging.getLogger().handlers)],
+            "just begun": logging.LogRecord("n", 0, "p", 0, "m", (), None).relativeCreated < 20000,
+            "nothing left": [name for name in vars(sys.modules["__main__"]) if name in ("line", "block", "piece", "entry")],
+        },
+        "own": {"hash": hash("any text"), "random": random.random(), "boot": read("/proc/sys/kernel/random/uuid"),
+                "key": os.environ["AWS_ACCESS_KEY_ID"], "stream": context.log_stream_name},
+    }
+'''
+
+NODE_LOOKS = """
+import { execSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+const first = fs.openSync('/dev/null');
+fs.closeSync(first);
+const read = (path) => fs.readFileSync(path, 'utf8');
+const own = 'AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_LOG_STREAM_NAME _X_AMZN_TRACE_ID'.split(' ');
+const kept = (name) => !own.includes(name);
+const mounts = () => read('/proc/self/mountinfo').trim().split('\\n').map((line) => {
+  const fields = line.split(' ');
+  const dash = fields.indexOf('-');
+  return [fields[4], fields[5], fields[dash + 1], ...fields.slice(6, dash)].join(' ');
+}).sort();
+export const handler = async (event, context) => {
+  const shown = read('/proc/self/environ').split('\\0').filter(Boolean);
+  return {
+    alike: {
+      environ: Object.fromEntries(Object.entries(process.env).filter(([name]) => kept(name))),
+      order: Object.keys(process.env).filter(kept),
+      shown: shown.filter((entry) => kept(entry.split('=')[0])).sort(),
+      child: execSync('env').toString().split('\\n').map((line) => line.split('=')[0]).sort(),
+      descriptors: fs.readdirSync('/proc/self/fd').map((name) => {
+        try { return `${name} ${fs.readlinkSync(`/proc/self/fd/${name}`).replace(/\\d{2,}/g, 'N')}`; } catch { return `${name} gone`; }
+      }),
+      first, argv: process.argv, argv0: process.argv0, execArgv: process.execArgv, title: process.title,
+      commandLine: read('/proc/self/cmdline'), name: read('/proc/self/comm'),
+      cwd: process.cwd(), pid: process.pid, ppid: process.ppid, umask: process.umask(),
+      paths: (await import('node:module')).default.globalPaths, main: typeof process.mainModule,
+      globals: Object.getOwnPropertyNames(globalThis).sort(),
+      mounts: mounts(), root: fs.readdirSync('/'), task: fs.readdirSync('/var/task', { recursive: true }), var: fs.readdirSync('/var'),
+      tmp: fs.readdirSync('/tmp'), limits: read('/proc/self/limits'), hostName: os.hostname(), home: os.homedir(),
+      zone: Intl.DateTimeFormat().resolvedOptions(), threads: fs.readdirSync('/proc/self/task').length,
+      log: console.log.toString(),
+      handles: process.getActiveResourcesInfo().sort(),
+    },
+    own: { random: Math.random(), uuid: crypto.randomUUID(), key: process.env.AWS_ACCESS_KEY_ID, stream: context.logStreamName },
+  };
+};
+"""
+
+LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS}
+
+
+def cells_of(server):
+    """The interpreters below the server that have no environment variables any more: those of cells that wait."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            is_bootstrap = any(word.startswith(b"/var/runtime/bootstrap.") for word in words)
+            if is_bootstrap and b"_HEARTH_STEM_ROOM=" in (process / "environ").read_bytes():
+                if _descends(int(process.name), server.process.pid):
+                    found.append(int(process.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _descends(pid, ancestor):
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return False
+
+
+def look(server, runtime, name, **settings):
+    """What a new function sees, and whether its process was a cell before."""
+    function = create(server.client("lambda"), runtime, code(runtime, LOOKS[runtime]), name=name, **settings)
+    before = wait_for_cells(server)
+    outcome = function.invoke({})
+    assert outcome.error is None, outcome.log
+    return outcome.value, was_cell(server, before)
+
+
+def wait_for_cells(server, count=2):
+    """Waits until so many cells are there, on a server that has any, and gives them."""
+    if server.has_cells:
+        eventually(lambda: len(cells_of(server)) >= count, what=f"{count} stem cells")
+        time.sleep(0.5)  # as many as are made
+    return cells_of(server)
+
+
+def was_cell(server, before):
+    """Whether one of these processes has become a function."""
+    return any(Path(f"/proc/{pid}").exists() for pid in set(before) - set(cells_of(server)))
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    with (
+        Server("--data-dir", tmp_path_factory.mktemp("with")) as with_cells,
+        Server("--data-dir", tmp_path_factory.mktemp("without"), "--stem-cell-memory", "0") as without,
+    ):
+        with_cells.has_cells, without.has_cells = True, False
+        yield with_cells, without
+
+
+@root
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"MemorySize": 1024, "Timeout": 20, "Environment": {"Variables": {"COLOUR": "blue", "LIST": "a=b,c", "EMPTY": ""}}},
+        {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG"}},
+        {"EphemeralStorage": {"Size": 1024}},
+    ],
+    ids=["defaults", "memory and variables", "json log", "size of tmp"],
+)
+@pytest.mark.parametrize("runtime", LOOKS)
+def test_a_function_in_a_cell_sees_what_every_other_sees(servers, runtime, settings):
+    name = name_of("alike")
+    (of_cell, is_of_cell), (plain, is_plain) = (look(server, runtime, name, **settings) for server in servers)
+    assert (is_of_cell, is_plain) == (True, False)
+    for subject, value in plain["alike"].items():
+        assert of_cell["alike"][subject] == value, subject
+    assert of_cell["alike"].keys() == plain["alike"].keys()
+
+
+@root
+@pytest.mark.parametrize("runtime", LOOKS)
+def test_two_functions_out_of_cells_share_nothing(servers, runtime):
+    (one, of_one), (other, of_other) = (look(servers[0], runtime, name_of("apart")) for _ in range(2))
+    assert of_one and of_other
+    for subject, value in one["own"].items():
+        assert other["own"][subject] != value, subject
+
+
+@root
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"Environment": {"Variables": {"PYTHONHASHSEED": "7"}}},
+        {"Environment": {"Variables": {"LD_PRELOAD": "/no/such/library"}}},
+    ],
+    ids=["interpreter", "loader"],
+)
+def test_what_a_cell_cannot_become_starts_plainly(servers, settings):
+    values, of_cell = look(servers[0], PYTHON, name_of("plain"), **settings)
+    assert not of_cell
+    assert values["alike"]["environ"].items() >= settings.get("Environment", {"Variables": {}})["Variables"].items()
+
+
+@root
+def test_memory_and_processors_are_the_functions_own(servers):
+    source = """
+import os
+def handler(event, context):
+    block = bytearray(int(event["mb"]) << 20)
+    for at in range(0, len(block), 4096):
+        block[at] = 1
+    return os.getpid()
+"""
+    for server in servers:
+        function = create(server.client("lambda"), PYTHON, code(PYTHON, source), MemorySize=256, Timeout=60)
+        wait_for_cells(server)
+        assert function.invoke({"mb": 180}).error is None, "a cell's own limit is less"
+        outcome = function.invoke({"mb": 300})
+        assert outcome.error == "Unhandled" and b"Runtime.OutOfMemory" in outcome.body, outcome.body
+
+
+@root
+def test_cells_end_with_their_server_and_their_budget_is_kept(tmp_path):
+    with Server("--data-dir", tmp_path / "none", "--stem-cell-memory", "47") as server:
+        create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print")).invoke({})
+        time.sleep(1)
+        assert cells_of(server) == []
+    with Server("--data-dir", tmp_path / "one", "--stem-cell-memory", "64") as server:
+        create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print")).invoke({})
+        eventually(lambda: len(cells_of(server)) == 1)
+        time.sleep(1)
+        cells = cells_of(server)
+        assert len(cells) == 1
+    assert not any(Path(f"/proc/{pid}").exists() for pid in cells)
+
+
+@root
+def test_a_restarted_server_has_cells_for_what_is_deployed(tmp_path):
+    with Server("--data-dir", tmp_path / "data") as server:
+        create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print"))
+    with Server("--data-dir", tmp_path / "data") as server:
+        eventually(lambda: len(cells_of(server)) == 2, what="cells before the first invocation")
