@@ -4,7 +4,8 @@ use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
-    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api, sqs as sqs_api, sts as sts_api,
+    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api, sqs as sqs_api,
+    sts as sts_api,
 };
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{

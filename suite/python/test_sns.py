@@ -266,6 +266,20 @@ def test_a_function_needs_permission_and_gets_the_event(server, sns, topic):
     assert sns_part["MessageAttributes"] == {"kind": {"Type": "String", "Value": "order"}}
 
 
+def test_another_account_publishes_once_the_topic_lets_it(server, sns, topic):
+    target = queue(server, topic)
+    subscribe(sns, topic, target, RawMessageDelivery="true")
+    friend = server.client("sns", "121212121212")
+    code, message, status = refused(friend.publish, TopicArn=topic, Message="m")
+    assert (code, status) == ("AuthorizationError", 403) and "SNS:Publish" in message
+    sns.add_permission(TopicArn=topic, Label="friend", AWSAccountId=["121212121212"], ActionName=["Publish"])
+    friend.publish(TopicArn=topic, Message="m")
+    assert [it["Body"] for it in received(server, target)] == ["m"]
+    assert refused(friend.get_topic_attributes, TopicArn=topic)[0] == "AuthorizationError", "that was not given"
+    sns.remove_permission(TopicArn=topic, Label="friend")
+    assert refused(friend.publish, TopicArn=topic, Message="m")[0] == "AuthorizationError"
+
+
 def told_through_a_topic(server):
     """A topic, and the queue that has subscribed to it."""
     sns = server.client("sns")

@@ -87,9 +87,7 @@ impl SubscriptionName {
     pub fn of_arn(text: &str) -> Result<Self, Failure> {
         let elements = text.split(':').count();
         let wrong = || {
-            invalid(format!(
-                "SubscriptionArn Reason: An ARN must have at least 6 elements, not {elements}"
-            ))
+            invalid(format!("SubscriptionArn Reason: An ARN must have at least 6 elements, not {elements}"))
         };
         let (topic, id) = text.rsplit_once(':').ok_or_else(wrong)?;
         if elements < 6 {

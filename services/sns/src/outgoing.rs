@@ -73,8 +73,7 @@ impl Draft {
             let value = attribute(&name, value)?;
             attributes.insert(name, value);
         }
-        let (group, deduplication) =
-            ordering(topic, &text, (self.group, self.deduplication))?;
+        let (group, deduplication) = ordering(topic, &text, (self.group, self.deduplication))?;
         Ok(Message {
             id: hearth_base::id::uuid(&*inner.rng),
             at: inner.clock.now().millis(),
@@ -121,9 +120,7 @@ fn attribute(name: &str, value: MessageAttributeValue) -> Result<Attribute, Fail
         )));
     }
     let refuse = |reason: &str| {
-        Err(errors::invalid_parameter_value(format!(
-            "The message attribute '{name}' {reason}"
-        )))
+        Err(errors::invalid_parameter_value(format!("The message attribute '{name}' {reason}")))
     };
     let data_type = value.data_type.unwrap_or_default();
     let value = match data_type.split('.').next() {
@@ -137,7 +134,9 @@ fn attribute(name: &str, value: MessageAttributeValue) -> Result<Attribute, Fail
         }
     };
     let Some(value) = value else {
-        return refuse(&format!("must contain a non-empty message attribute value for the type '{data_type}'."));
+        return refuse(&format!(
+            "must contain a non-empty message attribute value for the type '{data_type}'."
+        ));
     };
     if data_type.starts_with("Number") && value.trim().parse::<f64>().is_err() {
         return refuse("Could not cast message attribute value to number.");
@@ -152,8 +151,7 @@ fn ordering(
     (group, deduplication): (Option<String>, Option<String>),
 ) -> Result<(Option<String>, Option<String>), Failure> {
     for (id, parameter) in [(&group, "MessageGroupId"), (&deduplication, "MessageDeduplicationId")] {
-        let wrong =
-            |id: &String| id.len() > ID_LENGTH_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic());
+        let wrong = |id: &String| id.len() > ID_LENGTH_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic());
         if id.as_ref().is_some_and(wrong) {
             return Err(invalid(parameter));
         }

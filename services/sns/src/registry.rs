@@ -2,11 +2,11 @@
 //!
 //! Changes are made one at a time, in the store first. It refuses to judge what is changed.
 
+use crate::attributes;
 use crate::failures::{no_such_subscription, no_such_topic, of_queue, storage};
 use crate::filter::{self, Policy};
 use crate::model::{SubscriptionRecord, TopicRecord};
 use crate::naming::{SubscriptionName, TopicName};
-use crate::attributes;
 use hearth_iam::policy::Document;
 use hearth_store::queue::{Discipline, EntryId, Queue, QueueError, Queues};
 use hearth_store::records::RecordError;

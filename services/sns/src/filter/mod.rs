@@ -67,7 +67,8 @@ impl Policy {
     pub fn matches(&self, message: &Message, text: &str) -> bool {
         match self.scope {
             Scope::Attributes => {
-                let values = message.attributes.iter().filter_map(|(name, it)| Some((name.clone(), value(it)?)));
+                let values =
+                    message.attributes.iter().filter_map(|(name, it)| Some((name.clone(), value(it)?)));
                 self.root.matches(&[&values.collect()])
             }
             // AWS: a body that is no JSON object matches nothing.
@@ -177,4 +178,3 @@ fn in_network(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
 pub fn read(text: &str, scope: Scope) -> Result<Option<Policy>, hearth_wire::Failure> {
     parse::policy(text, scope)
 }
-

@@ -6,7 +6,7 @@ use crate::attributes::policy_of;
 use crate::naming::TopicName;
 use crate::permission::Permission;
 use hearth_api::Grant;
-use hearth_api::sns::{AddPermissionInput};
+use hearth_api::sns::AddPermissionInput;
 use hearth_wire::Failure;
 use std::sync::Arc;
 

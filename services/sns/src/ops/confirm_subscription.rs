@@ -9,7 +9,11 @@ use hearth_api::sns::{ConfirmSubscriptionInput, ConfirmSubscriptionResponse};
 use hearth_wire::Failure;
 use std::sync::Arc;
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: ConfirmSubscriptionInput) -> Result<ConfirmSubscriptionResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: ConfirmSubscriptionInput,
+) -> Result<ConfirmSubscriptionResponse, Failure> {
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     inner.registry.known(&name)?;

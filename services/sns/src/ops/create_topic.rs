@@ -1,6 +1,7 @@
 //! CreateTopic.
 //! <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
 
+use super::tags::{check_tags, of_list};
 use crate::Inner;
 use crate::failures::{invalid, unsupported};
 use crate::model::TopicRecord;
@@ -11,9 +12,12 @@ use hearth_api::sns::{CreateTopicInput, CreateTopicResponse};
 use hearth_wire::Failure;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use super::tags::{check_tags, of_list};
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: CreateTopicInput) -> Result<CreateTopicResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: CreateTopicInput,
+) -> Result<CreateTopicResponse, Failure> {
     if input.data_protection_policy.is_some_and(|policy| !policy.is_empty()) {
         return Err(unsupported("DataProtectionPolicy"));
     }

@@ -4,7 +4,7 @@
 use crate::Inner;
 use crate::naming::TopicName;
 use hearth_api::Grant;
-use hearth_api::sns::{DeleteTopicInput};
+use hearth_api::sns::DeleteTopicInput;
 use hearth_wire::Failure;
 use std::sync::Arc;
 

@@ -9,7 +9,11 @@ use hearth_api::sns::{GetTopicAttributesInput, GetTopicAttributesResponse};
 use hearth_wire::Failure;
 use std::sync::Arc;
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: GetTopicAttributesInput) -> Result<GetTopicAttributesResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: GetTopicAttributesInput,
+) -> Result<GetTopicAttributesResponse, Failure> {
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     let topic = inner.registry.known(&name)?;

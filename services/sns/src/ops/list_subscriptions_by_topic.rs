@@ -1,15 +1,19 @@
 //! ListSubscriptionsByTopic.
 //! <https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html>
 
+use super::{page, shown};
 use crate::Inner;
 use crate::naming::TopicName;
 use hearth_api::Grant;
 use hearth_api::sns::{ListSubscriptionsByTopicInput, ListSubscriptionsByTopicResponse};
 use hearth_wire::Failure;
 use std::sync::Arc;
-use super::{page, shown};
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: ListSubscriptionsByTopicInput) -> Result<ListSubscriptionsByTopicResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: ListSubscriptionsByTopicInput,
+) -> Result<ListSubscriptionsByTopicResponse, Failure> {
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     inner.registry.known(&name)?;

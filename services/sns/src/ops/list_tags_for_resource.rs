@@ -9,7 +9,11 @@ use hearth_api::sns::{ListTagsForResourceRequest, ListTagsForResourceResponse};
 use hearth_wire::Failure;
 use std::sync::Arc;
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: ListTagsForResourceRequest) -> Result<ListTagsForResourceResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: ListTagsForResourceRequest,
+) -> Result<ListTagsForResourceResponse, Failure> {
     let name = TopicName::of_request(grant, input.resource_arn.as_deref(), "ResourceArn")?;
     let topic = inner.registry.topic(&name).ok_or_else(super::tags::no_such_resource)?;
     let tags = topic.record.tags.iter();

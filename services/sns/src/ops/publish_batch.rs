@@ -16,7 +16,11 @@ const ENTRIES_MAX: usize = 10;
 /// Characters of an entry's id.
 const ID_LENGTH_MAX: usize = 80;
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: PublishBatchInput) -> Result<PublishBatchResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: PublishBatchInput,
+) -> Result<PublishBatchResponse, Failure> {
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     let topic = inner.registry.known(&name)?;

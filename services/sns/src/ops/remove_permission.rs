@@ -6,7 +6,7 @@ use crate::attributes::policy_of;
 use crate::naming::TopicName;
 use crate::permission::remove_from;
 use hearth_api::Grant;
-use hearth_api::sns::{RemovePermissionInput};
+use hearth_api::sns::RemovePermissionInput;
 use hearth_wire::Failure;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use crate::Inner;
 use crate::attributes::set_topic;
 use crate::naming::TopicName;
 use hearth_api::Grant;
-use hearth_api::sns::{SetTopicAttributesInput};
+use hearth_api::sns::SetTopicAttributesInput;
 use hearth_wire::Failure;
 use std::sync::Arc;
 

@@ -14,7 +14,11 @@ use hearth_wire::Failure;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: SubscribeInput) -> Result<SubscribeResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: SubscribeInput,
+) -> Result<SubscribeResponse, Failure> {
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     let topic = inner.registry.known(&name)?;
@@ -40,9 +44,9 @@ pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: SubscribeInput) -> Re
         let there = all.iter().find(|it| it.record.protocol == protocol && it.record.endpoint == endpoint);
         match there {
             // AWS: subscribing twice is subscribing once, unless it would be something else.
-            Some(there) if !wanted.is_empty() && there.record.attributes != wanted => Err(invalid(
-                "Attributes Reason: Subscription already exists with different attributes",
-            )),
+            Some(there) if !wanted.is_empty() && there.record.attributes != wanted => {
+                Err(invalid("Attributes Reason: Subscription already exists with different attributes"))
+            }
             there => Ok(there.map(|there| there.name.clone())),
         }
     };

@@ -25,7 +25,9 @@ pub fn no_such_resource() -> Failure {
 /// Checks all tags of a topic.
 pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Failure> {
     if tags.len() > TAGS_MAX {
-        return Err(errors::tag_limit_exceeded("Could not complete request: tag quota of per resource exceeded"));
+        return Err(errors::tag_limit_exceeded(
+            "Could not complete request: tag quota of per resource exceeded",
+        ));
     }
     for (key, value) in tags {
         let lengths = (key.chars().count(), value.chars().count());

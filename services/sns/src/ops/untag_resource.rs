@@ -8,7 +8,11 @@ use hearth_api::sns::{UntagResourceRequest, UntagResourceResponse};
 use hearth_wire::Failure;
 use std::sync::Arc;
 
-pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: UntagResourceRequest) -> Result<UntagResourceResponse, Failure> {
+pub async fn run(
+    inner: &Arc<Inner>,
+    grant: &Grant,
+    input: UntagResourceRequest,
+) -> Result<UntagResourceResponse, Failure> {
     let name = TopicName::of_request(grant, input.resource_arn.as_deref(), "ResourceArn")?;
     inner.registry.topic(&name).ok_or_else(super::tags::no_such_resource)?;
     let keys = input.tag_keys.unwrap_or_default();

@@ -97,7 +97,11 @@ async fn subscriptions_are_kept_changed_and_ended() {
         attribute_name: text(name),
         attribute_value: text(value),
     };
-    world.service.set_subscription_attributes(world.grant(), set("FilterPolicyScope", "MessageBody")).await.unwrap();
+    world
+        .service
+        .set_subscription_attributes(world.grant(), set("FilterPolicyScope", "MessageBody"))
+        .await
+        .unwrap();
     let nested = set("FilterPolicy", r#"{"a":{"b":["x"]}}"#);
     world.service.set_subscription_attributes(world.grant(), nested).await.unwrap();
     let back = set("FilterPolicyScope", "MessageAttributes");
