@@ -4,7 +4,8 @@ use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
-    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sqs as sqs_api, sts as sts_api,
+    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api, sqs as sqs_api,
+    sts as sts_api,
 };
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
@@ -60,6 +61,7 @@ pub struct Assembly {
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
+    sns_work: hearth_sns::Handle,
 }
 
 impl Foundation {
@@ -129,6 +131,8 @@ impl Foundation {
         .await?;
         let sqs_work = sqs.start();
         let sqs = Arc::new(sqs);
+        let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
+        let sns = Arc::new(self.sns(&store, &delivery).await?);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -159,9 +163,9 @@ impl Foundation {
         let sources = Sources::new()
             .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
             .with_resources("lambda", Arc::new(lambda.functions()))
-            .with_resources("sqs", sqs.clone());
+            .with_resources("sqs", sqs.clone())
+            .with_resources("sns", sns.clone());
         self.authority.set_sources(sources);
-        let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
             environments: environments.clone(),
@@ -173,15 +177,36 @@ impl Foundation {
             events_running_max: self.configuration.environments_max,
         })
         .await?;
-        delivery.open(hearth_delivery::Targets { lambda: Arc::new(invoke.clone()), sqs: sqs.clone() });
+        delivery.open(hearth_delivery::Targets {
+            lambda: Arc::new(invoke.clone()),
+            sqs: sqs.clone(),
+            sns: sns.clone(),
+        });
+        // Deliveries begin when there is somebody to deliver to.
+        let sns_work = sns.start();
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
+            Arc::new(sns_api::Dispatcher::new(sns)),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work })
+        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work })
+    }
+
+    async fn sns(
+        &self,
+        store: &Store,
+        delivery: &hearth_delivery::Service,
+    ) -> Result<hearth_sns::Service, Box<dyn Error>> {
+        let options = hearth_sns::Options {
+            store: store.clone(),
+            deliver: Arc::new(delivery.clone()),
+            clock: self.service_clock(),
+            rng: rng(),
+        };
+        Ok(hearth_sns::Service::open(options).await?)
     }
 
     fn iam(&self) -> Iam {
@@ -207,6 +232,7 @@ impl Assembly {
         self.invoke.close();
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
+        self.sns_work.stop().await;
         self.sqs_work.stop().await;
     }
 }

@@ -149,7 +149,7 @@ def readme_walk():
     return (REPOSITORY / "README.md").read_text().split("## Ten minutes with it\n")[1].split("\n## ")[0]
 
 
-def run_as_printed(server, place, commands):
+def run_as_printed(server, place, commands, seconds=120):
     """Runs the commands of documents one after another; gives what they printed, and the CLI that they used."""
     # In its own account, so that the names are free. The shim stands for a CLI of 2.13 or later.
     shim = place / "bin/aws"
@@ -160,7 +160,7 @@ def run_as_printed(server, place, commands):
     script = "".join(commands).replace("http://127.0.0.1:4566", server.endpoint)
     script = script.replace("AWS_ACCESS_KEY_ID=test", f"AWS_ACCESS_KEY_ID={READER}").replace("000000000000", READER)
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=place, env=environment(server) | {"PATH": path},
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, shim
 

@@ -20,6 +20,8 @@ TAGGED, GROUP, STREAM = {"Resource": f"{LAMBDA}:function:f"}, {"logGroupName": "
 GROUP_ARN = {"resourceArn": f"{LOGS}:log-group:g"}
 STATEMENT = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "*"}
 QUEUE = {"QueueUrl": f"http://127.0.0.1:4566/{ACCOUNT}/denied"}
+TOPIC, TOPIC_ARN = ({name: f"arn:aws:sns:us-east-1:{ACCOUNT}:denied"} for name in ("TopicArn", "ResourceArn"))
+SUBSCRIPTION = {"SubscriptionArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:denied:1"}
 RECEIPT, LABEL = {"ReceiptHandle": "r"}, {"Label": "l"}
 NEW = {"Runtime": PYTHON, "Handler": "app.handler", "Role": roles.of(), "Code": {"ZipFile": b"x"}}
 
@@ -100,6 +102,25 @@ CASES = [
     ("logs", "TagResource", GROUP_ARN | {"tags": {"a": "b"}}, None),
     ("logs", "UntagLogGroup", GROUP | {"tags": ["a"]}, None),
     ("logs", "UntagResource", GROUP_ARN | {"tagKeys": ["a"]}, None),
+    ("sns", "AddPermission", TOPIC | LABEL | {"AWSAccountId": [FRIEND], "ActionName": ["Publish"]}, None),
+    ("sns", "ConfirmSubscription", TOPIC | {"Token": "t"}, None),
+    ("sns", "CreateTopic", {"Name": "denied"}, None),
+    ("sns", "DeleteTopic", TOPIC, None),
+    ("sns", "GetSubscriptionAttributes", SUBSCRIPTION, None),
+    ("sns", "GetTopicAttributes", TOPIC, None),
+    ("sns", "ListSubscriptions", {}, None),
+    ("sns", "ListSubscriptionsByTopic", TOPIC, None),
+    ("sns", "ListTagsForResource", TOPIC_ARN, None),
+    ("sns", "ListTopics", {}, None),
+    ("sns", "Publish", TOPIC | {"Message": "m"}, None),
+    ("sns", "PublishBatch", TOPIC | {"PublishBatchRequestEntries": [{"Id": "a", "Message": "m"}]}, "Publish"),
+    ("sns", "RemovePermission", TOPIC | LABEL, None),
+    ("sns", "SetSubscriptionAttributes", SUBSCRIPTION | {"AttributeName": "FilterPolicy"}, None),
+    ("sns", "SetTopicAttributes", TOPIC | {"AttributeName": "DisplayName"}, None),
+    ("sns", "Subscribe", TOPIC | {"Protocol": "sqs", "Endpoint": QUEUE_ARN}, None),
+    ("sns", "TagResource", TOPIC_ARN | {"Tags": [{"Key": "k", "Value": "v"}]}, None),
+    ("sns", "Unsubscribe", SUBSCRIPTION, None),
+    ("sns", "UntagResource", TOPIC_ARN | {"TagKeys": ["k"]}, None),
     ("sqs", "AddPermission", QUEUE | LABEL | {"AWSAccountIds": [FRIEND], "Actions": ["SendMessage"]}, None),
     ("sqs", "CancelMessageMoveTask", {"TaskHandle": "t"}, None),
     ("sqs", "ChangeMessageVisibility", QUEUE | RECEIPT | {"VisibilityTimeout": 1}, None),
@@ -168,8 +189,8 @@ def queue(server):
 def test_who_has_no_leave_may_do_nothing(nobody, queue, service, operation, asked, action):
     code, message, status = refused(getattr(nobody.client(service), xform_name(operation)), **asked)
     action = f"{service}:{action or operation}"
-    action = action.lower() if service == "sqs" else action
-    assert code in ("AccessDeniedException", "AccessDenied") and status in (400, 403), (code, message)
+    action = action.lower() if service == "sqs" else action.replace("sns:", "SNS:")
+    assert code in ("AccessDeniedException", "AccessDenied", "AuthorizationError") and status in (400, 403), (code, message)
     assert message.startswith(f"User: {USER} is not authorized to perform: {action} on resource: "), message
     if service != "sts":
         assert message.endswith(f" because no identity-based policy allows the {action} action"), message

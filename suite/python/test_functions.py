@@ -247,9 +247,9 @@ REFUSED_CREATIONS = [
     ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "InvalidParameterValueException", "VpcConfig"),
     ({"TracingConfig": {"Mode": "Active"}}, "InvalidParameterValueException", "TracingConfig"),
     (
-        {"DeadLetterConfig": {"TargetArn": "arn:aws:sns:us-east-1:000000000000:t"}},
+        {"DeadLetterConfig": {"TargetArn": "arn:aws:sns:us-east-1:000000000000:t.fifo"}},
         "InvalidParameterValueException",
-        "DeadLetterConfig.TargetArn",
+        "must be a standard queue or topic",
     ),
     ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException", "SnapStart"),
     (

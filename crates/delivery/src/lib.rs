@@ -9,9 +9,11 @@
 mod function;
 mod principal;
 mod queue;
+mod topic;
 
 use hearth_api::delivery::{Deliver, Delivery};
 use hearth_api::lambda::LambdaInvoke;
+use hearth_api::sns::Sns;
 use hearth_api::sqs::Sqs;
 use hearth_base::{Arn, BoxFuture};
 use hearth_iam::Authority;
@@ -35,6 +37,8 @@ pub struct Targets {
     pub lambda: Arc<dyn LambdaInvoke>,
     /// Queues.
     pub sqs: Arc<dyn Sqs>,
+    /// Topics.
+    pub sns: Arc<dyn Sns>,
 }
 
 impl Service {
@@ -63,6 +67,7 @@ impl Inner {
         match target.service.as_str() {
             "lambda" => function::deliver(self, targets.lambda.as_ref(), (&target, delivery)).await,
             "sqs" => queue::deliver(self, targets.sqs.as_ref(), (&target, delivery)).await,
+            "sns" => topic::deliver(self, targets.sns.as_ref(), (&target, delivery)).await,
             _ => Err(unknown(&delivery.target)),
         }
     }

@@ -180,7 +180,6 @@ impl Destination {
         }
         // Nothing is accepted that nothing will come to.
         let missing = match arn.service.as_str() {
-            "sns" => Some("SNS topics as destinations"),
             "events" => Some("EventBridge event buses as destinations"),
             "s3" => Some("S3 buckets as destinations"),
             _ => None,

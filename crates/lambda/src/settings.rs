@@ -268,9 +268,6 @@ fn dead_letter_target(target: String) -> Result<String, Failure> {
             "The provided target ARN {target} is FIFO; a dead-letter queue must be a standard queue or topic."
         )));
     }
-    if service == "sns" {
-        return Err(not_yet("DeadLetterConfig.TargetArn", "SNS topics for dead letters"));
-    }
     Ok(target)
 }
 
@@ -330,18 +327,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_letter_queue_is_a_standard_queue() {
-        let good = "arn:aws:sqs:us-east-1:000000000000:q";
+    fn a_dead_letter_queue_is_a_standard_queue_or_topic() {
+        let config = |arn: &str| api::DeadLetterConfig { target_arn: Some(arn.to_owned()) };
+        for good in ["arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sns:us-east-1:000000000000:t"] {
+            assert_eq!(dead_letter(config(good)).unwrap().as_deref(), Some(good));
+        }
         for (wrong, words) in [
-            ("arn:aws:sns:us-east-1:000000000000:t", "does not support SNS topics for dead letters yet"),
             ("arn:aws:s3:::b", "is a queue of SQS or a topic of SNS"),
             ("x", "is a queue of SQS or a topic of SNS"),
             ("arn:aws:sqs:us-east-1:000000000000:q.fifo", "must be a standard queue or topic"),
         ] {
             assert!(dead_letter_target(wrong.to_owned()).unwrap_err().message.contains(words), "{wrong}");
         }
-        let config = |arn: &str| api::DeadLetterConfig { target_arn: Some(arn.to_owned()) };
-        assert_eq!(dead_letter(config(good)).unwrap().as_deref(), Some(good));
         assert_eq!(dead_letter(config("")).unwrap(), None);
     }
 }

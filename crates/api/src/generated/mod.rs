@@ -6,6 +6,8 @@ pub mod iam;
 pub mod lambda;
 /// The logs API.
 pub mod logs;
+/// The sns API.
+pub mod sns;
 /// The sqs API.
 pub mod sqs;
 /// The sts API.
@@ -13,4 +15,4 @@ pub mod sts;
 
 /// Every service's table, in the order of their names.
 pub static SERVICES: &[&hearth_wire::Service] =
-    &[&iam::SERVICE, &lambda::SERVICE, &logs::SERVICE, &sqs::SERVICE, &sts::SERVICE];
+    &[&iam::SERVICE, &lambda::SERVICE, &logs::SERVICE, &sns::SERVICE, &sqs::SERVICE, &sts::SERVICE];

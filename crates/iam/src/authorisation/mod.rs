@@ -248,8 +248,12 @@ struct Denied {
 impl Denied {
     fn failure(&self, dialect: Dialect) -> Failure {
         let Self { who, action, resource, denial, cross_account } = self;
-        // AWS: SQS alone writes its actions in lower case.
-        let action = if action.starts_with("sqs:") { &action.to_ascii_lowercase() } else { action };
+        // AWS: SQS alone writes its actions in lower case, and SNS alone its own name in capitals.
+        let action = match action.split_once(':') {
+            Some(("sqs", _)) => &action.to_ascii_lowercase(),
+            Some(("sns", name)) => &format!("SNS:{name}"),
+            _ => action,
+        };
         let message = if *cross_account && action == "iam:PassRole" {
             "Cross-account pass role is not allowed.".to_owned()
         } else {
@@ -263,6 +267,7 @@ impl Denied {
         };
         let (code, status) = match dialect {
             Dialect::Ec2 => ("UnauthorizedOperation", 403),
+            Dialect::Query if action.starts_with("SNS:") => ("AuthorizationError", 403),
             Dialect::Query | Dialect::S3 => ("AccessDenied", 403),
             Dialect::RestJson => ("AccessDeniedException", 403),
             Dialect::Json => ("AccessDeniedException", 400),

@@ -141,11 +141,6 @@ async fn configurations_are_refused_in_words_that_say_why() {
             "DestinationConfig.OnFailure.Destination: Hearth does not support Kafka topics yet.",
         ),
         (
-            with(&|input| input.destination_config = failures_to("arn:aws:sns:us-east-1:000000000000:t")),
-            400,
-            "Hearth does not support SNS topics as destinations yet.",
-        ),
-        (
             with(&|input| {
                 input.destination_config = success("arn:aws:events:us-east-1:000000000000:event-bus/b")
             }),

@@ -1,0 +1,275 @@
+//! What goes on in the background: one task for each topic hands its messages to the subscriptions that want them, and
+//! one for each subscription delivers what was handed to it. So a target that fails holds up no other.
+//!
+//! Both take from durable queues and remove what is done only when it is: a crash in between does it once more.
+
+use crate::Inner;
+use crate::model::{Message, Protocol};
+use crate::naming::{SubscriptionName, TopicName};
+use crate::outgoing::sequence_number;
+use crate::registry::{Subscription, Topic};
+use crate::{attributes, envelope};
+use bytes::Bytes;
+use hearth_api::delivery::{self, Delivery, Extras, Sender};
+use hearth_base::{RequestId, Timestamp};
+use hearth_store::queue::{Claim, Claimed, Extension, New, Queue, QueueError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// For how long something stays claimed by a task that may have gone.
+const CLAIM: Duration = Duration::from_secs(30);
+/// After this long without work a task looks again.
+const IDLE: Duration = Duration::from_secs(3_600);
+/// How many messages of one subscription may wait for another try; later ones wait behind them.
+const WAITING_MAX: usize = 10_000;
+/// Messages that are taken at once.
+const AT_ONCE: usize = 16;
+/// After this long storage is asked again when it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Between two removals of what is left of deleted topics.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// The running tasks.
+#[derive(Default)]
+pub struct Workers {
+    set: Mutex<Option<JoinSet<()>>>,
+}
+
+/// The running background work. Dropping it ends the work at once.
+pub struct Handle {
+    inner: Arc<Inner>,
+}
+
+impl Handle {
+    /// Ends the work. What was under way is taken up again at the next start.
+    pub async fn stop(self) {
+        let set = self.inner.workers.take();
+        if let Some(mut set) = set {
+            set.shutdown().await;
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        drop(self.inner.workers.take());
+    }
+}
+
+impl Workers {
+    fn take(&self) -> Option<JoinSet<()>> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(set) = &mut *self.set.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Those of deleted topics have ended.
+            while set.try_join_next().is_some() {}
+            set.spawn(task);
+        }
+    }
+}
+
+/// Starts the tasks of all there is.
+pub fn start(inner: &Arc<Inner>) -> Handle {
+    *inner.workers.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(JoinSet::new());
+    for topic in inner.registry.topics() {
+        start_topic(inner, topic);
+    }
+    for subscription in inner.registry.subscriptions() {
+        start_subscription(inner, subscription);
+    }
+    inner.workers.spawn(sweep(Arc::clone(inner)));
+    Handle { inner: Arc::clone(inner) }
+}
+
+/// Starts the task of a topic.
+pub fn start_topic(inner: &Arc<Inner>, topic: Topic) {
+    inner.workers.spawn(fan_out(Arc::clone(inner), topic.name, topic.queue));
+}
+
+/// Starts the task of a subscription.
+pub fn start_subscription(inner: &Arc<Inner>, subscription: Subscription) {
+    inner.workers.spawn(deliver_all(Arc::clone(inner), subscription.name, subscription.queue));
+}
+
+async fn sweep(inner: Arc<Inner>) {
+    loop {
+        let queues = inner.registry.queues();
+        let mut swept = queues.remove_gone().await;
+        for topic in inner.registry.topics().iter().filter(|topic| topic.record.is_fifo()) {
+            swept = swept.and(queues.forget_tokens(topic.record.storage).await);
+        }
+        if let Err(error) = swept {
+            tracing::error!(%error, "cannot remove what is left of topics; trying again");
+        }
+        inner.clock.sleep_until(inner.clock.now().after(SWEEP)).await;
+    }
+}
+
+/// What is there to do; none when the queue has gone.
+async fn next(inner: &Inner, queue: &Queue, max: usize) -> Option<Vec<Claimed>> {
+    let claim = || Claim {
+        max,
+        until: inner.clock.now().after(CLAIM),
+        since: Timestamp::from_millis(0),
+        delay: Duration::ZERO,
+        claimed_max: WAITING_MAX,
+        dead: None,
+        again: Vec::new(),
+    };
+    loop {
+        match queue.claim_within(inner.clock.now().after(IDLE), claim).await {
+            Ok(claimed) => return Some(claimed),
+            Err(QueueError::Closed) => return None,
+            Err(QueueError::TooManyClaimed) => {}
+            Err(error) => {
+                tracing::error!(%error, "cannot take messages of SNS; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn settle(queue: &Queue, claimed: &Claimed, again: Option<Duration>) {
+    let settled = match again {
+        None => queue.remove(vec![claimed.receipt]).await,
+        Some(wait) => {
+            let total_max = Duration::from_secs(12 * 3_600);
+            queue.extend(vec![Extension { receipt: claimed.receipt, wait, total_max }]).await
+        }
+    };
+    match settled {
+        Ok(_) | Err(QueueError::Closed) => {}
+        // It comes back when its claim ends.
+        Err(error) => tracing::error!(%error, "cannot note what became of a message of SNS"),
+    }
+}
+
+async fn fan_out(inner: Arc<Inner>, topic: TopicName, queue: Queue) {
+    let fifo = inner.registry.topic(&topic).is_some_and(|topic| topic.record.is_fifo());
+    let max = if fifo { 1 } else { AT_ONCE };
+    while let Some(claimed) = next(&inner, &queue, max).await {
+        for claimed in claimed {
+            let again = match hand_out(&inner, &topic, &claimed).await {
+                Ok(()) => None,
+                Err(error) => {
+                    tracing::error!(%error, "cannot hand a message to subscriptions; trying again");
+                    Some(PAUSE)
+                }
+            };
+            settle(&queue, &claimed, again).await;
+        }
+    }
+}
+
+/// Hands a message to the subscriptions that want it.
+async fn hand_out(inner: &Inner, topic: &TopicName, claimed: &Claimed) -> Result<(), QueueError> {
+    let Some(mut message) = Message::decode(&claimed.value) else {
+        tracing::error!(topic = topic.arn(), "a stored message does not read and is dropped");
+        return Ok(());
+    };
+    let mut group = None;
+    if inner.registry.topic(topic).is_some_and(|topic| topic.record.is_fifo()) {
+        message.sequence = Some(sequence_number(claimed.receipt.id));
+        group = message.group.clone().map(Bytes::from);
+    }
+    let value = message.encode();
+    for subscription in inner.registry.subscriptions_of(topic) {
+        let text = message.text_for(subscription.record.protocol);
+        if subscription.filter.as_ref().is_some_and(|filter| !filter.matches(&message, &text)) {
+            continue;
+        }
+        let entry = New { value: value.clone(), group: group.clone(), ..New::default() };
+        match subscription.queue.enqueue(vec![entry]).await {
+            // Deleted in between.
+            Ok(_) | Err(QueueError::Closed) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
+    let fifo = inner.registry.topic(&name.topic).is_some_and(|topic| topic.record.is_fifo());
+    // Of a FIFO topic one at a time: while one waits for another try, its group waits behind it.
+    let max = if fifo { 1 } else { AT_ONCE };
+    while let Some(claimed) = next(&inner, &queue, max).await {
+        let mut running = JoinSet::new();
+        for claimed in claimed {
+            let (inner, name, queue) = (Arc::clone(&inner), name.clone(), queue.clone());
+            running.spawn(async move {
+                if let Some(subscription) = inner.registry.subscription(&name) {
+                    let again = deliver_one(&inner, &subscription, &claimed).await;
+                    settle(&queue, &claimed, again).await;
+                }
+            });
+        }
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// Delivers a message. Says when to try again; not at all when it is done with.
+async fn deliver_one(inner: &Inner, to: &Subscription, claimed: &Claimed) -> Option<Duration> {
+    let Some(message) = Message::decode(&claimed.value) else {
+        tracing::error!(subscription = to.name.arn(), "a stored message does not read and is dropped");
+        return None;
+    };
+    let delivery = delivery(inner, to, message);
+    let Err(failure) = inner.deliver.deliver(delivery.clone()).await else { return None };
+    let wait = if delivery::is_worth_another_try(&failure) { back_off(claimed.claims) } else { None };
+    if wait.is_some() {
+        return wait;
+    }
+    let arn = to.name.arn();
+    let Some(target) = attributes::dead_letters(&to.record) else {
+        tracing::warn!(subscription = arn, error = %failure.message, "a message could not be delivered and is dropped");
+        return None;
+    };
+    let Err(failure) = inner.deliver.deliver(Delivery { target, ..delivery }).await else { return None };
+    if delivery::is_worth_another_try(&failure) {
+        return back_off(claimed.claims.max(16));
+    }
+    tracing::warn!(subscription = arn, error = %failure.message, "a message could not be sent to the dead-letter queue and is dropped");
+    None
+}
+
+fn delivery(inner: &Inner, to: &Subscription, message: Message) -> Delivery {
+    let raw = to.record.is_raw();
+    let body = Bytes::from(envelope::body(&message, to));
+    let mut extras = Extras::default();
+    if to.record.protocol == Protocol::Sqs {
+        if raw {
+            let attributes = message.attributes.iter().map(|(name, it)| delivery::Attribute {
+                name: name.clone(),
+                data_type: it.data_type.clone(),
+                value: it.bytes(),
+            });
+            extras.attributes = attributes.collect();
+        }
+        extras.group_id = message.group;
+        extras.deduplication_id = message.deduplication.filter(|_| to.record.endpoint.ends_with(".fifo"));
+    }
+    Delivery {
+        target: to.record.endpoint.clone(),
+        sender: Sender::Service { principal: "sns.amazonaws.com", source_arn: to.name.topic.arn() },
+        body,
+        extras,
+        region: to.name.topic.region.parse().unwrap_or_default(),
+        request_id: RequestId::parse(&message.request).unwrap_or_else(|| RequestId::new(&*inner.rng)),
+        trace_header: message.trace,
+    }
+}
+
+/// How long to wait after this many tries; none when there is no further one.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>
+pub fn back_off(tries: u32) -> Option<Duration> {
+    match tries {
+        0..=3 => Some(Duration::ZERO),
+        4..=5 => Some(Duration::from_secs(1)),
+        6..=15 => Some(Duration::from_secs_f64(20f64.powf(f64::from(tries - 6) / 9.0))),
+        16..=100_015 => Some(Duration::from_secs(20)),
+        _ => None,
+    }
+}
