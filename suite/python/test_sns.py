@@ -143,6 +143,15 @@ def test_protocols_that_are_not_there_are_refused_by_name(sns, topic, protocol):
     assert code == "InvalidParameter" and f"Hearth does not support the protocol {protocol} yet." in message
 
 
+@pytest.mark.parametrize(("attribute", "value"), [
+    ("TracingConfig", "Active"), ("SignatureVersion", "2"), ("KmsMasterKeyId", "alias/aws/sns"),
+    ("ArchivePolicy", '{"MessageRetentionPeriod": 1}'), ("LambdaSuccessFeedbackSampleRate", "100"),
+])
+def test_attributes_that_would_do_nothing_are_refused(sns, topic, attribute, value):
+    told = refused(sns.set_topic_attributes, TopicArn=topic, AttributeName=attribute, AttributeValue=value)
+    assert told[0] == "InvalidParameter" and "Hearth does not support" in told[1] and attribute in told[1]
+
+
 def test_the_life_of_a_subscription(server, sns, topic):
     target = queue(server, topic)
     arn = subscribe(sns, topic, target, RawMessageDelivery="true")

@@ -41,8 +41,10 @@ pub fn set_topic(record: &mut TopicRecord, name: &str, text: &str) -> Result<(),
         "ContentBasedDeduplication" | "FifoThroughputScope" => {
             return Err(invalid(format!("{name} Reason: The attribute is for FIFO topics only")));
         }
-        "SignatureVersion" => one_of(name, text, &["1", "2"])?,
-        "TracingConfig" => one_of(name, text, &["PassThrough", "Active"])?,
+        "SignatureVersion" if text == "2" => return Err(unsupported("SignatureVersion 2 of topics")),
+        "SignatureVersion" => one_of(name, text, &["1"])?,
+        "TracingConfig" if text == "Active" => return Err(unsupported("TracingConfig Active of topics")),
+        "TracingConfig" => one_of(name, text, &["PassThrough"])?,
         "FifoTopic" => return Err(invalid("AttributeName")),
         "KmsMasterKeyId" | "DeliveryPolicy" | "ArchivePolicy" if text.is_empty() => return Ok(()),
         "KmsMasterKeyId" | "DeliveryPolicy" | "ArchivePolicy" | "DataProtectionPolicy" => {
