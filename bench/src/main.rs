@@ -145,7 +145,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Events => "events",
         };
         println!("measuring {name} ...");
-        rows.extend(match measurement {
+        let measured = match measurement {
             Measurement::Warm => measure::warm::measure(bench, &hearth).await?,
             Measurement::Throughput => measure::throughput::measure(bench, &hearth).await?,
             Measurement::Cold => measure::cold::measure(bench, &hearth).await?,
@@ -154,7 +154,10 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
             Measurement::Events => measure::events::measure(bench, &hearth).await?,
-        });
+        };
+        // What comes later may fail; what was measured is known.
+        println!("{}", table::text(&measured));
+        rows.extend(measured);
     }
     hearth.stop()?;
     Ok(rows)

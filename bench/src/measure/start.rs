@@ -80,8 +80,13 @@ async fn full(bench: &Bench) -> Result<Vec<Row>, Failure> {
     }
     let (mut starts, mut floor_starts) = (Sample::default(), Sample::default());
     let (mut warm, mut floor_warm) = (Sample::default(), Sample::default());
-    let mut last = None;
+    let mut last: Option<(Program, Program)> = None;
     for _ in 0..bench.amount.starts.div_ceil(4) {
+        // A data directory takes one server.
+        if let Some((full, sparse)) = last.take() {
+            full.stop()?;
+            sparse.stop()?;
+        }
         let (full, sparse) = (bench.start_hearth("full")?, bench.start_hearth("sparse")?);
         starts.add(full.ready_after);
         floor_starts.add(sparse.ready_after);
@@ -97,10 +102,7 @@ async fn full(bench: &Bench) -> Result<Vec<Row>, Failure> {
                 }
             }
         }
-        if let Some((full, sparse)) = last.replace((full, sparse)) {
-            full.stop()?;
-            sparse.stop()?;
-        }
+        last = Some((full, sparse));
     }
     let Some((full, sparse)) = last else { return Ok(Vec::new()) };
     let row = |what: String, unit, figure, floor| Row {
