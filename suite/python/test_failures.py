@@ -78,7 +78,8 @@ FAILURES = [
             "Runtime.OutOfMemory|Runtime.ExitError", f"{EXITED} with error: signal: (killed|aborted)$", SMALL,
             r"Max Memory Used: 128 MB"),
     Failure("out of memory", CUSTOM, bash("""x=$(head -c 300000000 /dev/zero | tr '\\0' x); echo ${#x}; exit 9"""),
-            "Runtime.OutOfMemory|Runtime.ExitError", EXITED, SMALL),
+            # The shell reads byte by byte, with a fourteenth of a processor.
+            "Runtime.OutOfMemory|Runtime.ExitError", EXITED, SMALL | {"Timeout": 110}),
 
     Failure("no JSON", PYTHON, python("return {1, 2}"), "Runtime.MarshalError",
             "^Unable to marshal response: Object of type set is not JSON serializable$"),
