@@ -12,7 +12,7 @@ use crate::turns::Turns;
 use hearth_sandbox::{Sandbox, Spawner};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -24,8 +24,11 @@ const SHAPES_MAX: usize = 32;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a cell may take to be ready. It gets only what processor time nobody else wants.
 const BOOT_MAX: Duration = Duration::from_secs(30);
-/// So many cells of a shape in a row that never became ready, and no more are made.
+/// So many cells of a shape in a row that never became ready, and no more are made for a while.
 const FAILURES_MAX: u32 = 3;
+const FAILURES_REST: Duration = Duration::from_secs(300);
+/// When the machine has no room for a cage, another is tried after this long.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// The cells of one server.
 pub(crate) struct Cells {
@@ -49,6 +52,17 @@ struct Stock {
     shape: Shape,
     ready: Vec<Cell>,
     failures: u32,
+    /// Until when none is made.
+    rests: Option<Instant>,
+}
+
+/// What came of making a cell.
+enum Made {
+    Ready(Cell),
+    /// Its interpreter ended, or did not come to wait.
+    Unready,
+    /// There was no room for a cage: nothing is known of the shape.
+    Refused,
 }
 
 /// A cell that waits. Dropping it ends it, and a drain waits until it has.
@@ -126,38 +140,41 @@ impl Cells {
     }
 
     async fn make(&self, shape: &Shape) {
-        let made = self.boot(shape).await;
+        let made = match self.boot(shape).await {
+            Made::Ready(cell) => Some(cell),
+            Made::Unready => None,
+            Made::Refused => return tokio::time::sleep(REFUSED_PAUSE).await,
+        };
         let mut state = self.lock();
         // Whoever closed the stocks, or gave this one up, wants no more cells of it.
-        if let Some(stock) = state.stocks.iter_mut().find(|stock| stock.shape == *shape) {
-            match made {
-                Some(cell) => {
-                    stock.failures = 0;
-                    stock.ready.push(cell);
-                }
-                None => stock.failures += 1,
-            }
+        let Some(stock) = state.stocks.iter_mut().find(|stock| stock.shape == *shape) else { return };
+        if let Some(cell) = made {
+            stock.failures = 0;
+            stock.ready.push(cell);
+        } else {
+            stock.failures += 1;
+            let rests = stock.failures >= FAILURES_MAX;
+            stock.rests = rests.then(|| Instant::now() + FAILURES_REST);
         }
     }
 
-    /// A cell that waits; None when it could not be made, which the next plain start of such a function will explain.
-    async fn boot(&self, shape: &Shape) -> Option<Cell> {
+    /// A cell that waits; when there is none, the next plain start of such a function will explain why.
+    async fn boot(&self, shape: &Shape) -> Made {
         let life = self.living.begin();
         let sandbox = match self.spawner.spawn(shape.spec()).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 tracing::debug!(%error, "no stem cell could be made");
-                return None;
+                return Made::Refused;
             }
         };
         let is_ready = tokio::time::timeout(BOOT_MAX, sandbox.waiting()).await == Ok(true);
-        if !is_ready {
-            tracing::warn!(
-                "an interpreter that was to wait for a function did not: its functions start plainly"
-            );
-        }
         let cell = Cell { sandbox: Some(sandbox), life: Some(life), tasks: self.tasks.clone() };
-        is_ready.then_some(cell)
+        if is_ready {
+            return Made::Ready(cell);
+        }
+        tracing::warn!("an interpreter that was to wait for a function did not: its functions start plainly");
+        Made::Unready
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -170,7 +187,12 @@ impl State {
     fn stock(&mut self, shape: &Shape) -> &mut Stock {
         let known = self.stocks.iter().position(|stock| stock.shape == *shape);
         let stock = known.and_then(|at| self.stocks.remove(at));
-        let stock = stock.unwrap_or_else(|| Stock { shape: shape.clone(), ready: Vec::new(), failures: 0 });
+        let stock = stock.unwrap_or_else(|| Stock {
+            shape: shape.clone(),
+            ready: Vec::new(),
+            failures: 0,
+            rests: None,
+        });
         self.stocks.push_front(stock);
         &mut self.stocks[0]
     }
@@ -184,7 +206,7 @@ impl State {
             let room = usize::try_from(budget_bytes.saturating_sub(bytes) / each).unwrap_or(usize::MAX);
             if stock.ready.len() > room {
                 let ready = stock.ready.split_off(room);
-                dropped.push(Stock { shape: stock.shape.clone(), ready, failures: 0 });
+                dropped.push(Stock { shape: stock.shape.clone(), ready, failures: 0, rests: None });
             }
             bytes += each * CELLS_PER_SHAPE as u64;
         }
@@ -197,7 +219,8 @@ impl State {
         for stock in &self.stocks {
             let each = stock.shape.memory_bytes();
             let room = usize::try_from(budget_bytes.saturating_sub(bytes) / each).unwrap_or(usize::MAX);
-            if stock.ready.len() < CELLS_PER_SHAPE.min(room) && stock.failures < FAILURES_MAX {
+            let rests = stock.rests.is_some_and(|until| Instant::now() < until);
+            if stock.ready.len() < CELLS_PER_SHAPE.min(room) && !rests {
                 return Some(stock.shape.clone());
             }
             bytes += each * CELLS_PER_SHAPE as u64;

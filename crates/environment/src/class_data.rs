@@ -88,7 +88,15 @@ async fn make(spawner: &Spawner, spec: Spec, archive: PathBuf) -> io::Result<()>
     if !bytes.starts_with(&MAGIC.to_ne_bytes()) || bytes.len() as u64 > ARCHIVE_BYTES_MAX {
         return Err(io::Error::other(format!("the JVM wrote {} bytes that are no archive", bytes.len())));
     }
-    tokio::task::spawn_blocking(move || write(&archive, &bytes)).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || keep(&archive, &bytes)).await.map_err(io::Error::other)?
+}
+
+/// Whole, or not at all: whether there is one is all that is asked of it later.
+fn keep(archive: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = archive.with_extension("whole");
+    write(&aside, bytes)?;
+    std::fs::File::open(&aside)?.sync_all()?;
+    std::fs::rename(&aside, archive)
 }
 
 /// The archive's file: another for every build of every JVM, which would only warn of one that is not its own. None for an

@@ -235,12 +235,11 @@ fn serve_stem(waiting: &Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, p
                     }
                 }
                 Woken::Asked => {
-                    let assigned = match waiting.obey(channel) {
-                        Some(assigned) => {
-                            assigned.and_then(|()| drop_privileges(host_id).map_err(Error::Cage))
-                        }
-                        None => return false,
-                    };
+                    let Some(assigned) = waiting.obey(channel) else { return false };
+                    // What can fail, fails before the program goes on: a server may then start the function elsewhere.
+                    let assigned = assigned.and_then(|block| {
+                        drop_privileges(host_id).and_then(|()| waiting.hand_over(&block)).map_err(Error::Cage)
+                    });
                     let report = assigned.map_or_else(Report::Failed, |()| Report::Assigned);
                     let is_well = matches!(report, Report::Assigned);
                     return stem::report(channel, &report) && is_well;

@@ -128,9 +128,9 @@ impl Sandbox {
         let targets = assignment.mounts.iter().map(|mount| mount.target.clone()).collect();
         let order = Order { targets, environment }.encode();
         let mounts: Vec<_> = mounts.iter().map(AsFd::as_fd).collect();
-        socket::send(&self.channel, &order, &mounts, false).map_err(Fault::at("assign", "a stem cell"))?;
-        // Meanwhile: the cell's own limits are no wider than any function's.
+        // Before the program can go on: it is to run within the function's limits from its first instruction.
         self.set_limits(&assignment.limits)?;
+        socket::send(&self.channel, &order, &mounts, false).map_err(Fault::at("assign", "a stem cell"))?;
         let mut stem = self.stem.clone();
         let gone = || Fault::at("assign", "a stem cell")(io::Error::other("it has ended")).into();
         let progress = tokio::select! {

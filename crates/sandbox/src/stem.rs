@@ -74,8 +74,9 @@ impl Waiting {
         matches!(rustix::io::retry_on_intr(|| rustix::io::read(&self.line, &mut byte)), Ok(1))
     }
 
-    /// Takes the order from the channel and carries it out. None when the server has let go of the cell.
-    pub fn obey(&self, channel: &OwnedFd) -> Option<Result<(), Error>> {
+    /// Takes the order from the channel and carries it out, but for [`Waiting::hand_over`], for which it gives the environment.
+    /// None when the server has let go of the cell.
+    pub fn obey(&self, channel: &OwnedFd) -> Option<Result<Vec<u8>, Error>> {
         let mut bytes = vec![0; socket::MESSAGE_BYTES_MAX];
         match socket::receive(channel, &mut bytes, false) {
             Ok((0, _)) | Err(_) => None,
@@ -87,7 +88,7 @@ impl Waiting {
         }
     }
 
-    fn assign(&self, order: &Order, mounts: Vec<OwnedFd>) -> Result<(), Fault> {
+    fn assign(&self, order: &Order, mounts: Vec<OwnedFd>) -> Result<Vec<u8>, Fault> {
         let malformed = || Fault::at("read", "an assignment")(io::ErrorKind::InvalidData.into());
         if mounts.len() != order.targets.len()
             || !order.targets.iter().all(|target| self.stem.places.contains(target))
@@ -101,9 +102,14 @@ impl Waiting {
         unused.into_iter().try_for_each(|place| root::remove_place(&self.root, place, &self.stem.inner))?;
         let block = environment_block(&order.environment);
         self.show(&block)?;
+        Ok(block)
+    }
+
+    /// Hands the environment over: with it, and not before, the program goes on.
+    pub fn hand_over(&self, block: &[u8]) -> Result<(), Fault> {
         // The socket has room for all of it: nothing that the program does can hold us up.
         let mut line = File::from(self.line.try_clone().map_err(Fault::at("copy", "the program's line"))?);
-        line.write_all(&block).map_err(Fault::at("hand over", "the environment"))?;
+        line.write_all(block).map_err(Fault::at("hand over", "the environment"))?;
         rustix::net::shutdown(&self.line, rustix::net::Shutdown::Both)
             .map_err(fault("close", "the program's line"))
     }
