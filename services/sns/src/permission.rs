@@ -2,8 +2,9 @@
 //! <https://docs.aws.amazon.com/sns/latest/api/API_AddPermission.html>
 
 use crate::failures::invalid;
+use hearth_iam::policy::permission::{statement, statements};
 use hearth_wire::Failure;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The actions that can be permitted.
 const ACTIONS: [&str; 8] = [
@@ -36,19 +37,10 @@ impl Permission {
         }
         let mut policy = read(policy)?;
         let statements = statements(&mut policy);
-        if statements.iter().any(|statement| statement["Sid"] == label.as_str()) {
+        if statements.iter().any(|it| it["Sid"] == label.as_str()) {
             return Err(invalid("Statement already exists"));
         }
-        let partition = arn.split(':').nth(1).unwrap_or("aws");
-        let principals = accounts.iter().map(|it| format!("arn:{partition}:iam::{it}:root")).collect();
-        let actions = actions.iter().map(|action| format!("SNS:{action}")).collect();
-        statements.push(json!({
-            "Sid": label,
-            "Effect": "Allow",
-            "Principal": {"AWS": one_or_all(principals)},
-            "Action": one_or_all(actions),
-            "Resource": arn,
-        }));
+        statements.push(statement(&label, &accounts, ("SNS", &actions), arn));
         Ok(policy.to_string())
     }
 }
@@ -63,17 +55,4 @@ pub fn remove_from(policy: &str, label: &str) -> Result<String, Failure> {
 
 fn read(policy: &str) -> Result<Value, Failure> {
     serde_json::from_str(policy).ok().filter(Value::is_object).ok_or_else(|| invalid("Policy"))
-}
-
-/// The statements as a list, which a policy of one need not have.
-fn statements(policy: &mut Value) -> &mut Vec<Value> {
-    if !policy["Statement"].is_array() {
-        let one = policy["Statement"].take();
-        policy["Statement"] = Value::Array(if one.is_null() { Vec::new() } else { vec![one] });
-    }
-    policy["Statement"].as_array_mut().expect("it was made a list just now")
-}
-
-fn one_or_all(mut texts: Vec<String>) -> Value {
-    if texts.len() == 1 { json!(texts.remove(0)) } else { json!(texts) }
 }

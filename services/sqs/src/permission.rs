@@ -4,6 +4,7 @@
 use crate::failures::{invalid_attribute, invalid_value, missing};
 use crate::naming::QueueName;
 use hearth_api::sqs::errors;
+use hearth_iam::policy::permission::{statement, statements};
 use hearth_wire::Failure;
 use serde_json::{Value, json};
 
@@ -62,20 +63,10 @@ impl Permission {
             }
         };
         let statements = statements(&mut policy);
-        if statements.iter().any(|statement| statement["Sid"] == label.as_str()) {
+        if statements.iter().any(|it| it["Sid"] == label.as_str()) {
             return Err(invalid_value(&label, "Label", "Already exists."));
         }
-        let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
-        let principals =
-            accounts.iter().map(|account| format!("arn:{partition}:iam::{account}:root")).collect();
-        let actions = actions.iter().map(|action| format!("SQS:{action}")).collect();
-        statements.push(json!({
-            "Sid": label,
-            "Effect": "Allow",
-            "Principal": {"AWS": one_or_all(principals)},
-            "Action": one_or_all(actions),
-            "Resource": arn,
-        }));
+        statements.push(statement(&label, &accounts, ("SQS", &actions), &arn));
         Ok(policy.to_string())
     }
 }
@@ -95,17 +86,4 @@ pub fn remove_from(policy: Option<&str>, label: &str) -> Result<Option<String>, 
 
 fn read(policy: &str) -> Result<Value, Failure> {
     serde_json::from_str(policy).ok().filter(Value::is_object).ok_or_else(|| invalid_attribute("Policy"))
-}
-
-/// The statements as a list, which a policy of one need not have.
-fn statements(policy: &mut Value) -> &mut Vec<Value> {
-    if !policy["Statement"].is_array() {
-        let one = policy["Statement"].take();
-        policy["Statement"] = Value::Array(if one.is_null() { Vec::new() } else { vec![one] });
-    }
-    policy["Statement"].as_array_mut().expect("it was made a list just now")
-}
-
-fn one_or_all(mut texts: Vec<String>) -> Value {
-    if texts.len() == 1 { json!(texts.remove(0)) } else { json!(texts) }
 }

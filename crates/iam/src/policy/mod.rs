@@ -11,6 +11,7 @@ pub mod evaluate;
 mod json;
 mod parse;
 pub mod pattern;
+pub mod permission;
 pub mod principal;
 mod print;
 
