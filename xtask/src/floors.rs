@@ -23,6 +23,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("crates/wire", 1),
     ("crates/store", 1),
     ("crates/sandbox", 1),
+    ("crates/pattern", 1),
+    ("crates/schedule", 1),
     ("crates/api", 2),
     ("crates/iam", 3),
     ("crates/environment", 3),
