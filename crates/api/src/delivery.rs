@@ -1,5 +1,5 @@
-//! The one way in which services hand something to a target that a user named by ARN: a destination, a dead-letter
-//! queue, the endpoint of a subscription, the target of a rule.
+//! The one way in which services hand something to a target that a user named: by ARN, a destination, a dead-letter
+//! queue, the endpoint of a subscription, the target of a rule; or by URL.
 //!
 //! It says what is delivered and in whose name. It refuses to know targets: `hearth-delivery` does, and `server` wires
 //! it to whoever delivers.
@@ -14,6 +14,40 @@ pub trait Deliver: Send + Sync + 'static {
     /// Hands one thing over. It is there, durably, when this returns well. Nothing is tried twice: when to try again is
     /// the sender's business, and [`is_worth_another_try`] tells whether.
     fn deliver(&self, delivery: Delivery) -> BoxFuture<'_, Result<(), Failure>>;
+}
+
+/// Posts to URLs that a user named: the endpoint of a subscription.
+pub trait Post: Send + Sync + 'static {
+    /// Whether such a URL may be posted to, as far as can be told by itself. Where its host leads is looked at when it is
+    /// posted to.
+    ///
+    /// # Errors
+    /// Why not, in words for whoever named it.
+    fn admit(&self, url: &str) -> Result<(), PostRefusal>;
+
+    /// Posts once. It was taken when this returns well. As of [`Deliver::deliver`], [`is_worth_another_try`] tells of a
+    /// failure whether to try again.
+    fn post(&self, posting: Posting) -> BoxFuture<'_, Result<(), Failure>>;
+}
+
+/// Why nothing is posted to a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostRefusal {
+    /// It is no URL of http or https.
+    Malformed,
+    /// It leads where users may not send this server.
+    Internal,
+}
+
+/// One thing on its way to a URL.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// The URL, of http or https. A name and a password in it are for basic authentication.
+    pub url: String,
+    /// The headers, beside those that HTTP itself needs.
+    pub headers: Vec<(&'static str, String)>,
+    /// What arrives.
+    pub body: Bytes,
 }
 
 /// One thing on its way to a target.

@@ -32,16 +32,18 @@ pub enum Principal {
     },
     /// An AWS service acting in its own name, such as `lambda.amazonaws.com`.
     Service(&'static str),
+    /// Whoever sent a request without a signature, to one of the few operations that take such.
+    Anonymous,
 }
 
 impl Principal {
-    /// The account the principal belongs to; none for services.
+    /// The account the principal belongs to; none for services and those who do not say who they are.
     pub fn account(&self) -> Option<AccountId> {
         match self {
             Self::Root(account) | Self::User { account, .. } | Self::AssumedRole { account, .. } => {
                 Some(*account)
             }
-            Self::Service(_) => None,
+            Self::Service(_) | Self::Anonymous => None,
         }
     }
 
@@ -54,6 +56,7 @@ impl Principal {
                 format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}")
             }
             Self::Service(name) => (*name).to_owned(),
+            Self::Anonymous => "anonymous".to_owned(),
         }
     }
 }

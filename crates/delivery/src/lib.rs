@@ -4,12 +4,19 @@
 //! same way and each kind of target is known in one place. It refuses to try again and to keep anything: the sender
 //! does, which knows what a failure means to it.
 //!
+//! Beside ARNs there are URLs, which [`Poster`] posts to: they belong to no account, and nobody but the sender decides.
+//!
 //! Who sends is also a target of others: [`Targets`] are set once every service stands.
 
 mod function;
+mod http;
+mod place;
 mod principal;
 mod queue;
 mod topic;
+
+pub use http::Poster;
+pub use place::Reach;
 
 use hearth_api::delivery::{Deliver, Delivery};
 use hearth_api::lambda::LambdaInvoke;

@@ -39,7 +39,7 @@ pub trait Identities: Send + Sync + 'static {
         match principal {
             Principal::User { account, name, .. } => self.user(*account, name),
             Principal::AssumedRole { account, role, .. } => self.role(*account, role),
-            Principal::Root(_) | Principal::Service(_) => None,
+            Principal::Root(_) | Principal::Service(_) | Principal::Anonymous => None,
         }
     }
 }

@@ -127,7 +127,16 @@ impl Authority {
             Principal::User { name, .. } => id.unwrap_or_else(|| name.to_string()),
             Principal::Root(account) => account.to_string(),
             Principal::Service(name) => (*name).to_owned(),
+            Principal::Anonymous => "anonymous".to_owned(),
         }
+    }
+
+    /// Leave to make one call without saying who one is. It is for operations alone whose input is the proof that it may
+    /// be made, such as a token that was sent to whoever makes it; the gateway knows which these are.
+    pub fn unsigned(&self, client: Client, call: Call) -> Grant {
+        let Call { account, region, request_id, endpoint } = call;
+        let principal = Principal::Anonymous;
+        Grant::issue(GrantParts { principal, account, region, request_id, endpoint }).from_client(client)
     }
 
     /// Leave for a service, such as `lambda.amazonaws.com`, to make one call in its own name: the policy of the resource
@@ -338,7 +347,7 @@ impl Asker<'_> {
     fn identity(&self) -> Identity<'_> {
         match (self.principal, &self.known) {
             (Principal::Root(_), _) => Identity::Root,
-            (Principal::Service(_), _) => Identity::None,
+            (Principal::Service(_) | Principal::Anonymous, _) => Identity::None,
             (_, Some(known)) => Identity::Policies(&known.policies),
             // Until users and roles are opened, whoever has an account may do everything in it.
             (_, None) if self.sources.identities().is_none() => Identity::Root,
@@ -376,6 +385,8 @@ impl Asker<'_> {
                 session_arn: arn(),
             },
             Principal::Service(name) => Requester::Service { name: (*name).to_owned() },
+            // No policy is asked about them; one that was would take them for a service without a name.
+            Principal::Anonymous => Requester::Service { name: String::new() },
         }
     }
 }

@@ -24,7 +24,8 @@ pub fn run(
             let id = known.unwrap_or_else(|| unknown_id("AROA", *account, role));
             format!("{id}:{session}")
         }
-        Principal::Service(name) => {
+        Principal::Service(_) | Principal::Anonymous => {
+            let name = principal.arn("");
             return Err(access_denied(format!("{name} has no identity in an account")));
         }
     };
