@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html>
 //! <https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html>
 
+use crate::delivery_policy;
 use crate::failures::{invalid, unsupported};
 use crate::filter::{self, Scope};
 use crate::model::{Protocol, SubscriptionRecord, TopicRecord};
@@ -16,10 +17,6 @@ use std::collections::BTreeMap;
 const POLICY_BYTES_MAX: usize = 30_720;
 /// Characters of a display name.
 const DISPLAY_NAME_MAX: usize = 100;
-/// How Lambda and SQS are tried, which nobody can change.
-/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>
-const DELIVERY_POLICY: &str = r#"{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"text/plain; charset=UTF-8"}}}"#;
-
 /// Sets an attribute of a topic.
 pub fn set_topic(record: &mut TopicRecord, name: &str, text: &str) -> Result<(), Failure> {
     let fifo = record.is_fifo();
@@ -41,13 +38,14 @@ pub fn set_topic(record: &mut TopicRecord, name: &str, text: &str) -> Result<(),
         "ContentBasedDeduplication" | "FifoThroughputScope" => {
             return Err(invalid(format!("{name} Reason: The attribute is for FIFO topics only")));
         }
-        "SignatureVersion" if text == "2" => return Err(unsupported("SignatureVersion 2 of topics")),
-        "SignatureVersion" => one_of(name, text, &["1"])?,
+        "SignatureVersion" => one_of(name, text, &["1", "2"])?,
         "TracingConfig" if text == "Active" => return Err(unsupported("TracingConfig Active of topics")),
         "TracingConfig" => one_of(name, text, &["PassThrough"])?,
         "FifoTopic" => return Err(invalid("AttributeName")),
-        "KmsMasterKeyId" | "DeliveryPolicy" | "ArchivePolicy" if text.is_empty() => return Ok(()),
-        "KmsMasterKeyId" | "DeliveryPolicy" | "ArchivePolicy" | "DataProtectionPolicy" => {
+        "DeliveryPolicy" if text.is_empty() => String::new(),
+        "DeliveryPolicy" => delivery_policy::check_topic(text).map(|()| text.to_owned())?,
+        "KmsMasterKeyId" | "ArchivePolicy" if text.is_empty() => return Ok(()),
+        "KmsMasterKeyId" | "ArchivePolicy" | "DataProtectionPolicy" => {
             return Err(unsupported(format!("the attribute {name} of topics")));
         }
         name if name.ends_with("FeedbackRoleArn") || name.ends_with("FeedbackSampleRate") => {
@@ -104,7 +102,7 @@ pub fn policy_of(name: &TopicName, record: &TopicRecord) -> String {
 }
 
 /// Every attribute that a topic has.
-pub fn show_topic(topic: &Topic, subscriptions: usize) -> BTreeMap<String, String> {
+pub fn show_topic(topic: &Topic, (confirmed, pending): (usize, usize)) -> BTreeMap<String, String> {
     let Topic { name, record, .. } = topic;
     let mut shown = record.attributes.clone();
     let mut add = |key: &str, value: String| {
@@ -114,9 +112,9 @@ pub fn show_topic(topic: &Topic, subscriptions: usize) -> BTreeMap<String, Strin
     add("Owner", name.account.clone());
     add("Policy", policy_of(name, record));
     add("DisplayName", String::new());
-    add("EffectiveDeliveryPolicy", DELIVERY_POLICY.to_owned());
-    add("SubscriptionsConfirmed", subscriptions.to_string());
-    add("SubscriptionsPending", "0".to_owned());
+    add("EffectiveDeliveryPolicy", delivery_policy::show_topic(record.attributes.get("DeliveryPolicy")));
+    add("SubscriptionsConfirmed", confirmed.to_string());
+    add("SubscriptionsPending", pending.to_string());
     add("SubscriptionsDeleted", record.subscriptions_deleted.to_string());
     if record.is_fifo() {
         add("ContentBasedDeduplication", "false".to_owned());
@@ -143,6 +141,9 @@ pub fn set_subscription(
     names.sort_by_key(first);
     for name in names {
         set_one(record, name, &given[name])?;
+    }
+    if let Some(policy) = record.attributes.get("DeliveryPolicy") {
+        delivery_policy::check_subscription(policy, record.is_raw())?;
     }
     // A policy must be one for its scope, whichever of them was set last.
     match record.attributes.get("FilterPolicy") {
@@ -173,7 +174,8 @@ fn set_one(record: &mut SubscriptionRecord, name: &str, text: &str) -> Result<()
             None => String::new(),
         },
         "RedrivePolicy" => redrive(text)?,
-        "DeliveryPolicy" if text.is_empty() => return Ok(()),
+        "DeliveryPolicy" if text.is_empty() => String::new(),
+        "DeliveryPolicy" if record.protocol.is_http() => text.to_owned(),
         "DeliveryPolicy" => return Err(invalid("DeliveryPolicy: it is for the protocols http and https only")),
         "SubscriptionRoleArn" => return Err(invalid("SubscriptionRoleArn: it is for the protocol firehose only")),
         "ReplayPolicy" => return Err(unsupported("the attribute ReplayPolicy of subscriptions")),
@@ -213,7 +215,7 @@ pub fn dead_letters(record: &SubscriptionRecord) -> Option<String> {
 }
 
 /// Every attribute that a subscription has.
-pub fn show_subscription(found: &Subscription) -> BTreeMap<String, String> {
+pub fn show_subscription(found: &Subscription, of: &Topic) -> BTreeMap<String, String> {
     let SubscriptionName { topic, .. } = &found.name;
     let record = &found.record;
     let mut shown = record.attributes.clone();
@@ -226,8 +228,13 @@ pub fn show_subscription(found: &Subscription) -> BTreeMap<String, String> {
     add("Protocol", record.protocol.as_str().to_owned());
     add("Endpoint", record.endpoint.clone());
     add("SubscriptionPrincipal", record.principal.clone());
-    add("ConfirmationWasAuthenticated", "true".to_owned());
-    add("PendingConfirmation", "false".to_owned());
+    let authenticated = record.consent.as_ref().is_none_or(|consent| consent.authenticated);
+    add("ConfirmationWasAuthenticated", authenticated.to_string());
+    add("PendingConfirmation", record.is_pending().to_string());
+    if record.protocol.is_http() {
+        let (default, own) = (of.record.attributes.get("DeliveryPolicy"), record.attributes.get("DeliveryPolicy"));
+        add("EffectiveDeliveryPolicy", delivery_policy::show_subscription(default, own));
+    }
     add("RawMessageDelivery", "false".to_owned());
     if record.attributes.contains_key("FilterPolicy") {
         add("FilterPolicyScope", "MessageAttributes".to_owned());

@@ -1,10 +1,13 @@
 //! Simple Notification Service: topics, their subscriptions, and messages that are published and delivered.
 //!
 //! What is published lies in durable queues of [`hearth_store::queue`] until every subscription has it, and is delivered
-//! by [`hearth_api::Deliver`]. It refuses what it cannot honour: subscriptions to anything but functions and queues (a
-//! notification over HTTP must be signed with a certificate that clients trust), KMS keys, archives and data protection.
+//! by [`hearth_api::Deliver`] to functions and queues and by [`hearth_api::delivery::Post`] to URLs, whose owners must
+//! consent first. It refuses what it cannot honour: subscriptions to mail, telephones and devices, KMS keys, archives and
+//! data protection.
 
 mod attributes;
+mod consent;
+mod delivery_policy;
 mod envelope;
 mod failures;
 mod filter;
@@ -14,12 +17,15 @@ mod ops;
 mod outgoing;
 mod permission;
 mod registry;
+mod signing;
 mod task;
 #[cfg(test)]
 mod tests;
 
+pub use signing::PATH as CERTIFICATE_PATH;
 pub use task::Handle;
 
+use hearth_api::delivery::Post;
 use hearth_api::sns::*;
 use hearth_api::{Deliver, Grant};
 use hearth_base::{BoxFuture, Clock, Rng};
@@ -31,6 +37,7 @@ use hearth_store::{Keyspace, Shard, Store, Table};
 use hearth_wire::Failure;
 use naming::TopicName;
 use registry::{Registry, Tables};
+use signing::Signer;
 use std::sync::Arc;
 use task::Workers;
 
@@ -40,6 +47,10 @@ pub struct Options {
     pub store: Store,
     /// Takes messages to functions and queues.
     pub deliver: Arc<dyn Deliver>,
+    /// Takes messages to URLs.
+    pub post: Arc<dyn Post>,
+    /// Under which URL endpoints reach the server; where there is none, under the one that a publisher used.
+    pub public_url: Option<String>,
     /// For all times.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -55,6 +66,9 @@ pub struct Service {
 struct Inner {
     registry: Registry,
     deliver: Arc<dyn Deliver>,
+    post: Arc<dyn Post>,
+    public_url: Option<String>,
+    signer: Signer,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     workers: Workers,
@@ -66,7 +80,7 @@ impl Service {
     /// # Errors
     /// What is stored cannot be read.
     pub async fn open(options: Options) -> Result<Self, RecordError> {
-        let Options { store, deliver, clock, rng } = options;
+        let Options { store, deliver, post, public_url, clock, rng } = options;
         let shard = Shard::new(Keyspace::Queues, "sns");
         let queues = Queues::new(QueueOptions {
             store: store.clone(),
@@ -75,13 +89,24 @@ impl Service {
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
         });
+        let keys = Table::new(store.clone(), shard.clone(), "sns.signing");
         let tables = Tables {
             topics: Table::new(store.clone(), shard.clone(), "sns.topic"),
             subscriptions: Table::new(store, shard, "sns.subscription"),
         };
         let registry = Registry::open(tables, queues).await?;
-        let inner = Inner { registry, deliver, clock, rng, workers: Workers::default() };
+        let signer = Signer::new(keys, Arc::clone(&rng));
+        let workers = Workers::default();
+        let inner = Inner { registry, deliver, post, public_url, signer, clock, rng, workers };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The certificate that messages are signed with, in PEM, when a path is that of it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn certificate(&self, path: &str) -> Result<Option<String>, impl std::error::Error + use<>> {
+        self.inner.signer.certificate(path).await
     }
 
     /// Starts to deliver, on the runtime of the caller.

@@ -7,6 +7,7 @@ use hearth_base::Timestamp;
 use hearth_store::Model;
 use hearth_store::queue::EntryId;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The format of messages written now, their first byte.
 const FORMAT: u8 = 1;
@@ -40,6 +41,36 @@ pub struct SubscriptionRecord {
     pub principal: String,
     /// The attributes that were set, as they were set.
     pub attributes: BTreeMap<String, String>,
+    /// How it stands with the consent of whoever has the endpoint; none where no consent is asked for.
+    #[serde(default)]
+    pub consent: Option<Consent>,
+}
+
+/// The consent of whoever has an endpoint.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Consent {
+    pub state: ConsentState,
+    /// What was sent to the endpoint last, so that it can consent.
+    pub token: String,
+    /// When that was sent.
+    pub asked: Timestamp,
+    /// Whether who consented has signed the request.
+    #[serde(default)]
+    pub authenticated: bool,
+    /// Whether nobody may unsubscribe without a signature.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+/// How it stands with consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentState {
+    /// It was asked for.
+    Pending,
+    Given,
+    /// It was given and taken back: what is left of the subscription can be restored.
+    Withdrawn,
 }
 
 /// How a subscription is delivered to.
@@ -48,11 +79,30 @@ pub struct SubscriptionRecord {
 pub enum Protocol {
     Lambda,
     Sqs,
+    Http,
+    Https,
 }
 
-/// A message that was published.
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum Kind {
+    /// It was published.
+    #[default]
+    Notification,
+    /// It asks for consent to a subscription.
+    SubscriptionConfirmation,
+    /// It tells that a subscription has ended.
+    UnsubscribeConfirmation,
+}
+
+/// A message that was published, or one of the service's own to an endpoint.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Message {
+    #[serde(default)]
+    pub kind: Kind,
+    /// What the endpoint answers with, if the message asks it something.
+    #[serde(default)]
+    pub token: Option<String>,
     pub id: String,
     pub at: i64,
     /// The message, or with `structured` the JSON object that has one for each protocol.
@@ -104,19 +154,81 @@ impl TopicRecord {
     }
 }
 
+/// For how long an endpoint may consent, and may take back that it left.
+/// <https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html>
+const CONSENT_MAX: Duration = Duration::from_secs(2 * 24 * 3_600);
+
 impl SubscriptionRecord {
+    /// Whether messages are delivered to it.
+    pub fn is_in_force(&self) -> bool {
+        self.consent.as_ref().is_none_or(|consent| consent.state == ConsentState::Given)
+    }
+
+    /// Whether it waits for consent.
+    pub fn is_pending(&self) -> bool {
+        self.consent.as_ref().is_some_and(|consent| consent.state == ConsentState::Pending)
+    }
+
+    /// Whether it has ended for all but who may restore it.
+    pub fn has_ended(&self) -> bool {
+        self.consent.as_ref().is_some_and(|consent| consent.state == ConsentState::Withdrawn)
+    }
+
+    /// Whether a token is the one that was sent last, and still good.
+    pub fn is_asked_with(&self, token: &str, now: Timestamp) -> bool {
+        self.consent.as_ref().is_some_and(|consent| {
+            same(&consent.token, token) && now <= consent.asked.after(CONSENT_MAX)
+        })
+    }
+
+    /// Whether nobody can consent to it any more.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        !self.is_in_force() && self.consent.as_ref().is_some_and(|it| now > it.asked.after(CONSENT_MAX))
+    }
+
     /// Whether messages arrive without an envelope.
     pub fn is_raw(&self) -> bool {
         self.attributes.get("RawMessageDelivery").is_some_and(|value| value == "true")
     }
 }
 
+/// Compares secrets in a time that does not tell where they differ.
+fn same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |all, (one, other)| all | (one ^ other));
+    one.len() == other.len() && differences == 0
+}
+
+impl Consent {
+    /// Consent that is asked for now.
+    pub fn asked(token: String, now: Timestamp) -> Self {
+        Self { state: ConsentState::Pending, token, asked: now, authenticated: false, closed: false }
+    }
+}
+
+impl Kind {
+    /// As AWS writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notification => "Notification",
+            Self::SubscriptionConfirmation => "SubscriptionConfirmation",
+            Self::UnsubscribeConfirmation => "UnsubscribeConfirmation",
+        }
+    }
+}
+
 impl Protocol {
+    /// Whether the endpoint is a URL.
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
     /// As AWS writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lambda => "lambda",
             Self::Sqs => "sqs",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 }

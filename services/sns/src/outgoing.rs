@@ -87,6 +87,7 @@ impl Draft {
             trace: grant.trace_header().map(str::to_owned),
             endpoint: grant.endpoint().to_owned(),
             request: grant.request_id().to_string(),
+            ..Message::default()
         })
     }
 }

@@ -219,6 +219,33 @@ impl Registry {
         let _one = self.changing.lock().await;
         let Some(found) = self.subscription(name) else { return Ok(()) };
         self.drop_subscription(&found).await?;
+        self.count_deleted(name).await
+    }
+
+    /// Has a subscription end, and keeps what is needed to restore it. An `Err` of `change` changes nothing.
+    pub async fn withdraw(
+        &self,
+        name: &SubscriptionName,
+        change: impl FnOnce(&mut SubscriptionRecord) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.update_subscription(name, change).await?;
+        let _one = self.changing.lock().await;
+        self.count_deleted(name).await
+    }
+
+    /// Deletes the subscriptions of which this is so, and counts them nowhere.
+    pub async fn forget(&self, so: impl Fn(&SubscriptionRecord) -> bool) -> Result<(), Failure> {
+        for found in self.subscriptions().into_iter().filter(|found| so(&found.record)) {
+            let _one = self.changing.lock().await;
+            // It may have changed before its turn came.
+            if let Some(found) = self.subscription(&found.name).filter(|found| so(&found.record)) {
+                self.drop_subscription(&found).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn count_deleted(&self, name: &SubscriptionName) -> Result<(), Failure> {
         let Some(topic_of) = self.topic(&name.topic) else { return Ok(()) };
         let mut record = (*topic_of.record).clone();
         record.subscriptions_deleted += 1;

@@ -4,13 +4,14 @@
 //! Both take from durable queues and remove what is done only when it is: a crash in between does it once more.
 
 use crate::Inner;
-use crate::model::{Message, Protocol};
+use crate::model::{Kind, Message, Protocol};
 use crate::naming::{SubscriptionName, TopicName};
 use crate::outgoing::sequence_number;
 use crate::registry::{Subscription, Topic};
-use crate::{attributes, envelope};
+use crate::signing::SigningError;
+use crate::{attributes, delivery_policy, envelope};
 use bytes::Bytes;
-use hearth_api::delivery::{self, Delivery, Extras, Sender};
+use hearth_api::delivery::{self, Delivery, Extras, Posting, Sender};
 use hearth_base::{RequestId, Timestamp};
 use hearth_store::queue::{Claim, Claimed, Extension, New, Queue, QueueError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,9 @@ const WAITING_MAX: usize = 10_000;
 const AT_ONCE: usize = 16;
 /// After this long storage is asked again when it failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two removals of what is left of deleted topics.
+/// Who says to be calling at a URL.
+const USER_AGENT: &str = "Amazon Simple Notification Service Agent";
+/// Between two removals of what is left of deleted topics, and of subscriptions that nobody consented to.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// The running tasks.
@@ -100,6 +103,10 @@ async fn sweep(inner: Arc<Inner>) {
         let mut swept = queues.remove_gone().await;
         for topic in inner.registry.topics().iter().filter(|topic| topic.record.is_fifo()) {
             swept = swept.and(queues.forget_tokens(topic.record.storage).await);
+        }
+        let now = inner.clock.now();
+        if let Err(error) = inner.registry.forget(|record| record.is_over(now)).await {
+            tracing::error!(%error, "cannot remove subscriptions that nobody consented to; trying again");
         }
         if let Err(error) = swept {
             tracing::error!(%error, "cannot remove what is left of topics; trying again");
@@ -177,6 +184,9 @@ async fn hand_out(inner: &Inner, topic: &TopicName, claimed: &Claimed) -> Result
     }
     let value = message.encode();
     for subscription in inner.registry.subscriptions_of(topic) {
+        if !subscription.record.is_in_force() {
+            continue;
+        }
         let text = message.text_for(subscription.record.protocol);
         if subscription.filter.as_ref().is_some_and(|filter| !filter.matches(&message, &text)) {
             continue;
@@ -193,9 +203,12 @@ async fn hand_out(inner: &Inner, topic: &TopicName, claimed: &Claimed) -> Result
 
 async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
     let fifo = inner.registry.topic(&name.topic).is_some_and(|topic| topic.record.is_fifo());
-    // Of a FIFO topic one at a time: while one waits for another try, its group waits behind it.
-    let max = if fifo { 1 } else { AT_ONCE };
-    while let Some(claimed) = next(&inner, &queue, max).await {
+    loop {
+        let rate = policy(&inner, &name).and_then(|policy| policy.receives_per_second);
+        // Of a FIFO topic one at a time: while one waits for another try, its group waits behind it.
+        let max = if fifo { 1 } else { rate.map_or(AT_ONCE, at_once) };
+        let Some(claimed) = next(&inner, &queue, max).await else { return };
+        let (begun, count) = (inner.clock.now(), claimed.len());
         let mut running = JoinSet::new();
         for claimed in claimed {
             let (inner, name, queue) = (Arc::clone(&inner), name.clone(), queue.clone());
@@ -207,6 +220,31 @@ async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
             });
         }
         while running.join_next().await.is_some() {}
+        if let Some(rate) = rate {
+            inner.clock.sleep_until(begun.after(Duration::from_secs_f64(count as f64 / rate as f64))).await;
+        }
+    }
+}
+
+/// How many are delivered at once at a rate a second: few, so that no second sees many more than it may.
+fn at_once(rate: u64) -> usize {
+    usize::try_from(rate / 10).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
+}
+
+/// The delivery policy of a subscription to a URL.
+fn policy(inner: &Inner, name: &SubscriptionName) -> Option<delivery_policy::Policy> {
+    let record = inner.registry.subscription(name).filter(|found| found.record.protocol.is_http())?.record;
+    let topic = inner.registry.topic(&name.topic);
+    let default = topic.as_ref().and_then(|topic| topic.record.attributes.get("DeliveryPolicy"));
+    Some(delivery_policy::effective(default, record.attributes.get("DeliveryPolicy")))
+}
+
+/// Whether there is a point in delivering a message to a subscription as it is now.
+fn is_wanted(message: &Message, to: &Subscription) -> bool {
+    match message.kind {
+        Kind::Notification => to.record.is_in_force(),
+        Kind::SubscriptionConfirmation => to.record.is_pending(),
+        Kind::UnsubscribeConfirmation => to.record.has_ended(),
     }
 }
 
@@ -216,28 +254,83 @@ async fn deliver_one(inner: &Inner, to: &Subscription, claimed: &Claimed) -> Opt
         tracing::error!(subscription = to.name.arn(), "a stored message does not read and is dropped");
         return None;
     };
-    let delivery = delivery(inner, to, message);
-    let Err(failure) = inner.deliver.deliver(delivery.clone()).await else { return None };
-    let wait = if delivery::is_worth_another_try(&failure) { back_off(claimed.claims) } else { None };
-    if wait.is_some() {
-        return wait;
+    if !is_wanted(&message, to) {
+        return None;
     }
-    let arn = to.name.arn();
-    let Some(target) = attributes::dead_letters(&to.record) else {
-        tracing::warn!(subscription = arn, error = %failure.message, "a message could not be delivered and is dropped");
+    let policy = policy(inner, &to.name);
+    let wait_after = |tries| match &policy {
+        Some(policy) => policy.wait_after(tries),
+        None => back_off(tries),
+    };
+    let delivery = match delivery(inner, to, &message).await {
+        Ok(delivery) => delivery,
+        Err(error) => {
+            tracing::error!(%error, "cannot sign a message of SNS; trying again");
+            return Some(PAUSE);
+        }
+    };
+    let dead = attributes::dead_letters(&to.record).filter(|_| message.kind == Kind::Notification);
+    // What was tried for the last time, and then did not get into the dead-letter queue, is not tried again.
+    let is_spent = policy.is_some() && dead.is_some() && claimed.claims > 1 && wait_after(claimed.claims - 1).is_none();
+    let mut told = "it was tried too often".to_owned();
+    if !is_spent {
+        let delivered = match &policy {
+            Some(policy) => inner.post.post(posting(policy, &delivery, (&message, to))).await,
+            None => inner.deliver.deliver(delivery.clone()).await,
+        };
+        let Err(failure) = delivered else { return None };
+        let wait = if delivery::is_worth_another_try(&failure) { wait_after(claimed.claims) } else { None };
+        if wait.is_some() {
+            tracing::debug!(subscription = to.name.arn(), error = %failure.message, "a message is to be tried again");
+            return wait;
+        }
+        told = failure.message;
+    }
+    let Some(target) = dead else {
+        tracing::warn!(subscription = to.name.arn(), error = told, "a message could not be delivered and is dropped");
         return None;
     };
-    let Err(failure) = inner.deliver.deliver(Delivery { target, ..delivery }).await else { return None };
-    if delivery::is_worth_another_try(&failure) {
-        return back_off(claimed.claims.max(16));
-    }
-    tracing::warn!(subscription = arn, error = %failure.message, "a message could not be sent to the dead-letter queue and is dropped");
-    None
+    let again = bury(inner, to, Delivery { target, ..delivery }).await;
+    if again { back_off(claimed.claims.max(16)) } else { None }
 }
 
-fn delivery(inner: &Inner, to: &Subscription, message: Message) -> Delivery {
+/// Sends to the dead-letter queue. Says whether that is to be tried again.
+async fn bury(inner: &Inner, to: &Subscription, letter: Delivery) -> bool {
+    let Err(failure) = inner.deliver.deliver(letter).await else { return false };
+    let again = delivery::is_worth_another_try(&failure);
+    if !again {
+        tracing::warn!(subscription = to.name.arn(), error = %failure.message, "a message could not be sent to the dead-letter queue and is dropped");
+    }
+    again
+}
+
+/// The request to a URL.
+/// <https://docs.aws.amazon.com/sns/latest/dg/http-header.html>
+fn posting(
+    policy: &delivery_policy::Policy,
+    delivery: &Delivery,
+    (message, to): (&Message, &Subscription),
+) -> Posting {
+    let notifies = message.kind == Kind::Notification;
+    let mut headers = vec![
+        ("x-amz-sns-message-type", message.kind.as_str().to_owned()),
+        ("x-amz-sns-message-id", message.id.clone()),
+        ("x-amz-sns-topic-arn", to.name.topic.arn()),
+    ];
+    if message.kind != Kind::SubscriptionConfirmation {
+        headers.push(("x-amz-sns-subscription-arn", to.name.arn()));
+    }
+    if notifies && to.record.is_raw() {
+        headers.push(("x-amz-sns-rawdelivery", "true".to_owned()));
+    }
+    headers.push(("content-type", policy.content_type.clone()));
+    headers.push(("user-agent", USER_AGENT.to_owned()));
+    Posting { url: to.record.endpoint.clone(), headers, body: delivery.body.clone() }
+}
+
+async fn delivery(inner: &Inner, to: &Subscription, message: &Message) -> Result<Delivery, SigningError> {
     let raw = to.record.is_raw();
-    let body = Bytes::from(envelope::body(&message, to));
+    let body = Bytes::from(envelope::body(inner, message, to).await?);
     let mut extras = Extras::default();
     if to.record.protocol == Protocol::Sqs {
         if raw {
@@ -248,18 +341,19 @@ fn delivery(inner: &Inner, to: &Subscription, message: Message) -> Delivery {
             });
             extras.attributes = attributes.collect();
         }
-        extras.group_id = message.group;
-        extras.deduplication_id = message.deduplication.filter(|_| to.record.endpoint.ends_with(".fifo"));
+        extras.group_id = message.group.clone();
+        let fifo = to.record.endpoint.ends_with(".fifo");
+        extras.deduplication_id = message.deduplication.clone().filter(|_| fifo);
     }
-    Delivery {
+    Ok(Delivery {
         target: to.record.endpoint.clone(),
         sender: Sender::Service { principal: "sns.amazonaws.com", source_arn: to.name.topic.arn() },
         body,
         extras,
         region: to.name.topic.region.parse().unwrap_or_default(),
         request_id: RequestId::parse(&message.request).unwrap_or_else(|| RequestId::new(&*inner.rng)),
-        trace_header: message.trace,
-    }
+        trace_header: message.trace.clone(),
+    })
 }
 
 /// How long to wait after this many tries; none when there is no further one.

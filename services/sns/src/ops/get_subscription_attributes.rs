@@ -15,5 +15,6 @@ pub async fn run(
     input: GetSubscriptionAttributesInput,
 ) -> Result<GetSubscriptionAttributesResponse, Failure> {
     let found = own_subscription(inner, grant, input.subscription_arn)?;
-    Ok(GetSubscriptionAttributesResponse { attributes: Some(show_subscription(&found)) })
+    let topic = inner.registry.known(&found.name.topic)?;
+    Ok(GetSubscriptionAttributesResponse { attributes: Some(show_subscription(&found, &topic)) })
 }

@@ -17,6 +17,8 @@ pub async fn run(
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     let topic = inner.registry.known(&name)?;
-    let subscriptions = inner.registry.subscriptions_of(&name).len();
-    Ok(GetTopicAttributesResponse { attributes: Some(show_topic(&topic, subscriptions)) })
+    let subscriptions = inner.registry.subscriptions_of(&name);
+    let confirmed = subscriptions.iter().filter(|found| found.record.is_in_force()).count();
+    let pending = subscriptions.iter().filter(|found| found.record.is_pending()).count();
+    Ok(GetTopicAttributesResponse { attributes: Some(show_topic(&topic, (confirmed, pending))) })
 }

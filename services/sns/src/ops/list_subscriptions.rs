@@ -15,7 +15,8 @@ pub async fn run(
 ) -> Result<ListSubscriptionsResponse, Failure> {
     let all = inner.registry.subscriptions().into_iter();
     let own = all.filter(|found| {
-        found.record.owner == grant.account().as_str() && found.name.topic.region == grant.region().as_str()
+        let own = found.record.owner == grant.account().as_str() && !found.record.has_ended();
+        own && found.name.topic.region == grant.region().as_str()
     });
     let (found, next_token) = page(own.map(|found| (found.name.arn(), found)), input.next_token)?;
     Ok(ListSubscriptionsResponse { subscriptions: Some(found.into_iter().map(shown).collect()), next_token })

@@ -17,7 +17,7 @@ pub async fn run(
     let name = TopicName::of_request(grant, input.topic_arn.as_deref(), "TopicArn")?;
 
     inner.registry.known(&name)?;
-    let all = inner.registry.subscriptions_of(&name).into_iter();
+    let all = inner.registry.subscriptions_of(&name).into_iter().filter(|found| !found.record.has_ended());
     let (found, next_token) = page(all.map(|found| (found.name.arn(), found)), input.next_token)?;
     let subscriptions = Some(found.into_iter().map(shown).collect());
     Ok(ListSubscriptionsByTopicResponse { subscriptions, next_token })

@@ -57,18 +57,37 @@ fn page<T>(
 /// A subscription in a list.
 fn shown(found: Subscription) -> Shown {
     Shown {
-        subscription_arn: Some(found.name.arn()),
+        // AWS: nobody learns the ARN of one that may never be.
+        subscription_arn: Some(if found.record.is_pending() {
+            "PendingConfirmation".to_owned()
+        } else {
+            found.name.arn()
+        }),
         owner: Some(found.record.owner.clone()),
         protocol: Some(found.record.protocol.as_str().to_owned()),
-        endpoint: Some(found.record.endpoint.clone()),
+        endpoint: Some(without_password(&found.record.endpoint)),
         topic_arn: Some(found.name.topic.arn()),
+    }
+}
+
+/// AWS: a password in a URL is shown to who may read the subscription's attributes alone.
+fn without_password(endpoint: &str) -> String {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => {
+            let name = rest[..at].split(':').next().unwrap_or_default();
+            format!("{scheme}://{name}:****{}", &rest[at..])
+        }
+        None => endpoint.to_owned(),
     }
 }
 
 /// The subscription that a request names, if it is the caller's.
 fn own_subscription(inner: &Inner, grant: &Grant, arn: Option<String>) -> Result<Subscription, Failure> {
     let name = SubscriptionName::of_arn(&arn.unwrap_or_default())?;
-    let found = inner.registry.subscription(&name).ok_or_else(no_such_subscription)?;
+    let found = inner.registry.subscription(&name).filter(|found| !found.record.has_ended());
+    let found = found.ok_or_else(no_such_subscription)?;
     allowed(grant, &found).map(|()| found)
 }
 

@@ -127,7 +127,12 @@ async fn an_envelope_has_what_aws_puts_in() {
     });
     let id = sent.await.unwrap().message_id.unwrap();
     world.settle().await;
-    let body: serde_json::Value = serde_json::from_str(&world.at("q")[0]).unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(&world.at("q")[0]).unwrap();
+    let mut taken = |name: &str| body.as_object_mut().unwrap().remove(name).unwrap().as_str().unwrap().to_owned();
+    assert_eq!(taken("Signature").len(), 344, "256 bytes in Base64");
+    let certificate = taken("SigningCertURL");
+    let path = certificate.strip_prefix("http://127.0.0.1:4566").unwrap();
+    assert!(world.service.certificate(path).await.unwrap().is_some());
     assert_eq!(
         body,
         serde_json::json!({
@@ -138,8 +143,6 @@ async fn an_envelope_has_what_aws_puts_in() {
             "Message": "for queues",
             "Timestamp": "2025-06-15T15:06:40.000Z",
             "SignatureVersion": "1",
-            "Signature": "",
-            "SigningCertURL": "",
             "UnsubscribeURL": format!("http://127.0.0.1:4566/?Action=Unsubscribe&SubscriptionArn={arn}"),
         })
     );

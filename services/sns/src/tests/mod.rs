@@ -1,17 +1,22 @@
 //! The service through its trait, on the in-memory store, a clock that the tests advance, and targets that they make fail.
 
 mod delivery;
+mod http;
 mod topics;
 
+use crate::signing::{KeyRecord, Text, Version};
 use crate::{Handle, Options, Service};
-use hearth_api::delivery::{Deliver, Delivery};
+use hearth_api::delivery::{Deliver, Delivery, Post, PostRefusal, Posting};
 use hearth_api::grant::GrantParts;
 use hearth_api::sns::*;
 use hearth_api::{Grant, Principal};
-use hearth_base::{AccountId, BoxFuture, Clock, Region, RequestId, SeededRng, Timestamp, VirtualClock};
+use hearth_base::{
+    AccountId, BoxFuture, Clock, Region, RequestId, SeededRng, SystemRng, Timestamp, VirtualClock,
+};
 use hearth_store::memory::{self, Memory};
+use hearth_store::{Keyspace, Shard, Table};
 use hearth_wire::Failure;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 /// 15 June 2025.
@@ -46,12 +51,37 @@ impl Deliver for Targets {
     }
 }
 
+/// Endpoints that note what comes and when, and fail when they are told to.
+#[derive(Default)]
+struct Endpoints {
+    posted: Mutex<Vec<(Posting, i64)>>,
+    /// The URLs that fail, with a status.
+    failing: Mutex<Vec<(String, u16)>>,
+    clock: Mutex<Option<Arc<VirtualClock>>>,
+}
+
+impl Post for Endpoints {
+    fn admit(&self, url: &str) -> Result<(), PostRefusal> {
+        if url.contains("internal") { Err(PostRefusal::Internal) } else { Ok(()) }
+    }
+
+    fn post(&self, posting: Posting) -> BoxFuture<'_, Result<(), Failure>> {
+        let now = self.clock.lock().unwrap().as_ref().unwrap().now().millis();
+        let status = self.failing.lock().unwrap().iter().find(|it| it.0 == posting.url).map(|it| it.1);
+        self.posted.lock().unwrap().push((posting, now - NOW));
+        Box::pin(async move {
+            status.map_or(Ok(()), |status| Err(Failure::sender("Failing", status, "as told")))
+        })
+    }
+}
+
 /// A service of one test.
 struct World {
     service: Service,
     clock: Arc<VirtualClock>,
     store: Arc<Memory>,
     targets: Arc<Targets>,
+    endpoints: Arc<Endpoints>,
 }
 
 impl World {
@@ -60,23 +90,35 @@ impl World {
         let store = Arc::new(Memory::new(clock.clone(), memory::Options::default()));
         let targets = Arc::new(Targets::default());
         *targets.clock.lock().unwrap() = Some(clock.clone());
-        Self::over(store, clock, targets).await
+        let endpoints = Arc::new(Endpoints::default());
+        *endpoints.clock.lock().unwrap() = Some(clock.clone());
+        Self::over((store, clock), (targets, endpoints)).await
     }
 
-    async fn over(store: Arc<Memory>, clock: Arc<VirtualClock>, targets: Arc<Targets>) -> Self {
+    async fn over(
+        (store, clock): (Arc<Memory>, Arc<VirtualClock>),
+        (targets, endpoints): (Arc<Targets>, Arc<Endpoints>),
+    ) -> Self {
         let options = Options {
             store: store.clone(),
             deliver: targets.clone(),
+            post: endpoints.clone(),
+            public_url: None,
             clock: clock.clone(),
             rng: Arc::new(SeededRng::new(7)),
         };
+        // Making a key takes longer than tests wait: all have the same.
+        static KEY: LazyLock<KeyRecord> = LazyLock::new(|| KeyRecord::make(&SystemRng).unwrap());
+        let keys = Table::new(store.clone(), Shard::new(Keyspace::Queues, "sns"), "sns.signing");
+        keys.put(&["key"], &*KEY).await.unwrap();
         let service = Service::open(options).await.unwrap();
-        Self { service, clock, store, targets }
+        service.inner.signer.sign(Text::default(), Version::One).await.unwrap();
+        Self { service, clock, store, targets, endpoints }
     }
 
     /// The same server started again over what is stored.
     async fn restarted(self) -> Self {
-        Self::over(self.store, self.clock, self.targets).await
+        Self::over((self.store, self.clock), (self.targets, self.endpoints)).await
     }
 
     fn start(&self) -> Handle {
@@ -84,8 +126,12 @@ impl World {
     }
 
     fn grant(&self) -> Grant {
+        self.grant_to(Principal::Root(AccountId::DEVELOPMENT))
+    }
+
+    fn grant_to(&self, principal: Principal) -> Grant {
         Grant::issue(GrantParts {
-            principal: Principal::Root(AccountId::DEVELOPMENT),
+            principal,
             account: AccountId::DEVELOPMENT,
             region: Region::default(),
             request_id: RequestId::new(&SeededRng::new(1)),
