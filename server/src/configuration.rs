@@ -20,6 +20,16 @@ pub enum Isolation {
     Process,
 }
 
+/// Where users may have this server send requests: to endpoints of SNS subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PostTo {
+    /// Everywhere but link-local addresses, where cloud machines have their metadata.
+    Any,
+    /// To addresses of the public Internet alone: not this machine, and no private network.
+    Public,
+}
+
 /// Which time the services go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -37,6 +47,10 @@ pub struct Configuration {
     pub listen: SocketAddr,
     /// Names of this machine that browsers and downloads may reach the server under, beside its addresses.
     pub hosts: Vec<String>,
+    /// Under which URL subscribers reach this server, for links in what SNS sends; none for the one a publisher used.
+    pub public_url: Option<String>,
+    /// Where users may have this server send requests.
+    pub post_to: PostTo,
     /// Where everything durable lives; none for `--ephemeral`, which makes a directory of its own and removes it.
     pub data_dir: Option<PathBuf>,
     /// Where the AWS SDKs for functions are, when not in the data directory.
@@ -78,6 +92,13 @@ pub struct Settings {
     #[arg(long = "host", env = "HEARTH_HOSTS", value_name = "NAME", value_delimiter = ',')]
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The URL under which subscribers of SNS topics reach this server, such as https://hearth.example.org: for links and
+    /// certificates in what it sends [default: http and the host that the publisher used]
+    #[arg(long, env = "HEARTH_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Where SNS subscriptions over HTTP may lead: any place but link-local addresses, or the public Internet alone [default: any]
+    #[arg(long, env = "HEARTH_POST_TO", value_name = "PLACES")]
+    pub post_to: Option<PostTo>,
     /// Where functions, logs and the database live [default: $XDG_DATA_HOME/hearth or ~/.local/share/hearth]
     #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -139,6 +160,8 @@ pub enum ConfigurationError {
     EphemeralWithDataDirectory,
     /// The development key would be open to the network.
     NotLoopback(SocketAddr),
+    /// `public_url` is no URL of a server.
+    PublicUrl(String),
     /// Zero environments run nothing.
     NoEnvironments,
     /// Nor does an account without concurrency.
@@ -163,6 +186,9 @@ impl fmt::Display for ConfigurationError {
                  127.0.0.1:{}",
                 address.port()
             ),
+            Self::PublicUrl(url) => {
+                write!(f, "--public-url {url} is not the URL of a server: write one like https://hearth.example.org")
+            }
             Self::NoEnvironments => f.write_str("--environments-max must be at least 1"),
             Self::NoConcurrency => f.write_str("--account-concurrency must be at least 1"),
         }
@@ -196,6 +222,8 @@ impl Settings {
         Settings {
             listen: self.listen.or(fallback.listen),
             hosts,
+            public_url: self.public_url.or(fallback.public_url),
+            post_to: self.post_to.or(fallback.post_to),
             data_dir: if storage_chosen { self.data_dir } else { fallback.data_dir },
             ephemeral: if storage_chosen { self.ephemeral } else { fallback.ephemeral },
             sdk_dir: self.sdk_dir.or(fallback.sdk_dir),
@@ -228,6 +256,11 @@ impl Settings {
         if !listen.ip().is_loopback() && !data_dir.as_deref().is_some_and(has_root_key) {
             return Err(ConfigurationError::NotLoopback(listen));
         }
+        let mut hosts = self.hosts;
+        if let Some(url) = &self.public_url {
+            // Whoever comes by this URL comes by a name of ours.
+            hosts.push(host_of(url).ok_or_else(|| ConfigurationError::PublicUrl(url.clone()))?);
+        }
         let environments_max = self.environments_max.unwrap_or(1_000);
         if environments_max == 0 {
             return Err(ConfigurationError::NoEnvironments);
@@ -238,7 +271,9 @@ impl Settings {
         }
         Ok(Configuration {
             listen,
-            hosts: self.hosts,
+            hosts,
+            public_url: self.public_url,
+            post_to: self.post_to.unwrap_or(PostTo::Any),
             data_dir,
             sdk_dir: self.sdk_dir,
             account: self.account.unwrap_or(AccountId::DEVELOPMENT),
@@ -255,6 +290,14 @@ impl Settings {
             grace: Duration::from_secs(self.grace.unwrap_or(30)),
         })
     }
+}
+
+/// The host in the URL of a server: of http or https, with nothing behind host and port.
+fn host_of(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    let plain = matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
+    let authority = uri.authority().filter(|authority| plain && !authority.as_str().contains('@'))?;
+    Some(authority.host().trim_start_matches('[').trim_end_matches(']').to_owned())
 }
 
 /// Where data is kept when nobody says: the user's own data directory.
@@ -325,6 +368,16 @@ mod tests {
         assert_eq!(decided.data_dir, None);
         let both = settings("ephemeral = true\ndata_dir = '/d'").decide();
         assert!(matches!(both, Err(ConfigurationError::EphemeralWithDataDirectory)));
+    }
+
+    #[test]
+    fn the_host_of_the_public_url_is_one_of_ours() {
+        let decided = settings("ephemeral = true\npublic_url = 'https://hearth.example.org:8443'").decide().unwrap();
+        assert_eq!(decided.hosts, ["hearth.example.org"]);
+        for wrong in ["hearth.example.org", "ftp://h", "https://h/path", "https://u:p@h", "https://"] {
+            let decided = settings(&format!("ephemeral = true\npublic_url = '{wrong}'")).decide();
+            assert!(matches!(decided, Err(ConfigurationError::PublicUrl(_))), "{wrong}");
+        }
     }
 
     #[test]

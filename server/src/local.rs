@@ -1,4 +1,5 @@
-//! What the server answers itself below `/_hearth/`: health, metrics, the clock, reset, and package downloads.
+//! What the server answers itself below `/_hearth/`: health, metrics, the clock, reset, and package downloads. And the
+//! certificate of SNS, where AWS has it.
 
 mod clock;
 
@@ -25,6 +26,7 @@ pub fn routes(running: &Arc<Running>) -> Vec<LocalRoute> {
             Audience::Everyone,
             Arc::new(Download(Arc::clone(running))),
         ),
+        route(hearth_sns::CERTIFICATE_PATH, Audience::Everyone, Arc::new(Certificate(Arc::clone(running)))),
     ]
 }
 
@@ -103,6 +105,28 @@ impl LocalRoutes for Download {
             match lambda.download(uri.path(), uri.query().unwrap_or_default()) {
                 Some(answered) => answered.await,
                 None => answer(StatusCode::NOT_FOUND, &json!({"error": "there is nothing here"})),
+            }
+        }))
+    }
+}
+
+/// `GET /SimpleNotificationService-….pem`: the certificate that messages of SNS are checked with.
+struct Certificate(Arc<Running>);
+
+impl LocalRoutes for Certificate {
+    fn handle<'a>(&'a self, local: &'a LocalRequest) -> Option<BoxFuture<'a, Response>> {
+        if !matches!(local.request.method, Method::GET | Method::HEAD) {
+            return Some(Box::pin(std::future::ready(method_not_allowed("GET"))));
+        }
+        let sns = self.0.sns();
+        Some(Box::pin(async move {
+            match sns.certificate(local.request.uri.path()).await {
+                Ok(Some(pem)) => respond(StatusCode::OK, "application/x-pem-file", Bytes::from(pem)),
+                Ok(None) => answer(StatusCode::NOT_FOUND, &json!({"error": "there is nothing here"})),
+                Err(error) => {
+                    tracing::error!(%error, "the certificate of SNS cannot be read");
+                    answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "it cannot be read now"}))
+                }
             }
         }))
     }

@@ -29,6 +29,7 @@ pub struct Running {
     assembly: Mutex<Option<Assembly>>,
     lambda: RwLock<hearth_lambda::Service>,
     invoke: RwLock<hearth_invoke::Service>,
+    sns: RwLock<Arc<hearth_sns::Service>>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -112,6 +113,7 @@ impl Running {
         Ok(Arc::new(Self {
             lambda: RwLock::new(assembly.lambda.clone()),
             invoke: RwLock::new(assembly.invoke.clone()),
+            sns: RwLock::new(Arc::clone(&assembly.sns)),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -167,6 +169,11 @@ impl Running {
         self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The topics as they are now.
+    pub fn sns(&self) -> Arc<hearth_sns::Service> {
+        self.sns.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The control plane as it is now.
     pub fn lambda(&self) -> hearth_lambda::Service {
         self.lambda.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -186,6 +193,7 @@ impl Running {
         }
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
         *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
+        *self.sns.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next.sns);
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {

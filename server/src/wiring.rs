@@ -1,6 +1,6 @@
 //! Where everything is put together: the only place that knows which service stands behind which trait.
 
-use crate::configuration::{ClockKind, Configuration};
+use crate::configuration::{ClockKind, Configuration, PostTo};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
@@ -58,6 +58,8 @@ pub struct Assembly {
     pub lambda: hearth_lambda::Service,
     /// The data plane, for function URLs among others.
     pub invoke: hearth_invoke::Service,
+    /// Topics, for the certificates of what they send.
+    pub sns: Arc<hearth_sns::Service>,
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
@@ -188,11 +190,11 @@ impl Foundation {
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
-            Arc::new(sns_api::Dispatcher::new(sns)),
+            Arc::new(sns_api::Dispatcher::new(sns.clone())),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work })
+        Ok(Assembly { services, lambda, invoke, sns, environments, logs_work, sqs_work, sns_work })
     }
 
     async fn sns(
@@ -203,6 +205,11 @@ impl Foundation {
         let options = hearth_sns::Options {
             store: store.clone(),
             deliver: Arc::new(delivery.clone()),
+            post: Arc::new(hearth_delivery::Poster::new(match self.configuration.post_to {
+                PostTo::Any => hearth_delivery::Reach::Any,
+                PostTo::Public => hearth_delivery::Reach::Public,
+            })),
+            public_url: self.configuration.public_url.clone(),
             clock: self.service_clock(),
             rng: rng(),
         };

@@ -6,6 +6,7 @@ use crate::local::{self, LocalRequest};
 use crate::outbound::{OutboundBody, finish, plain};
 use crate::recognise::{NO_SERVICE, recognise};
 use crate::unabandoned::Unabandoned;
+use crate::unsigned::{self, Unsigned};
 use crate::{Gateway, browser, urls};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -94,11 +95,19 @@ impl Exchange {
         if let Some(why) = browser::refusal(&self.asked.uri, &self.asked.headers, &self.gateway.hosts) {
             return plain(StatusCode::FORBIDDEN, why);
         }
-        if self.asked.uri.path().starts_with(local::PREFIX) {
+        if local::is_local(self.asked.uri.path()) {
             return self.answer_locally(inbound).await;
         }
         let Request { method, uri, headers, .. } = &self.asked;
         let signature = Signature::read(&Head { method, uri, headers });
+        if matches!(signature, Ok(None))
+            && let Some(unsigned) = Unsigned::of(&self.gateway.services, &self.asked)
+        {
+            let (service, request_id) = (unsigned.dispatch.service(), self.request_id);
+            let performed = self.perform_unsigned(unsigned).await;
+            return performed
+                .unwrap_or_else(|failure| unsigned::PROTOCOL.encode_failure(service, &failure, request_id));
+        }
         let name = signature.as_ref().ok().and_then(Option::as_ref).map(|it| it.scope.service.as_str());
         let Some(dispatch) = recognise(&self.gateway.services, &self.asked, name) else {
             return self.unrecognised(signature);
@@ -141,8 +150,11 @@ impl Exchange {
 
     async fn answer_locally(self, inbound: &mut Inbound) -> Response {
         let Self { gateway, origin, mut asked, .. } = self;
+        let origin = local::true_origin(origin, &asked.headers);
         let name = browser::host_name(browser::authority(&asked.uri, &asked.headers));
-        if !name.is_empty() && !browser::is_known(name, &gateway.hosts) {
+        // Everybody may have a certificate, under whatever name they have come by it.
+        let public = asked.uri.path().starts_with(local::CERTIFICATES);
+        if !public && !name.is_empty() && !browser::is_known(name, &gateway.hosts) {
             return plain(StatusCode::FORBIDDEN, "This server was reached under a name that is not its own.");
         }
         let mut routes = gateway.local.iter().filter(|route| route.covers(asked.uri.path()));
@@ -164,6 +176,27 @@ impl Exchange {
             Some(answer) => answer.await,
             None => plain(StatusCode::NOT_FOUND, "Nothing is served here."),
         }
+    }
+
+    /// Has an operation performed that needs no signature.
+    async fn perform_unsigned(self, unsigned: Unsigned) -> Result<Response, Failure> {
+        let Self { gateway, address, request_id, asked, .. } = self;
+        let (service, protocol) = (unsigned.dispatch.service(), unsigned::PROTOCOL);
+        let operation = &service.operations[unsigned.operation];
+        let permit = Arc::clone(&gateway.requests).try_acquire_owned().map_err(|_| busy())?;
+        let labels = protocol.route(service, &asked)?.labels;
+        let input = protocol.decode(service, operation, &labels, &asked)?;
+        validate(service, operation.input, &input)?;
+        let (account, region) = unsigned.place(&input);
+        let endpoint = format!("http://{}", browser::authority(&asked.uri, &asked.headers)).into();
+        let user_agent = asked.headers.get(USER_AGENT).and_then(|header| header.to_str().ok()).map(Box::from);
+        let place = hearth_iam::Call { account, region, request_id, endpoint };
+        let grant = gateway.authority.unsigned(Client { address, user_agent }, place);
+        let Unsigned { dispatch, operation: index, .. } = unsigned;
+        let (output, permit) = handle(dispatch, permit, Call { operation: index, grant, input }).await;
+        let mut response = protocol.encode(service, operation, output?, request_id);
+        response.body = under_way(response.body, permit);
+        Ok(response)
     }
 
     async fn perform(

@@ -4,8 +4,8 @@
 //! → `hearth_iam` believes the caller → `inbound` reads the body within its bound → the protocol decodes → `hearth_iam`
 //! grants → the service answers → the protocol encodes → `outbound` sends.
 //!
-//! It names no operation but in the table of body bounds, stores nothing, and refuses everything that is unsigned,
-//! except below `/_hearth/` ([`local`]).
+//! It names no operation but in the tables of body bounds and of what may be unsigned, stores nothing, and refuses
+//! everything else that is unsigned, except below `/_hearth/` and certificates ([`local`]).
 
 mod browser;
 mod exchange;
@@ -18,6 +18,7 @@ mod recognise;
 #[cfg(test)]
 mod tests;
 mod unabandoned;
+mod unsigned;
 pub mod urls;
 
 pub use limits::Limits;

@@ -1,14 +1,20 @@
-//! What is served below `/_hearth/` without a signature: health, reset, downloads by a URL that is itself the secret.
+//! What is served below `/_hearth/` without a signature: health, reset, downloads by a URL that is itself the secret. And
+//! the certificates that messages of SNS are checked with, where AWS has them.
 //!
 //! Who may come is decided here, before the route is asked; what is answered is the route's own.
 
 use hearth_base::BoxFuture;
 use hearth_iam::Origin;
 use hearth_wire::{Request, Response};
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// The path below which nothing is AWS's.
 pub const PREFIX: &str = "/_hearth/";
+/// How the paths of SNS's certificates begin.
+pub const CERTIFICATES: &str = "/SimpleNotificationService-";
+/// A header of every request that SNS sends to endpoints.
+const OF_SUBSCRIPTIONS: &str = "x-amz-sns-message-type";
 /// Bytes of a body sent there.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 
@@ -36,7 +42,8 @@ impl Audience {
 /// A part of the paths below [`PREFIX`].
 #[derive(Clone)]
 pub struct LocalRoute {
-    /// Begins with [`PREFIX`]. With a slash at its end it stands for everything below it, else for itself.
+    /// Begins with [`PREFIX`], or is [`CERTIFICATES`]. With a slash or a hyphen at its end it stands for everything that
+    /// begins so, else for itself.
     pub path: &'static str,
     /// Who may come.
     pub audience: Audience,
@@ -46,8 +53,19 @@ pub struct LocalRoute {
 
 impl LocalRoute {
     pub(crate) fn covers(&self, path: &str) -> bool {
-        if self.path.ends_with('/') { path.starts_with(self.path) } else { path == self.path }
+        if self.path.ends_with(['/', '-']) { path.starts_with(self.path) } else { path == self.path }
     }
+}
+
+/// Whether a path is one of local routes.
+pub(crate) fn is_local(path: &str) -> bool {
+    path.starts_with(PREFIX) || path.starts_with(CERTIFICATES)
+}
+
+/// From where a request comes, in truth: what SNS posts comes from this machine, but for the sake of whoever subscribed the
+/// URL, who may be no more than code in an environment.
+pub(crate) fn true_origin(origin: Origin, headers: &HeaderMap) -> Origin {
+    if headers.contains_key(OF_SUBSCRIPTIONS) { Origin::Environment } else { origin }
 }
 
 /// Answers local requests.
