@@ -11,6 +11,8 @@ const require = createRequire(join(modules, 'package.json'));
 
 export const lambda = require('@aws-sdk/client-lambda');
 export const logs = require('@aws-sdk/client-cloudwatch-logs');
+export const sns = require('@aws-sdk/client-sns');
+export const MessageValidator = require('sns-validator');
 export const sqs = require('@aws-sdk/client-sqs');
 export const sts = require('@aws-sdk/client-sts');
 
