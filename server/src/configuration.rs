@@ -295,7 +295,8 @@ impl Settings {
 /// The host in the URL of a server: of http or https, with nothing behind host and port.
 fn host_of(url: &str) -> Option<String> {
     let uri: http::Uri = url.parse().ok()?;
-    let plain = matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
+    let plain =
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none();
     let authority = uri.authority().filter(|authority| plain && !authority.as_str().contains('@'))?;
     Some(authority.host().trim_start_matches('[').trim_end_matches(']').to_owned())
 }
@@ -372,7 +373,8 @@ mod tests {
 
     #[test]
     fn the_host_of_the_public_url_is_one_of_ours() {
-        let decided = settings("ephemeral = true\npublic_url = 'https://hearth.example.org:8443'").decide().unwrap();
+        let decided =
+            settings("ephemeral = true\npublic_url = 'https://hearth.example.org:8443'").decide().unwrap();
         assert_eq!(decided.hosts, ["hearth.example.org"]);
         for wrong in ["hearth.example.org", "ftp://h", "https://h/path", "https://u:p@h", "https://"] {
             let decided = settings(&format!("ephemeral = true\npublic_url = '{wrong}'")).decide();

@@ -137,14 +137,14 @@ def test_what_is_malformed_is_refused(sns, topic):
         assert (code, status) == ("InvalidParameter", 400), (call, code, message)
 
 
-@pytest.mark.parametrize("protocol", ["http", "https", "email", "email-json", "sms", "application", "firehose"])
+@pytest.mark.parametrize("protocol", ["email", "email-json", "sms", "application", "firehose"])
 def test_protocols_that_are_not_there_are_refused_by_name(sns, topic, protocol):
     code, message, _ = refused(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint=f"{protocol}://x")
     assert code == "InvalidParameter" and f"Hearth does not support the protocol {protocol} yet." in message
 
 
 @pytest.mark.parametrize(("attribute", "value"), [
-    ("TracingConfig", "Active"), ("SignatureVersion", "2"), ("KmsMasterKeyId", "alias/aws/sns"),
+    ("TracingConfig", "Active"), ("KmsMasterKeyId", "alias/aws/sns"),
     ("ArchivePolicy", '{"MessageRetentionPeriod": 1}'), ("LambdaSuccessFeedbackSampleRate", "100"),
 ])
 def test_attributes_that_would_do_nothing_are_refused(sns, topic, attribute, value):

@@ -82,7 +82,9 @@ impl Poster {
     async fn exchange(&self, place: &Place, posting: &Posting) -> Result<Answer, Failed> {
         let answer = self.send(place, posting, None).await?;
         match &place.credentials {
-            Some((name, password)) if answer.status == StatusCode::UNAUTHORIZED && answer.asks_for("basic") => {
+            Some((name, password))
+                if answer.status == StatusCode::UNAUTHORIZED && answer.asks_for("basic") =>
+            {
                 let proof = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
                 self.send(place, posting, Some(proof)).await
             }

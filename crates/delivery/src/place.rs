@@ -112,7 +112,10 @@ fn is_public(address: IpAddr) -> bool {
         IpAddr::V6(v6) => {
             // Global unicast is 2000::/3; of it, 2002::/16 wraps IPv4 addresses and 2001:db8::/32 is for books.
             let [first, second, ..] = v6.segments();
-            first & 0xe000 == 0x2000 && first != 0x2002 && (first, second) != (0x2001, 0x0db8) && v6 != Ipv6Addr::LOCALHOST
+            first & 0xe000 == 0x2000
+                && first != 0x2002
+                && (first, second) != (0x2001, 0x0db8)
+                && v6 != Ipv6Addr::LOCALHOST
         }
     }
 }
@@ -156,7 +159,11 @@ mod tests {
             ("2606:4700::1111", true, true),
         ] {
             let address = address.parse().unwrap();
-            assert_eq!((Reach::Any.admits(address), Reach::Public.admits(address)), (any, public), "{address}");
+            assert_eq!(
+                (Reach::Any.admits(address), Reach::Public.admits(address)),
+                (any, public),
+                "{address}"
+            );
         }
     }
 }

@@ -56,6 +56,7 @@ impl Dispatch for Echo {
         match self.service.name {
             "lambda" => hearth_api::lambda::AUTHORISATION,
             "logs" => hearth_api::logs::AUTHORISATION,
+            "sns" => hearth_api::sns::AUTHORISATION,
             _ => hearth_api::sts::AUTHORISATION,
         }
     }
@@ -138,7 +139,8 @@ impl Stage {
             rng: rng.clone(),
         };
         let (seen, open, progress) = <(Arc<Mutex<Vec<String>>>, Arc<Notify>, Arc<Notify>)>::default();
-        let tables = [&hearth_api::lambda::SERVICE, &hearth_api::logs::SERVICE, &hearth_api::sts::SERVICE];
+        use hearth_api::{lambda, logs, sns, sts};
+        let tables = [&lambda::SERVICE, &logs::SERVICE, &sns::SERVICE, &sts::SERVICE];
         let services = tables.map(|service| -> Arc<dyn Dispatch> {
             let (seen, open, progress) = (seen.clone(), open.clone(), progress.clone());
             Arc::new(Echo { service, seen, open, progress })
@@ -147,6 +149,7 @@ impl Stage {
             ("/_hearth/health", Audience::Everyone),
             ("/_hearth/reset", Audience::Machine),
             ("/_hearth/code/", Audience::Network),
+            ("/SimpleNotificationService-", Audience::Everyone),
         ];
         let local = local.map(|(path, audience)| LocalRoute { path, audience, routes: Arc::new(Local) });
         let gateway = Gateway::new(Options {
@@ -270,7 +273,7 @@ async fn refusals_have_the_form_of_the_protocol() {
             ask("POST", "/").sign("test", "sqs"),
             400,
             "UnknownServiceException",
-            "Hearth does not have the service 'sqs'. It has: lambda, logs, sts.",
+            "Hearth does not have the service 'sqs'. It has: lambda, logs, sns, sts.",
         ),
         (ask("GET", "/bucket").sign("test", "s3"), 400, "", "<Code>UnknownServiceException</Code>"),
         (ask("GET", "/nowhere"), 403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
@@ -605,4 +608,50 @@ async fn aws_chunked_bodies_arrive_plain() {
     let answer = stage.ask(&asked.body("5\r\nhell").sign("test", "lambda")).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.header("x-amzn-errortype").starts_with("IncompleteBody"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_a_token_or_an_arn_proves_needs_no_signature() {
+    let stage = Stage::new(Limits::default()).await;
+    let topic = "arn:aws:sns:eu-north-1:123456789012:t";
+    let confirm = format!("/?Action=ConfirmSubscription&TopicArn={topic}&Token=t");
+    let leave = format!("/?Action=Unsubscribe&SubscriptionArn={topic}:1");
+    for (asked, expected) in [
+        (ask("GET", &confirm), "ConfirmSubscription by anonymous in 123456789012 eu-north-1 at http://"),
+        (ask("POST", &confirm), "ConfirmSubscription by anonymous in 123456789012 eu-north-1 at http://"),
+        (ask("GET", &leave), "Unsubscribe by anonymous in 123456789012 eu-north-1 at http://"),
+        (
+            ask("GET", "/?Action=Unsubscribe&SubscriptionArn=x"),
+            "Unsubscribe by anonymous in 000000000000 us-east-1 at ",
+        ),
+    ] {
+        let answer = stage.ask(&asked).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let seen = stage.seen();
+        assert!(seen.len() == 1 && seen[0].starts_with(expected), "{seen:?}");
+    }
+    for (asked, status) in [
+        (ask("GET", &format!("/?Action=DeleteTopic&TopicArn={topic}&Version=2010-03-31")), 403),
+        (ask("GET", "/?Action=GetCallerIdentity&Version=2011-06-15"), 403),
+        (ask("PUT", &confirm), 403),
+        (ask("GET", &confirm.replace("/?", "/path?")), 403),
+        (ask("GET", &confirm.replace("&Token", "&Tokens")), 400),
+        (ask("GET", &confirm).header("sec-fetch-site", "cross-site"), 403),
+    ] {
+        let answer = stage.ask(&asked).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(stage.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_for_everybody_and_what_sns_posts_has_no_rights() {
+    let stage = Stage::new(Limits::default()).await;
+    let pem = "/SimpleNotificationService-0.pem";
+    let answer = stage.ask(&ask("GET", pem).header("host", "sns.us-east-1.amazonaws.com")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "/SimpleNotificationService-0.pem 0"));
+    let reset = || ask("POST", "/_hearth/reset");
+    assert_eq!(stage.ask(&reset()).await.status, 200);
+    let posted = reset().header("x-amz-sns-message-type", "Notification");
+    assert_eq!(stage.ask(&posted).await.status, 404);
 }

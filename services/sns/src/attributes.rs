@@ -232,7 +232,8 @@ pub fn show_subscription(found: &Subscription, of: &Topic) -> BTreeMap<String, S
     add("ConfirmationWasAuthenticated", authenticated.to_string());
     add("PendingConfirmation", record.is_pending().to_string());
     if record.protocol.is_http() {
-        let (default, own) = (of.record.attributes.get("DeliveryPolicy"), record.attributes.get("DeliveryPolicy"));
+        let (default, own) =
+            (of.record.attributes.get("DeliveryPolicy"), record.attributes.get("DeliveryPolicy"));
         add("EffectiveDeliveryPolicy", delivery_policy::show_subscription(default, own));
     }
     add("RawMessageDelivery", "false".to_owned());

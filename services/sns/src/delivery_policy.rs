@@ -150,7 +150,8 @@ pub fn effective(topic_text: Option<&String>, own: Option<&String>) -> Policy {
 pub fn show_topic(text: Option<&String>) -> String {
     let (_, only) = text.and_then(|text| topic(text).ok()).unwrap_or_default();
     let policy = effective(text, None);
-    let throttle = policy.receives_per_second.map(|rate| format!(r#""defaultThrottlePolicy":{},"#, throttle(rate)));
+    let throttle =
+        policy.receives_per_second.map(|rate| format!(r#""defaultThrottlePolicy":{},"#, throttle(rate)));
     format!(
         r#"{{"http":{{"defaultHealthyRetryPolicy":{},"disableSubscriptionOverrides":{only},{}"defaultRequestPolicy":{}}}}}"#,
         policy.retry.show(),
@@ -279,7 +280,8 @@ fn number(
     least: u64,
 ) -> Result<Option<u64>, Failure> {
     let Some(given) = part.get(member).filter(|it| !it.is_null()) else { return Ok(None) };
-    if given.as_i64().is_some_and(|number| number < 0) || given.as_u64().is_some_and(|number| number < least) {
+    if given.as_i64().is_some_and(|number| number < 0) || given.as_u64().is_some_and(|number| number < least)
+    {
         return Err(wrong(format!("{name}.{member} must be greater than or equal to {least}")));
     }
     given.as_u64().map(Some).ok_or_else(|| wrong(format!("{name}.{member} must be an integer")))
@@ -321,7 +323,9 @@ impl Retry {
         }
         let total: Duration = (1..=self.retries).filter_map(|retry| self.wait(retry)).sum();
         if total > TOTAL_MAX {
-            return Err(wrong(format!("{name}: Total policy retry time cannot be greater than {most} seconds")));
+            return Err(wrong(format!(
+                "{name}: Total policy retry time cannot be greater than {most} seconds"
+            )));
         }
         Ok(())
     }
@@ -410,14 +414,26 @@ mod tests {
         for (text, words) in [
             ("{", "failed to parse JSON"),
             (r#"{"colour":1}"#, "Unexpected JSON member: colour"),
-            (r#"{"healthyRetryPolicy":{"minDelayTarget":0}}"#, "healthyRetryPolicy.minDelayTarget must be greater than or equal to 1"),
-            (r#"{"healthyRetryPolicy":{"minDelayTarget":30}}"#, "maxDelayTarget must be greater than or equal to minDelayTarget"),
+            (
+                r#"{"healthyRetryPolicy":{"minDelayTarget":0}}"#,
+                "healthyRetryPolicy.minDelayTarget must be greater than or equal to 1",
+            ),
+            (
+                r#"{"healthyRetryPolicy":{"minDelayTarget":30}}"#,
+                "maxDelayTarget must be greater than or equal to minDelayTarget",
+            ),
             (r#"{"healthyRetryPolicy":{"maxDelayTarget":3601}}"#, "less than or equal to 3600"),
             (r#"{"healthyRetryPolicy":{"numRetries":101}}"#, "less than or equal to 100"),
             (r#"{"healthyRetryPolicy":{"numNoDelayRetries":4}}"#, "total of numMinDelayRetries"),
             (r#"{"healthyRetryPolicy":{"backoffFunction":"cubic"}}"#, "must be one of linear"),
-            (r#"{"healthyRetryPolicy":{"minDelayTarget":1500,"maxDelayTarget":1500}}"#, "healthyRetryPolicy: Total policy retry time cannot be greater than 3600 seconds"),
-            (r#"{"throttlePolicy":{"maxReceivesPerSecond":0}}"#, "throttlePolicy.maxReceivesPerSecond must be greater"),
+            (
+                r#"{"healthyRetryPolicy":{"minDelayTarget":1500,"maxDelayTarget":1500}}"#,
+                "healthyRetryPolicy: Total policy retry time cannot be greater than 3600 seconds",
+            ),
+            (
+                r#"{"throttlePolicy":{"maxReceivesPerSecond":0}}"#,
+                "throttlePolicy.maxReceivesPerSecond must be greater",
+            ),
             (r#"{"requestPolicy":{"headerContentType":"video/mp4"}}"#, "is not supported"),
             (r#"{"requestPolicy":{"headerContentType":"text/csv"}}"#, "raw message delivery"),
             (r#"{"sicklyRetryPolicy":{}}"#, "sicklyRetryPolicy must be null"),
@@ -441,7 +457,8 @@ mod tests {
                 "defaultRequestPolicy":{{"headerContentType":"application/json"}}}}}}"#
             )
         };
-        let own = r#"{"healthyRetryPolicy":{"numRetries":1},"throttlePolicy":{"maxReceivesPerSecond":7}}"#.to_owned();
+        let own = r#"{"healthyRetryPolicy":{"numRetries":1},"throttlePolicy":{"maxReceivesPerSecond":7}}"#
+            .to_owned();
         for (only, retries, rate) in [(false, 1, Some(7)), (true, 5, None)] {
             check_topic(&topic(only)).unwrap();
             let policy = effective(Some(&topic(only)), Some(&own));

@@ -132,7 +132,8 @@ impl Sealed<'_> {
         if !message.attributes.is_empty() {
             members.push(("MessageAttributes", Value::Object(self.attributes())));
         }
-        let lines: Vec<String> = members.iter().map(|(name, value)| format!("  \"{name}\" : {value}")).collect();
+        let lines: Vec<String> =
+            members.iter().map(|(name, value)| format!("  \"{name}\" : {value}")).collect();
         format!("{{\n{}\n}}", lines.join(",\n"))
     }
 }

@@ -176,9 +176,9 @@ impl SubscriptionRecord {
 
     /// Whether a token is the one that was sent last, and still good.
     pub fn is_asked_with(&self, token: &str, now: Timestamp) -> bool {
-        self.consent.as_ref().is_some_and(|consent| {
-            same(&consent.token, token) && now <= consent.asked.after(CONSENT_MAX)
-        })
+        self.consent
+            .as_ref()
+            .is_some_and(|consent| same(&consent.token, token) && now <= consent.asked.after(CONSENT_MAX))
     }
 
     /// Whether nobody can consent to it any more.

@@ -271,7 +271,8 @@ async fn deliver_one(inner: &Inner, to: &Subscription, claimed: &Claimed) -> Opt
     };
     let dead = attributes::dead_letters(&to.record).filter(|_| message.kind == Kind::Notification);
     // What was tried for the last time, and then did not get into the dead-letter queue, is not tried again.
-    let is_spent = policy.is_some() && dead.is_some() && claimed.claims > 1 && wait_after(claimed.claims - 1).is_none();
+    let is_spent =
+        policy.is_some() && dead.is_some() && claimed.claims > 1 && wait_after(claimed.claims - 1).is_none();
     let mut told = "it was tried too often".to_owned();
     if !is_spent {
         let delivered = match &policy {
@@ -287,7 +288,11 @@ async fn deliver_one(inner: &Inner, to: &Subscription, claimed: &Claimed) -> Opt
         told = failure.message;
     }
     let Some(target) = dead else {
-        tracing::warn!(subscription = to.name.arn(), error = told, "a message could not be delivered and is dropped");
+        tracing::warn!(
+            subscription = to.name.arn(),
+            error = told,
+            "a message could not be delivered and is dropped"
+        );
         return None;
     };
     let again = bury(inner, to, Delivery { target, ..delivery }).await;

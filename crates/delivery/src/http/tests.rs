@@ -56,11 +56,13 @@ async fn answers_mean_what_they_mean_to_aws() {
 
 #[tokio::test]
 async fn a_password_is_given_to_who_asks_for_it_and_never_digested() {
-    let basic = "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic realm=\"r\"\r\ncontent-length: 0\r\n\r\n";
+    let basic =
+        "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic realm=\"r\"\r\ncontent-length: 0\r\n\r\n";
     let (place, told) = endpoint(&[basic, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]).await;
     post(format!("http://{place}/")).await.unwrap();
     assert!(told.await.unwrap()[1].contains("authorization: Basic bmFtZTp3b3Jk\r\n"));
-    let digest = "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Digest realm=\"r\"\r\ncontent-length: 0\r\n\r\n";
+    let digest =
+        "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Digest realm=\"r\"\r\ncontent-length: 0\r\n\r\n";
     let (place, _told) = endpoint(&[digest]).await;
     let failure = post(format!("http://{place}/")).await.unwrap_err();
     assert!(failure.message.contains("digest authentication"), "{failure}");

@@ -28,7 +28,9 @@ pub fn run(
     let (user, seconds) = match grant.principal() {
         Principal::Root(_) => (None, seconds.min(ROOT_SECONDS_MAX)),
         Principal::User { name, .. } => (Some(&**name), seconds),
-        Principal::AssumedRole { .. } | Principal::Service(_) | Principal::Anonymous => return Err(with_sessions()),
+        Principal::AssumedRole { .. } | Principal::Service(_) | Principal::Anonymous => {
+            return Err(with_sessions());
+        }
     };
     let issued = sts
         .credentials

@@ -46,7 +46,8 @@ pub async fn run(
         attributes: BTreeMap::new(),
         consent: asks.then(|| Consent::asked(consent::token(&*inner.rng), now)),
     };
-    attributes::set_subscription(&mut record, &input.attributes.unwrap_or_default()).map_err(of_attributes)?;
+    attributes::set_subscription(&mut record, &input.attributes.unwrap_or_default())
+        .map_err(of_attributes)?;
     if asks {
         check_pending(inner, grant)?;
     }
@@ -125,7 +126,9 @@ fn check_endpoint(
     let (wrong, service) = match protocol {
         Protocol::Lambda => ("Lambda endpoint ARN", "lambda"),
         Protocol::Sqs => ("SQS endpoint ARN", "sqs"),
-        Protocol::Http | Protocol::Https => return check_url(inner, (protocol, endpoint), fifo).map(|()| None),
+        Protocol::Http | Protocol::Https => {
+            return check_url(inner, (protocol, endpoint), fifo).map(|()| None);
+        }
     };
     let arn: Option<Arn> = endpoint.parse().ok();
     let arn = arn.filter(|arn| arn.service == service).ok_or_else(|| invalid(wrong))?;

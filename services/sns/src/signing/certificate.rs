@@ -43,7 +43,10 @@ pub fn make<E>(
 fn to_be_signed(public_key: &[u8], mut serial: [u8; 16]) -> Vec<u8> {
     // Serial numbers are positive and have no leading zeros.
     serial[0] = serial[0] & 0x7f | 0x40;
-    let name = wrap(SEQUENCE, &[&attribute(&OID_ORGANIZATION, ORGANIZATION), &attribute(&OID_COMMON_NAME, COMMON_NAME)]);
+    let name = wrap(
+        SEQUENCE,
+        &[&attribute(&OID_ORGANIZATION, ORGANIZATION), &attribute(&OID_COMMON_NAME, COMMON_NAME)],
+    );
     // Whoever holds the key holds it for good, and the services' clock may be years ahead: it has no end.
     let validity = wrap(
         SEQUENCE,
@@ -98,7 +101,8 @@ mod tests {
 
     #[test]
     fn lengths_are_written_as_der_wants_them() {
-        for (length, head) in [(0, &[0x30, 0][..]), (127, &[0x30, 127]), (128, &[0x30, 0x81, 128]), (256, &[0x30, 0x82, 1, 0])]
+        for (length, head) in
+            [(0, &[0x30, 0][..]), (127, &[0x30, 127]), (128, &[0x30, 0x81, 128]), (256, &[0x30, 0x82, 1, 0])]
         {
             let der = wrap(SEQUENCE, &[&vec![7; length]]);
             assert_eq!((&der[..head.len()], der.len()), (head, head.len() + length));

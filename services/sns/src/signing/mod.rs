@@ -236,7 +236,8 @@ impl KeyRecord {
         let private = PrivateKey::from_pkcs8_der(&STANDARD.decode(&self.key).map_err(unusable)?);
         let private = private.map_err(unusable)?;
         let certificate = STANDARD.decode(&self.certificate).map_err(unusable)?;
-        let digits: String = Sha256::digest(&certificate)[..16].iter().map(|it| format!("{it:02x}")).collect();
+        let digits: String =
+            Sha256::digest(&certificate)[..16].iter().map(|it| format!("{it:02x}")).collect();
         Ok(Key {
             sha1: SigningKey::new(private.clone()),
             sha256: SigningKey::new(private),

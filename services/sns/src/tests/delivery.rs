@@ -128,7 +128,8 @@ async fn an_envelope_has_what_aws_puts_in() {
     let id = sent.await.unwrap().message_id.unwrap();
     world.settle().await;
     let mut body: serde_json::Value = serde_json::from_str(&world.at("q")[0]).unwrap();
-    let mut taken = |name: &str| body.as_object_mut().unwrap().remove(name).unwrap().as_str().unwrap().to_owned();
+    let mut taken =
+        |name: &str| body.as_object_mut().unwrap().remove(name).unwrap().as_str().unwrap().to_owned();
     assert_eq!(taken("Signature").len(), 344, "256 bytes in Base64");
     let certificate = taken("SigningCertURL");
     let path = certificate.strip_prefix("http://127.0.0.1:4566").unwrap();

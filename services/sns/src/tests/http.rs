@@ -80,8 +80,9 @@ impl World {
     async fn advance(&self, seconds: u64) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            self.settle().await;
+            self.settle_for(30).await;
         }
+        self.settle().await;
     }
 }
 
@@ -175,7 +176,12 @@ async fn who_leaves_is_told_and_may_come_back() {
     world.settle().await;
     let (headers, body) = world.last();
     assert_eq!(headers["x-amz-sns-message-type"], "UnsubscribeConfirmation");
-    assert!(body["Message"].as_str().unwrap().starts_with(&format!("You have chosen to deactivate subscription {arn}.")));
+    assert!(
+        body["Message"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("You have chosen to deactivate subscription {arn}."))
+    );
     assert_eq!(world.posted().len(), 1);
     assert!(world.listed().await.is_empty() && world.attributes_of(&arn).await.is_err());
     world.unsubscribe(&arn, Principal::Anonymous).await.unwrap();
@@ -259,7 +265,11 @@ async fn deliveries_keep_to_a_rate_and_survive_a_restart() {
     world.settle().await;
     world.advance(40).await;
     assert_eq!(world.posted().len(), 5);
-    assert!(world.posted().chunk_by(|one, other| one == other).all(|second| second.len() <= 2), "{:?}", world.posted());
+    assert!(
+        world.posted().chunk_by(|one, other| one == other).all(|second| second.len() <= 2),
+        "{:?}",
+        world.posted()
+    );
 }
 
 #[tokio::test]
@@ -286,7 +296,11 @@ async fn a_queue_of_another_account_consents_too() {
     world.settle().await;
     assert_eq!(world.targets.arrived.lock().unwrap()[1].body, "m");
     let function = input("lambda", "arn:aws:lambda:us-east-1:111111111111:function:f");
-    let failure = world.service.subscribe(world.grant(), SubscribeInput { attributes: None, ..function }).await.unwrap_err();
+    let failure = world
+        .service
+        .subscribe(world.grant(), SubscribeInput { attributes: None, ..function })
+        .await
+        .unwrap_err();
     assert!(failure.message.contains("Hearth does not support subscriptions of functions in other accounts"));
 }
 
@@ -297,10 +311,17 @@ async fn wrong_endpoints_and_policies_are_refused() {
     let long = format!("http://example.org/{}", "x".repeat(2_048));
     for (url, attribute, words) in [
         ("https:example.org", ("RawMessageDelivery", "true"), "Endpoint must match the specified protocol"),
-        ("http://internal/", ("RawMessageDelivery", "true"), "Not authorized to subscribe internal endpoints"),
+        (
+            "http://internal/",
+            ("RawMessageDelivery", "true"),
+            "Not authorized to subscribe internal endpoints",
+        ),
         (&long, ("RawMessageDelivery", "true"), "Invalid parameter: Endpoint"),
-        (URL, ("DeliveryPolicy", r#"{"healthyRetryPolicy":{"minDelayTarget":0}}"#),
-            "Invalid parameter: Attributes Reason: DeliveryPolicy: healthyRetryPolicy.minDelayTarget must be greater than or equal to 1"),
+        (
+            URL,
+            ("DeliveryPolicy", r#"{"healthyRetryPolicy":{"minDelayTarget":0}}"#),
+            "Invalid parameter: Attributes Reason: DeliveryPolicy: healthyRetryPolicy.minDelayTarget must be greater than or equal to 1",
+        ),
     ] {
         let failure = world.subscribe_url(url, &[attribute]).await.unwrap_err();
         assert!(failure.message.contains(words), "{url}: {}", failure.message);

@@ -69,9 +69,9 @@ impl Post for Endpoints {
         let now = self.clock.lock().unwrap().as_ref().unwrap().now().millis();
         let status = self.failing.lock().unwrap().iter().find(|it| it.0 == posting.url).map(|it| it.1);
         self.posted.lock().unwrap().push((posting, now - NOW));
-        Box::pin(async move {
-            status.map_or(Ok(()), |status| Err(Failure::sender("Failing", status, "as told")))
-        })
+        Box::pin(
+            async move { status.map_or(Ok(()), |status| Err(Failure::sender("Failing", status, "as told"))) },
+        )
     }
 }
 
@@ -177,7 +177,11 @@ impl World {
 
     /// Lets all that can be done be done.
     async fn settle(&self) {
-        for _ in 0..200 {
+        self.settle_for(200).await;
+    }
+
+    async fn settle_for(&self, turns: u32) {
+        for _ in 0..turns {
             tokio::time::sleep(Duration::from_micros(50)).await;
         }
     }
