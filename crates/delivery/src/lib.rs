@@ -8,8 +8,10 @@
 //!
 //! Who sends is also a target of others: [`Targets`] are set once every service stands.
 
+mod bus;
 mod function;
 mod http;
+mod log_group;
 mod place;
 mod principal;
 mod queue;
@@ -18,11 +20,12 @@ mod topic;
 pub use http::Poster;
 pub use place::Reach;
 
-use hearth_api::delivery::{Deliver, Delivery};
+use hearth_api::delivery::{Deliver, Delivery, EventBuses};
 use hearth_api::lambda::LambdaInvoke;
+use hearth_api::logs::Logs;
 use hearth_api::sns::Sns;
 use hearth_api::sqs::Sqs;
-use hearth_base::{Arn, BoxFuture};
+use hearth_base::{Arn, BoxFuture, Clock};
 use hearth_iam::Authority;
 use hearth_wire::Failure;
 use std::sync::{Arc, OnceLock};
@@ -46,6 +49,12 @@ pub struct Targets {
     pub sqs: Arc<dyn Sqs>,
     /// Topics.
     pub sns: Arc<dyn Sns>,
+    /// Event buses.
+    pub events: Arc<dyn EventBuses>,
+    /// Log groups.
+    pub logs: Arc<dyn Logs>,
+    /// For the time of log events.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Service {
@@ -75,6 +84,8 @@ impl Inner {
             "lambda" => function::deliver(self, targets.lambda.as_ref(), (&target, delivery)).await,
             "sqs" => queue::deliver(self, targets.sqs.as_ref(), (&target, delivery)).await,
             "sns" => topic::deliver(self, targets.sns.as_ref(), (&target, delivery)).await,
+            "events" => bus::deliver(self, targets.events.as_ref(), (&target, delivery)).await,
+            "logs" => log_group::deliver(self, targets, (&target, delivery)).await,
             _ => Err(unknown(&delivery.target)),
         }
     }
