@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -17,8 +18,9 @@ import pytest
 import roles
 from botocore import UNSIGNED
 from functions import PYTHON, code, create, name_of
-from hearth import ONCE, Server, eventually, variables
+from hearth import ONCE, REPOSITORY, Server, eventually, variables
 from test_asynchronous import advance, timed  # noqa: F401 - a fixture
+from test_aws_cli import needs_2, run_as_printed
 from test_functions import refused
 from test_sns import TELLER, queue, received
 
@@ -452,3 +454,11 @@ def test_an_unsigned_client_is_not_one_who_may_do_anything(server, topic):
     config = ONCE.merge(boto3.session.Config(signature_version=UNSIGNED))
     unsigned = boto3.client("sns", endpoint_url=server.endpoint, region_name="us-east-1", config=config)
     assert refused(unsigned.publish, TopicArn=topic, Message="m")[2] == 403
+
+
+@needs_2
+def test_the_page_works_as_printed(server, tmp_path):
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (REPOSITORY / "docs/sns-http.md").read_text(), re.M | re.S)
+    assert len(blocks) == 2
+    said, _ = run_as_printed(server, tmp_path, blocks, seconds=120)
+    assert "pending confirmation" in said and "Hello, listener" in said and "Verified OK" in said, said

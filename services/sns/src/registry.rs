@@ -111,6 +111,11 @@ impl Registry {
         self.read(|live| live.subscriptions.values().cloned().collect())
     }
 
+    /// How many subscriptions there are of which this is so.
+    pub fn count(&self, so: impl Fn(&SubscriptionRecord) -> bool) -> usize {
+        self.read(|live| live.subscriptions.values().filter(|found| so(&found.record)).count())
+    }
+
     /// The subscriptions of a topic.
     pub fn subscriptions_of(&self, topic: &TopicName) -> Vec<Subscription> {
         let first = SubscriptionName { topic: topic.clone(), id: String::new() };

@@ -96,9 +96,8 @@ fn of_attributes(mut failure: Failure) -> Failure {
 
 fn check_pending(inner: &Inner, grant: &Grant) -> Result<(), Failure> {
     let account = grant.account();
-    let all = inner.registry.subscriptions().into_iter();
-    let own = all.filter(|found| found.record.is_pending() && found.record.owner == account.as_str());
-    if own.count() < PENDING_MAX {
+    let own = |record: &SubscriptionRecord| record.is_pending() && record.owner == account.as_str();
+    if inner.registry.count(own) < PENDING_MAX {
         return Ok(());
     }
     Err(errors::subscription_limit_exceeded("You have reached the limit of pending subscriptions"))

@@ -1,6 +1,7 @@
 //! Endpoints of http and https: their consent, what is sent to them, and when it is tried again.
 
 use super::*;
+use crate::model::SubscriptionRecord;
 use serde_json::Value;
 
 const URL: &str = "http://example.org/in";
@@ -329,4 +330,22 @@ async fn wrong_endpoints_and_policies_are_refused() {
     assert!(world.listed().await.is_empty());
     world.subscribe_url("http://name:word@example.org/in", &[]).await.unwrap();
     assert_eq!(world.listed().await, ["PendingConfirmation http://name:****@example.org/in"]);
+}
+
+#[tokio::test]
+async fn only_so_many_subscriptions_of_an_account_wait_for_consent() {
+    let world = World::new().await;
+    world.topic("t", &[]).await.unwrap();
+    world.subscribe_url(URL, &[]).await.unwrap();
+    let table = Table::new(world.store.clone(), Shard::new(Keyspace::Queues, "sns"), "sns.subscription");
+    let [first] = &world.service.inner.registry.subscriptions()[..] else { panic!("there is one") };
+    let [account, region, topic, _] = first.name.parts();
+    for number in 1..5_000 {
+        let record = SubscriptionRecord { endpoint: format!("{URL}/{number}"), ..(*first.record).clone() };
+        table.put(&[account, region, topic, &number.to_string()], &record).await.unwrap();
+    }
+    let world = world.restarted().await;
+    let failure = world.subscribe_url("http://example.org/one-more", &[]).await.unwrap_err();
+    assert_eq!((&*failure.code, failure.status), ("SubscriptionLimitExceeded", 403));
+    world.subscribe(("t", "q"), &[]).await.unwrap();
 }
