@@ -311,7 +311,7 @@ def test_only_so_far_are_users_sent(tmp_path):
     with Server("--data-dir", tmp_path / "data", "--post-to", "public") as server:
         sns = server.client("sns")
         topic = sns.create_topic(Name="t")["TopicArn"]
-        for url in ["http://127.0.0.1:1/", "http://[::1]/", "http://10.0.0.1/"]:
+        for url in ["http://127.0.0.1:1/", "http://[::1]/", "http://[fd12::1]/"]:
             told = refused(sns.subscribe, TopicArn=topic, Protocol="http", Endpoint=url)
             assert told[:2] == ("AuthorizationError", "Not authorized to subscribe internal endpoints")
 
