@@ -68,12 +68,14 @@ pub fn serve(configuration: Configuration) -> Result<ExitCode, Box<dyn Error>> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-async fn run(configuration: Configuration, home: Home, spawner: Spawner) -> Result<(), Box<dyn Error>> {
+async fn run(mut configuration: Configuration, home: Home, spawner: Spawner) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::listen()?;
     let listener = TcpListener::bind(configuration.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another with --listen", configuration.listen)
     })?;
     let address = listener.local_addr()?;
+    // Whoever asked for port 0 has been given another.
+    configuration.listen = address;
     let grace = configuration.grace;
     let running = Running::start(configuration, home, spawner.clone()).await?;
     let gateway = running.gateway().await;

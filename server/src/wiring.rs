@@ -205,7 +205,17 @@ impl Foundation {
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, sns, environments, logs_work, sqs_work, sns_work, events_work })
+        Ok(Assembly {
+            services,
+            lambda,
+            invoke,
+            sns,
+            environments,
+            logs_work,
+            sqs_work,
+            sns_work,
+            events_work,
+        })
     }
 
     async fn sns(
@@ -221,6 +231,7 @@ impl Foundation {
                 PostTo::Public => hearth_delivery::Reach::Public,
             })),
             public_url: self.configuration.public_url.clone(),
+            own_url: format!("http://{}", self.configuration.listen),
             clock: self.service_clock(),
             rng: rng(),
         };

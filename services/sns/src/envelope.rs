@@ -34,7 +34,7 @@ pub async fn body(inner: &Inner, message: &Message, to: &Subscription) -> Result
     let mut sealed = Sealed {
         message,
         to,
-        base: inner.public_url.as_deref().unwrap_or(&message.endpoint).trim_end_matches('/'),
+        base: inner.base(&message.endpoint),
         text,
         at: Timestamp::from_millis(message.at).date_time_millis(),
         version: Version::of(version.map(String::as_str)),

@@ -51,6 +51,8 @@ pub struct Options {
     pub post: Arc<dyn Post>,
     /// Under which URL endpoints reach the server; where there is none, under the one that a publisher used.
     pub public_url: Option<String>,
+    /// Where the server listens: for what services publish, which used none.
+    pub own_url: String,
     /// For all times.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -68,10 +70,20 @@ struct Inner {
     deliver: Arc<dyn Deliver>,
     post: Arc<dyn Post>,
     public_url: Option<String>,
+    own_url: String,
     signer: Signer,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     workers: Workers,
+}
+
+impl Inner {
+    /// How URLs begin that are given to endpoints, by the address under which whoever asks has reached the server.
+    fn base<'a>(&'a self, endpoint: &'a str) -> &'a str {
+        let known = endpoint.split_once("://").is_some_and(|(_, host)| !host.is_empty());
+        let used = if known { endpoint } else { &self.own_url };
+        self.public_url.as_deref().unwrap_or(used).trim_end_matches('/')
+    }
 }
 
 impl Service {
@@ -80,7 +92,7 @@ impl Service {
     /// # Errors
     /// What is stored cannot be read.
     pub async fn open(options: Options) -> Result<Self, RecordError> {
-        let Options { store, deliver, post, public_url, clock, rng } = options;
+        let Options { store, deliver, post, public_url, own_url, clock, rng } = options;
         let shard = Shard::new(Keyspace::Queues, "sns");
         let queues = Queues::new(QueueOptions {
             store: store.clone(),
@@ -97,7 +109,7 @@ impl Service {
         let registry = Registry::open(tables, queues).await?;
         let signer = Signer::new(keys, Arc::clone(&rng));
         let workers = Workers::default();
-        let inner = Inner { registry, deliver, post, public_url, signer, clock, rng, workers };
+        let inner = Inner { registry, deliver, post, public_url, own_url, signer, clock, rng, workers };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -148,3 +148,16 @@ async fn an_envelope_has_what_aws_puts_in() {
         })
     );
 }
+
+#[tokio::test]
+async fn what_a_service_publishes_names_the_address_of_the_server() {
+    let world = World::new().await;
+    let base = |endpoint| world.service.inner.base(endpoint).to_owned();
+    for (endpoint, expected) in [
+        ("http://sns.localhost:4566", "http://sns.localhost:4566"),
+        ("http://", "http://127.0.0.1:9"),
+        ("", "http://127.0.0.1:9"),
+    ] {
+        assert_eq!(base(endpoint), expected, "{endpoint}");
+    }
+}

@@ -104,6 +104,7 @@ impl World {
             deliver: targets.clone(),
             post: endpoints.clone(),
             public_url: None,
+            own_url: "http://127.0.0.1:9".to_owned(),
             clock: clock.clone(),
             rng: Arc::new(SeededRng::new(7)),
         };
