@@ -128,12 +128,7 @@ impl Foundation {
             authority: Arc::clone(&self.authority),
             rng: rng(),
         });
-        let sqs = hearth_sqs::Service::open(hearth_sqs::Options {
-            store: store.clone(),
-            clock: self.service_clock(),
-            rng: rng(),
-        })
-        .await?;
+        let sqs = self.sqs(&store).await?;
         let sqs_work = sqs.start();
         let sqs = Arc::new(sqs);
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
@@ -216,6 +211,11 @@ impl Foundation {
             sns_work,
             events_work,
         })
+    }
+
+    async fn sqs(&self, store: &Store) -> Result<hearth_sqs::Service, Box<dyn Error>> {
+        let options = hearth_sqs::Options { store: store.clone(), clock: self.service_clock(), rng: rng() };
+        Ok(hearth_sqs::Service::open(options).await?)
     }
 
     async fn sns(
