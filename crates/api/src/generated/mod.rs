@@ -6,6 +6,8 @@ pub mod iam;
 pub mod lambda;
 /// The logs API.
 pub mod logs;
+/// The scheduler API.
+pub mod scheduler;
 /// The sns API.
 pub mod sns;
 /// The sqs API.
@@ -14,5 +16,12 @@ pub mod sqs;
 pub mod sts;
 
 /// Every service's table, in the order of their names.
-pub static SERVICES: &[&hearth_wire::Service] =
-    &[&iam::SERVICE, &lambda::SERVICE, &logs::SERVICE, &sns::SERVICE, &sqs::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&hearth_wire::Service] = &[
+    &iam::SERVICE,
+    &lambda::SERVICE,
+    &logs::SERVICE,
+    &scheduler::SERVICE,
+    &sns::SERVICE,
+    &sqs::SERVICE,
+    &sts::SERVICE,
+];
