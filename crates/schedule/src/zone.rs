@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         if !magic.starts_with(b"TZif") || magic[4] < b'2' {
             return None;
         }
-        let mut count = || Some(usize::try_from(u32::from_be_bytes(self.take(4)?.try_into().ok()?)).ok()?);
+        let mut count = || usize::try_from(u32::from_be_bytes(self.take(4)?.try_into().ok()?)).ok();
         let (universal, standard, leaps) = (count()?, count()?, count()?);
         Some(Header { universal, standard, leaps, times: count()?, kinds: count()?, letters: count()? })
     }
