@@ -4,8 +4,8 @@ use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
-    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api, sqs as sqs_api,
-    sts as sts_api,
+    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, scheduler as scheduler_api,
+    sns as sns_api, sqs as sqs_api, sts as sts_api,
 };
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
@@ -62,6 +62,7 @@ pub struct Assembly {
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
     sns_work: hearth_sns::Handle,
+    scheduler_work: hearth_scheduler::Handle,
 }
 
 impl Foundation {
@@ -133,6 +134,7 @@ impl Foundation {
         let sqs = Arc::new(sqs);
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let sns = Arc::new(self.sns(&store, &delivery).await?);
+        let scheduler = Arc::new(self.scheduler(&store, &delivery).await?);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -164,7 +166,8 @@ impl Foundation {
             .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
             .with_resources("lambda", Arc::new(lambda.functions()))
             .with_resources("sqs", sqs.clone())
-            .with_resources("sns", sns.clone());
+            .with_resources("sns", sns.clone())
+            .with_resources("scheduler", scheduler.clone());
         self.authority.set_sources(sources);
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
@@ -184,15 +187,17 @@ impl Foundation {
         });
         // Deliveries begin when there is somebody to deliver to.
         let sns_work = sns.start();
+        let scheduler_work = scheduler.start();
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(sns_api::Dispatcher::new(sns)),
+            Arc::new(scheduler_api::Dispatcher::new(scheduler)),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work })
+        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work, scheduler_work })
     }
 
     async fn sns(
@@ -207,6 +212,21 @@ impl Foundation {
             rng: rng(),
         };
         Ok(hearth_sns::Service::open(options).await?)
+    }
+
+    async fn scheduler(
+        &self,
+        store: &Store,
+        delivery: &hearth_delivery::Service,
+    ) -> Result<hearth_scheduler::Service, Box<dyn Error>> {
+        let options = hearth_scheduler::Options {
+            store: store.clone(),
+            deliver: Arc::new(delivery.clone()),
+            authority: Arc::clone(&self.authority),
+            clock: self.service_clock(),
+            rng: rng(),
+        };
+        Ok(hearth_scheduler::Service::open(options).await?)
     }
 
     fn iam(&self) -> Iam {
@@ -230,6 +250,7 @@ impl Assembly {
     /// Lets invocations in flight finish within `grace`, ends every environment and all background work.
     pub async fn close(self, grace: Duration) {
         self.invoke.close();
+        self.scheduler_work.stop().await;
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
         self.sns_work.stop().await;
