@@ -166,8 +166,9 @@ fn take(inner: &Inner, found: &Found, now: Timestamp) -> (Option<New>, Option<Ti
         target: record.settings.target.clone(),
         dead: None,
     };
-    let token = Bytes::from(format!("{} {}", record.id, due.scheduled.millis()));
-    let entry = New { due: Some(begun), once: Some(token), value: invocation.encode(), ..New::default() };
+    let token = format!("{} {} {}", record.id, record.anchor.millis(), due.scheduled.millis());
+    let entry =
+        New { due: Some(begun), once: Some(token.into()), value: invocation.encode(), ..New::default() };
     (Some(entry), due.next)
 }
 
