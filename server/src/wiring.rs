@@ -4,8 +4,8 @@ use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
-    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, scheduler as scheduler_api,
-    sns as sns_api, sqs as sqs_api, sts as sts_api,
+    Dispatch, events as events_api, iam as iam_api, lambda as lambda_api, logs as logs_api,
+    scheduler as scheduler_api, sns as sns_api, sqs as sqs_api, sts as sts_api,
 };
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
@@ -58,11 +58,14 @@ pub struct Assembly {
     pub lambda: hearth_lambda::Service,
     /// The data plane, for function URLs among others.
     pub invoke: hearth_invoke::Service,
+    /// The scheduler, for who moves the clock.
+    pub scheduler: hearth_scheduler::Service,
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
     sns_work: hearth_sns::Handle,
-    scheduler_work: hearth_scheduler::Handle,
+    events_work: hearth_base::Running,
+    scheduler_work: hearth_base::Running,
 }
 
 impl Foundation {
@@ -117,7 +120,9 @@ impl Foundation {
             clock: self.service_clock(),
             rng: rng(),
         });
+        logs.read_policies().await?;
         let logs_work = logs.start();
+        let log_policies = Arc::new(logs.clone());
         let logs: Arc<dyn logs_api::Logs> = Arc::new(logs);
         let log_delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
             logs: Arc::clone(&logs),
@@ -134,7 +139,8 @@ impl Foundation {
         let sqs = Arc::new(sqs);
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let sns = Arc::new(self.sns(&store, &delivery).await?);
-        let scheduler = Arc::new(self.scheduler(&store, &delivery).await?);
+        let events = Arc::new(self.events(&store, &delivery).await?);
+        let scheduler = self.scheduler(&store, &delivery).await?;
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -167,7 +173,9 @@ impl Foundation {
             .with_resources("lambda", Arc::new(lambda.functions()))
             .with_resources("sqs", sqs.clone())
             .with_resources("sns", sns.clone())
-            .with_resources("scheduler", scheduler.clone());
+            .with_resources("events", events.clone())
+            .with_resources("scheduler", Arc::new(scheduler.clone()))
+            .with_resources("logs", log_policies);
         self.authority.set_sources(sources);
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
@@ -184,20 +192,36 @@ impl Foundation {
             lambda: Arc::new(invoke.clone()),
             sqs: sqs.clone(),
             sns: sns.clone(),
+            events: events.clone(),
+            logs: Arc::clone(&logs),
+            clock: self.service_clock(),
         });
         // Deliveries begin when there is somebody to deliver to.
         let sns_work = sns.start();
+        let events_work = events.start();
         let scheduler_work = scheduler.start();
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(sns_api::Dispatcher::new(sns)),
-            Arc::new(scheduler_api::Dispatcher::new(scheduler)),
+            Arc::new(events_api::Dispatcher::new(events)),
+            Arc::new(scheduler_api::Dispatcher::new(Arc::new(scheduler.clone()))),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work, scheduler_work })
+        Ok(Assembly {
+            services,
+            lambda,
+            invoke,
+            scheduler,
+            environments,
+            logs_work,
+            sqs_work,
+            sns_work,
+            events_work,
+            scheduler_work,
+        })
     }
 
     async fn sns(
@@ -212,6 +236,20 @@ impl Foundation {
             rng: rng(),
         };
         Ok(hearth_sns::Service::open(options).await?)
+    }
+
+    async fn events(
+        &self,
+        store: &Store,
+        delivery: &hearth_delivery::Service,
+    ) -> Result<hearth_eventbridge::Service, Box<dyn Error>> {
+        let options = hearth_eventbridge::Options {
+            store: store.clone(),
+            deliver: Arc::new(delivery.clone()),
+            clock: self.service_clock(),
+            rng: rng(),
+        };
+        Ok(hearth_eventbridge::Service::open(options).await?)
     }
 
     async fn scheduler(
@@ -253,6 +291,7 @@ impl Assembly {
         self.scheduler_work.stop().await;
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
+        self.events_work.stop().await;
         self.sns_work.stop().await;
         self.sqs_work.stop().await;
     }

@@ -23,11 +23,9 @@ mod task;
 mod tests;
 mod timing;
 
-pub use task::Handle;
-
 use hearth_api::scheduler::*;
 use hearth_api::{Deliver, Grant};
-use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_base::{Background, BoxFuture, Clock, Rng, Running};
 use hearth_iam::policy::Document;
 use hearth_iam::{Authority, ResourcePolicies};
 use hearth_store::queue::{Discipline, EntryId, Queue, QueueOptions, Queues};
@@ -38,7 +36,7 @@ use naming::GroupName;
 use ops::Deletions;
 use registry::Registry;
 use std::sync::Arc;
-use task::Workers;
+use task::Activity;
 use timing::Zones;
 
 /// The one queue of invocations.
@@ -74,7 +72,8 @@ struct Inner {
     authority: Arc<Authority>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    workers: Workers,
+    background: Background,
+    activity: Activity,
 }
 
 impl Service {
@@ -102,14 +101,20 @@ impl Service {
             authority,
             clock,
             rng,
-            workers: Workers::default(),
+            background: Background::default(),
+            activity: Activity::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Starts to invoke, on the runtime of the caller.
-    pub fn start(&self) -> Handle {
+    pub fn start(&self) -> Running {
         task::start(&self.inner)
+    }
+
+    /// Returns when nothing is due, and all that was due has been delivered. Who moves the clock waits for it.
+    pub async fn quiet(&self) {
+        task::quiet(&self.inner).await;
     }
 }
 

@@ -16,6 +16,7 @@ use hearth_store::records::RecordError;
 use hearth_store::{Batch, CommitError, Error, Key, Listing, Page, Range, Shard, Store, Table};
 use hearth_wire::Failure;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
@@ -41,6 +42,8 @@ pub struct Registry {
     changing: Mutex<()>,
     /// Told when something may be due earlier than before, or a group is to be deleted.
     pub changed: Notify,
+    /// How often it was told.
+    changes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -75,6 +78,7 @@ impl Registry {
             schedules,
             changing: Mutex::default(),
             changed: Notify::new(),
+            changes: AtomicU64::new(0),
         };
         registry.count().await?;
         Ok(registry)
@@ -156,6 +160,16 @@ impl Registry {
         Changing { registry: self, _one: self.changing.lock().await }
     }
 
+    /// How often something has changed: whoever has seen this many changes has seen all.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    fn tell(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+
     /// When the next schedule is due.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
         let prefix = Key::of(&[INDEX]);
@@ -203,7 +217,7 @@ impl Changing<'_> {
         let registry = self.registry;
         registry.groups.put(&name.parts(), record).await.map_err(|error| storage(&error))?;
         registry.write().groups.insert(name.clone(), record.clone());
-        registry.changed.notify_one();
+        registry.tell();
         Ok(())
     }
 
@@ -261,7 +275,7 @@ impl Changing<'_> {
             let of = (name.account.clone(), name.region.clone());
             *self.registry.write().schedules.entry(of).or_default() += 1;
         }
-        self.registry.changed.notify_one();
+        self.registry.tell();
         Ok(())
     }
 

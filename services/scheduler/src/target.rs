@@ -219,6 +219,7 @@ pub fn delivery(invocation: &Invocation, request_id: RequestId) -> Result<Delive
                 source: event.source.clone(),
                 detail_type: event.detail_type.clone(),
                 resources: vec![invocation.schedule.arn()],
+                before: None,
             });
             (target.arn.clone(), input)
         }

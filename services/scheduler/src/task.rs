@@ -11,13 +11,15 @@ use crate::model::{Invocation, ScheduleRecord};
 use crate::registry::Found;
 use crate::timing;
 use bytes::Bytes;
-use hearth_base::{Timestamp, id};
+use hearth_base::{Running, Timestamp, id};
 use hearth_store::queue::{Claim, Claimed, New, QueueError};
 use hearth_store::records::RecordError;
 use hearth_store::{CommitError, Error};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// Schedules whose time has come that are taken at once.
@@ -33,15 +35,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Between two removals of what the queue no longer needs to know again.
 const SWEEP: Duration = Duration::from_secs(300);
 
-/// The running tasks.
+/// What the tasks are doing, for who moves the clock.
 #[derive(Default)]
-pub struct Workers {
-    set: Mutex<Option<JoinSet<()>>>,
-}
-
-/// The running background work. Dropping it ends the work at once.
-pub struct Handle {
-    inner: Arc<Inner>,
+pub struct Activity {
+    /// Until when the task that looks after schedules sleeps, and how many changes it has seen; none while it is at work.
+    asleep: watch::Sender<Option<(Timestamp, u64)>>,
+    /// Told when an invocation has been delivered, or put back.
+    settled: Notify,
+    /// Invocations that a former server had claimed, and that come back when their claims end.
+    orphans: AtomicUsize,
 }
 
 /// Storage did not do what was asked.
@@ -53,35 +55,31 @@ enum TaskError {
     Commit(CommitError),
 }
 
-impl Handle {
-    /// Ends the work. What was under way is taken up again at the next start.
-    pub async fn stop(self) {
-        let set = self.inner.workers.take();
-        if let Some(mut set) = set {
-            set.shutdown().await;
+/// Starts the tasks.
+pub fn start(inner: &Arc<Inner>) -> Running {
+    let running = inner.background.open();
+    inner.background.spawn(schedule_all(Arc::clone(inner)));
+    inner.background.spawn(deliver_all(Arc::clone(inner)));
+    running
+}
+
+/// Returns when nothing is due, and all that was due has been delivered.
+pub async fn quiet(inner: &Inner) {
+    let Activity { asleep, settled, orphans } = &inner.activity;
+    let mut asleep = asleep.subscribe();
+    loop {
+        let settled = settled.notified();
+        let (now, changes) = (inner.clock.now(), inner.registry.changes());
+        let sleeps = asleep.borrow_and_update().is_some_and(|(until, seen)| until > now && seen == changes);
+        let counts = inner.queue.counts(Duration::ZERO).await.unwrap_or_default();
+        if sleeps && counts.ready == 0 && counts.claimed <= orphans.load(Ordering::Relaxed) {
+            return;
+        }
+        tokio::select! {
+            () = settled => {}
+            changed = asleep.changed() => changed.expect("the service holds the sender"),
         }
     }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        drop(self.inner.workers.take());
-    }
-}
-
-impl Workers {
-    fn take(&self) -> Option<JoinSet<()>> {
-        self.set.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Starts the tasks.
-pub fn start(inner: &Arc<Inner>) -> Handle {
-    let mut set = JoinSet::new();
-    set.spawn(schedule_all(Arc::clone(inner)));
-    set.spawn(deliver_all(Arc::clone(inner)));
-    *inner.workers.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(set);
-    Handle { inner: Arc::clone(inner) }
 }
 
 async fn schedule_all(inner: Arc<Inner>) {
@@ -89,14 +87,18 @@ async fn schedule_all(inner: Arc<Inner>) {
     loop {
         // Before anything is looked at: what changes meanwhile is looked at again.
         let changed = inner.registry.changed.notified();
+        let changes = inner.registry.changes();
         match step(&inner, &mut swept).await {
             Ok(Step::More) => {}
             Ok(Step::Wait(due)) => {
                 let wake = due.unwrap_or_else(|| inner.clock.now().after(IDLE));
+                let sleep = inner.clock.sleep_until(wake);
+                inner.activity.asleep.send_replace(Some((wake, changes)));
                 tokio::select! {
                     () = changed => {}
-                    () = inner.clock.sleep_until(wake) => {}
+                    () = sleep => {}
                 }
+                inner.activity.asleep.send_replace(None);
             }
             Err(error) => {
                 tracing::error!(%error, "cannot look after schedules; trying again");
@@ -183,6 +185,8 @@ fn flexibly(inner: &Inner, record: &ScheduleRecord, due: timing::Due) -> Duratio
 
 async fn deliver_all(inner: Arc<Inner>) {
     let mut running = JoinSet::new();
+    let counts = inner.queue.counts(Duration::ZERO).await.unwrap_or_default();
+    inner.activity.orphans.store(counts.claimed, Ordering::Relaxed);
     loop {
         while running.try_join_next().is_some() {}
         if running.len() >= DELIVERED_MAX {
@@ -190,6 +194,11 @@ async fn deliver_all(inner: Arc<Inner>) {
             continue;
         }
         for claimed in next(&inner, DELIVERED_MAX - running.len()).await {
+            if claimed.claims > 1 {
+                let orphans = &inner.activity.orphans;
+                let less = |count: usize| count.checked_sub(1);
+                let _ = orphans.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            }
             running.spawn(deliver(Arc::clone(&inner), claimed));
         }
     }
@@ -223,6 +232,7 @@ async fn deliver(inner: Arc<Inner>, claimed: Claimed) {
         // It comes back when its claim ends.
         tracing::error!(%error, "cannot note what became of an invocation of a schedule");
     }
+    inner.activity.settled.notify_waiters();
 }
 
 async fn try_deliver(inner: &Inner, claimed: &Claimed) -> Result<(), TaskError> {

@@ -4,12 +4,14 @@ mod groups;
 mod invocations;
 mod schedules;
 
-use crate::{Handle, Options, Service};
+use crate::{Options, Service};
 use hearth_api::delivery::{Deliver, Delivery};
 use hearth_api::grant::GrantParts;
 use hearth_api::scheduler::*;
 use hearth_api::{Grant, Principal};
-use hearth_base::{AccountId, BoxFuture, Clock, Region, RequestId, SeededRng, Timestamp, VirtualClock};
+use hearth_base::{
+    AccountId, BoxFuture, Clock, Region, RequestId, Running, SeededRng, Timestamp, VirtualClock,
+};
 use hearth_iam::{AccessKey, Authority, credentials};
 use hearth_store::memory::{self, Memory};
 use hearth_wire::Failure;
@@ -92,7 +94,7 @@ impl World {
         Self::over(self.store, self.clock, self.targets).await
     }
 
-    fn start(&self) -> Handle {
+    fn start(&self) -> Running {
         self.service.start()
     }
 
