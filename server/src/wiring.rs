@@ -141,20 +141,7 @@ impl Foundation {
         let sns = Arc::new(self.sns(&store, &delivery).await?);
         let events = Arc::new(self.events(&store, &delivery).await?);
         let scheduler = self.scheduler(&store, &delivery).await?;
-        let environments = Environments::new(hearth_environment::Options {
-            spawner: self.spawner.clone(),
-            data_dir: directory.to_owned(),
-            sdk_dir: self.sdk_dir.clone(),
-            runtimes: Arc::clone(&self.runtimes),
-            endpoint: self.endpoint.clone(),
-            credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
-            logs: Arc::new(log_delivery),
-            clock: self.service_clock(),
-            rng: rng(),
-            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
-            environments_max: self.configuration.environments_max,
-            idle_timeout: self.configuration.idle_timeout,
-        })?;
+        let environments = self.environments(directory, log_delivery)?;
         let lambda = hearth_lambda::Service::open(hearth_lambda::Options {
             store: store.clone(),
             blobs: Blobs::open(&directory.join("packages"), clock())?,
@@ -222,6 +209,27 @@ impl Foundation {
             events_work,
             scheduler_work,
         })
+    }
+
+    fn environments(
+        &self,
+        directory: &Path,
+        logs: hearth_invoke::LogDelivery,
+    ) -> Result<Environments, Box<dyn Error>> {
+        Ok(Environments::new(hearth_environment::Options {
+            spawner: self.spawner.clone(),
+            data_dir: directory.to_owned(),
+            sdk_dir: self.sdk_dir.clone(),
+            runtimes: Arc::clone(&self.runtimes),
+            endpoint: self.endpoint.clone(),
+            credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
+            logs: Arc::new(logs),
+            clock: self.service_clock(),
+            rng: rng(),
+            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
+            environments_max: self.configuration.environments_max,
+            idle_timeout: self.configuration.idle_timeout,
+        })?)
     }
 
     async fn sns(
