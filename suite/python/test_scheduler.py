@@ -8,9 +8,9 @@ import signal
 import pytest
 import roles
 from functions import PYTHON, code, create, name_of
-from hearth import Server, eventually
+from hearth import REPOSITORY, Server, eventually
 from test_asynchronous import RECORDER, advance, timed, told  # noqa: F401 - a fixture
-from test_aws_cli import cli  # noqa: F401 - a fixture
+from test_aws_cli import cli, needs_2, printed_commands, readme_walk, run_as_printed  # noqa: F401 - a fixture
 from test_functions import refused
 from test_sns import queue, received
 
@@ -361,3 +361,12 @@ def test_the_cli_makes_lists_and_deletes_schedules(cli, server):  # noqa: F811
     assert [it["Name"] for it in listed] == [name]
     cli.run("scheduler", "delete-schedule", "--name", name)
     assert "ResourceNotFoundException" in cli.run("scheduler", "get-schedule", "--name", name, check=False).stderr
+
+
+@needs_2
+def test_the_page_works_as_printed(tmp_path):
+    prepared = [block for block in printed_commands(readme_walk()) if "export " in block]
+    page = printed_commands((REPOSITORY / "docs/scheduler.md").read_text())
+    with Server("--data-dir", tmp_path / "data", "--clock", "virtual") as server:
+        printed, _ = run_as_printed(server, tmp_path, prepared + page)
+    assert "Good morning: it is 20" in printed
