@@ -21,7 +21,7 @@ pub async fn run(inner: Arc<Inner>) {
     loop {
         // Before the rules are read: a change after that wakes the task again.
         let changed = inner.rescheduled.notified();
-        let rules: Vec<Rule> = inner.registry.rules().into_iter().filter(|rule| is_active(rule)).collect();
+        let rules: Vec<Rule> = inner.registry.rules().into_iter().filter(is_active).collect();
         let now = inner.clock.now();
         for rule in &rules {
             if let Some(due) = next(rule, looked).filter(|due| *due <= now) {

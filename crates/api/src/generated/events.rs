@@ -1205,7 +1205,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "CreateEventBus",
             requirements: &[Requirement {
                 action: "events:CreateEventBus",
-                resource: Resource::Made(&[&[Part::Text("event-bus(Name)")]]),
+                resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[6]) }],
                 when: None,
             }],
@@ -1232,7 +1232,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "DeleteEventBus",
             requirements: &[Requirement {
                 action: "events:DeleteEventBus",
-                resource: Resource::Made(&[&[Part::Text("event-bus(Name)")]]),
+                resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -1268,7 +1268,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "DescribeEventBus",
             requirements: &[Requirement {
                 action: "events:DescribeEventBus",
-                resource: Resource::Made(&[&[Part::Text("event-bus(Name)")]]),
+                resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -1385,7 +1385,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "PutEvents",
             requirements: &[Requirement {
                 action: "events:PutEvents",
-                resource: Resource::Made(&[&[Part::Text("event-buses(Entries.EventBusName, Entries)")]]),
+                resource: Resource::Resolved(Resolver::EventBuses, &[&[0, 5], &[0]]),
                 keys: &[
                     Key { name: "events:detail-type", source: Source::Member(&[0, 3]) },
                     Key { name: "events:source", source: Source::Member(&[0, 1]) },
@@ -1397,7 +1397,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "PutPermission",
             requirements: &[Requirement {
                 action: "events:PutPermission",
-                resource: Resource::Made(&[&[Part::Text("event-bus(EventBusName)")]]),
+                resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
@@ -1446,7 +1446,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "RemovePermission",
             requirements: &[Requirement {
                 action: "events:RemovePermission",
-                resource: Resource::Made(&[&[Part::Text("event-bus(EventBusName)")]]),
+                resource: Resource::Resolved(Resolver::EventBus, &[&[2]]),
                 keys: &[],
                 when: None,
             }],
@@ -1527,7 +1527,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             operation: "UpdateEventBus",
             requirements: &[Requirement {
                 action: "events:UpdateEventBus",
-                resource: Resource::Made(&[&[Part::Text("event-bus(Name)")]]),
+                resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
             }],
