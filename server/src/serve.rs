@@ -30,6 +30,7 @@ pub struct Running {
     lambda: RwLock<hearth_lambda::Service>,
     invoke: RwLock<hearth_invoke::Service>,
     sns: RwLock<Arc<hearth_sns::Service>>,
+    scheduler: RwLock<hearth_scheduler::Service>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -116,6 +117,7 @@ impl Running {
             lambda: RwLock::new(assembly.lambda.clone()),
             invoke: RwLock::new(assembly.invoke.clone()),
             sns: RwLock::new(Arc::clone(&assembly.sns)),
+            scheduler: RwLock::new(assembly.scheduler.clone()),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -166,6 +168,13 @@ impl Running {
         self.foundation.advancing.as_ref()
     }
 
+    /// Returns when the scheduler and the data plane have done all that is due.
+    pub async fn quiet(&self) {
+        let scheduler = self.scheduler.read().unwrap_or_else(PoisonError::into_inner).clone();
+        scheduler.quiet().await;
+        self.invoke().quiet().await;
+    }
+
     /// The data plane as it is now.
     pub fn invoke(&self) -> hearth_invoke::Service {
         self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -196,6 +205,7 @@ impl Running {
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
         *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
         *self.sns.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next.sns);
+        *self.scheduler.write().unwrap_or_else(PoisonError::into_inner) = next.scheduler.clone();
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {
