@@ -34,7 +34,6 @@ use model::ArchiveSize;
 use naming::{Name, RuleName};
 use registry::Registry;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// What the service stands on.
 pub struct Options {
@@ -63,8 +62,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     background: Background,
-    /// Told when a rule with a schedule may have changed.
-    rescheduled: Notify,
+    schedules: scheduled::Activity,
 }
 
 impl Service {
@@ -93,7 +91,7 @@ impl Service {
             clock,
             rng,
             background: Background::default(),
-            rescheduled: Notify::new(),
+            schedules: scheduled::Activity::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -101,6 +99,12 @@ impl Service {
     /// Starts to deliver, on the runtime of the caller.
     pub fn start(&self) -> Running {
         task::start(&self.inner)
+    }
+
+    /// Returns when no rule is due, and no event waits for its first delivery: for who moves the clock.
+    pub async fn quiet(&self) {
+        self.inner.schedules.quiet(&*self.inner.clock).await;
+        task::quiet(&self.inner).await;
     }
 }
 

@@ -17,6 +17,6 @@ pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: DeleteRuleRequest) ->
         false => Err(invalid("Rule can't be deleted since it has targets.")),
     });
     deleted.await?;
-    inner.rescheduled.notify_one();
+    inner.schedules.change();
     Ok(())
 }

@@ -15,6 +15,6 @@ pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: DisableRuleRequest) -
         Ok(())
     });
     changed.await?;
-    inner.rescheduled.notify_one();
+    inner.schedules.change();
     Ok(())
 }

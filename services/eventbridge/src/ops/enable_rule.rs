@@ -19,6 +19,6 @@ pub async fn run(inner: &Arc<Inner>, grant: &Grant, input: EnableRuleRequest) ->
         Ok(())
     });
     changed.await?;
-    inner.rescheduled.notify_one();
+    inner.schedules.change();
     Ok(())
 }

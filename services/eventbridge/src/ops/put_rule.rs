@@ -71,6 +71,6 @@ pub async fn run(
         })
     });
     put.await?;
-    inner.rescheduled.notify_one();
+    inner.schedules.change();
     Ok(PutRuleResponse { rule_arn: Some(name.arn()) })
 }
