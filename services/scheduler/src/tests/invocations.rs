@@ -246,6 +246,27 @@ async fn a_dead_letter_waits_for_its_queue() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_is_cut_to_what_queues_take() {
+    let world = World::new().await;
+    let _work = world.start();
+    world.fail("s", 404);
+    let made = world.schedule_with(("s", "rate(1 day)"), |it| {
+        retries(it, (None, None));
+        it.target.as_mut().unwrap().input = text(&"é".repeat(128 << 10));
+    });
+    made.await.unwrap();
+    world.settle().await;
+    let arrived = world.targets.arrived.lock().unwrap();
+    let attributes = &arrived[0].extras.attributes;
+    let truncated = attributes.iter().find(|it| it.name == "IS_PAYLOAD_TRUNCATED").unwrap();
+    assert_eq!(truncated.value, "true");
+    let size: usize = attributes.iter().map(|it| it.name.len() + it.data_type.len() + it.value.len()).sum();
+    let whole = size + arrived[0].body.len();
+    assert!(((256 << 10) - 3..=256 << 10).contains(&whole), "{whole}");
+    assert!(std::str::from_utf8(&arrived[0].body).is_ok());
+}
+
+#[tokio::test]
 async fn a_target_that_fails_holds_up_no_other() {
     let world = World::new().await;
     let _work = world.start();
