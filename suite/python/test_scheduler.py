@@ -350,7 +350,6 @@ def test_what_cannot_be_delivered_is_a_dead_letter(timed, case):  # noqa: F811
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
         "IS_PAYLOAD_TRUNCATED": "false",
         "RETRY_ATTEMPTS": "0",
-        "SCHEDULED_TIME": f"{hence:%Y-%m-%dT%H:%M:%SZ}",
         "SCHEDULE_ARN": f"{SCHEDULES}/default/{name}",
         "TARGET_ARN": target[1],
     }

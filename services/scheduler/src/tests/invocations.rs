@@ -196,7 +196,6 @@ async fn what_fails_is_tried_again_and_then_a_dead_letter() {
         ("ERROR_MESSAGE", "as told"),
         ("EXHAUSTED_RETRY_CONDITION", "MaximumRetryAttempts"),
         ("RETRY_ATTEMPTS", "3"),
-        ("SCHEDULED_TIME", "2025-06-15T15:07:00Z"),
         ("SCHEDULE_ARN", &arn),
         ("TARGET_ARN", "arn:aws:sqs:us-east-1:000000000000:s"),
         ("IS_PAYLOAD_TRUNCATED", "false"),
