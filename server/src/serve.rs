@@ -6,7 +6,7 @@ use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
 use crate::urls::Urls;
-use crate::wiring::{Assembly, Foundation, Places, clock, rng};
+use crate::wiring::{Assembly, Foundation, Places, Scheduled, clock, rng};
 use hearth_api::Dispatch;
 use hearth_base::AdvancingClock;
 use hearth_gateway::{Gateway, Limits};
@@ -30,7 +30,7 @@ pub struct Running {
     lambda: RwLock<hearth_lambda::Service>,
     invoke: RwLock<hearth_invoke::Service>,
     sns: RwLock<Arc<hearth_sns::Service>>,
-    scheduler: RwLock<hearth_scheduler::Service>,
+    scheduled: RwLock<Scheduled>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -117,7 +117,7 @@ impl Running {
             lambda: RwLock::new(assembly.lambda.clone()),
             invoke: RwLock::new(assembly.invoke.clone()),
             sns: RwLock::new(Arc::clone(&assembly.sns)),
-            scheduler: RwLock::new(assembly.scheduler.clone()),
+            scheduled: RwLock::new(assembly.scheduled.clone()),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -168,10 +168,10 @@ impl Running {
         self.foundation.advancing.as_ref()
     }
 
-    /// Returns when the scheduler and the data plane have done all that is due.
+    /// Returns when schedules and the data plane have done all that is due.
     pub async fn quiet(&self) {
-        let scheduler = self.scheduler.read().unwrap_or_else(PoisonError::into_inner).clone();
-        scheduler.quiet().await;
+        let scheduled = self.scheduled.read().unwrap_or_else(PoisonError::into_inner).clone();
+        scheduled.quiet().await;
         self.invoke().quiet().await;
     }
 
@@ -205,7 +205,7 @@ impl Running {
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
         *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
         *self.sns.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next.sns);
-        *self.scheduler.write().unwrap_or_else(PoisonError::into_inner) = next.scheduler.clone();
+        *self.scheduled.write().unwrap_or_else(PoisonError::into_inner) = next.scheduled.clone();
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {

@@ -60,14 +60,29 @@ pub struct Assembly {
     pub invoke: hearth_invoke::Service,
     /// Topics, for the certificates of what they send.
     pub sns: Arc<hearth_sns::Service>,
-    /// The scheduler, for who moves the clock.
-    pub scheduler: hearth_scheduler::Service,
+    /// What goes by the clock, for who moves it.
+    pub scheduled: Scheduled,
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
     sns_work: hearth_sns::Handle,
     events_work: hearth_base::Running,
     scheduler_work: hearth_base::Running,
+}
+
+/// The services that do something by themselves when its time has come.
+#[derive(Clone)]
+pub struct Scheduled {
+    events: Arc<hearth_eventbridge::Service>,
+    scheduler: hearth_scheduler::Service,
+}
+
+impl Scheduled {
+    /// Returns when nothing is due, and all that was due has been delivered.
+    pub async fn quiet(&self) {
+        self.scheduler.quiet().await;
+        self.events.quiet().await;
+    }
 }
 
 impl Foundation {
@@ -189,7 +204,7 @@ impl Foundation {
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(sns_api::Dispatcher::new(sns.clone())),
-            Arc::new(events_api::Dispatcher::new(events)),
+            Arc::new(events_api::Dispatcher::new(events.clone())),
             Arc::new(scheduler_api::Dispatcher::new(Arc::new(scheduler.clone()))),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
@@ -199,7 +214,7 @@ impl Foundation {
             lambda,
             invoke,
             sns,
-            scheduler,
+            scheduled: Scheduled { events, scheduler },
             environments,
             logs_work,
             sqs_work,

@@ -1,9 +1,14 @@
 """EventBridge Scheduler: schedules and their groups, when they are due, and what becomes of what they invoke."""
 
+import contextlib
 import datetime
+import http.client
 import itertools
 import json
+import random
 import signal
+import threading
+import time
 
 import pytest
 import roles
@@ -11,6 +16,7 @@ from functions import PYTHON, code, create, name_of
 from hearth import REPOSITORY, Server, eventually
 from test_asynchronous import RECORDER, advance, timed, told  # noqa: F401 - a fixture
 from test_aws_cli import cli, needs_2, printed_commands, readme_walk, run_as_printed  # noqa: F401 - a fixture
+from test_denied import User, allow
 from test_functions import refused
 from test_sns import queue, received
 
@@ -166,6 +172,36 @@ def test_what_cannot_be_is_refused_by_name(server):
     assert refused(client.list_schedule_groups, NextToken="?")[0] == "ValidationException"
 
 
+def test_who_may_not_pass_the_role_makes_no_schedule(server):
+    user, passed = User(server, name_of("planner")).may(allow("scheduler:*")), role(server)
+    client, name = user.client("scheduler"), name_of("schedule")
+    asked = {"Name": name, "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": OFF, "State": "DISABLED"}
+    asked["Target"] = {"Arn": queue(server)[1], "RoleArn": passed}
+    code, message, _ = refused(client.create_schedule, **asked)
+    assert code == "AccessDeniedException" and f"perform: iam:PassRole on resource: {passed} " in message
+    here = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    user.may(allow("scheduler:*"), allow("iam:PassRole", resource=passed, Condition=here))
+    client.create_schedule(**asked)
+    user.may(allow("scheduler:*"))
+    assert refused(client.update_schedule, **asked)[0] == "AccessDeniedException"
+    user.may(allow("scheduler:DeleteSchedule", resource=f"{SCHEDULES}/default/{name}"))
+    assert refused(client.get_schedule, Name=name)[0] == "AccessDeniedException"
+    client.delete_schedule(Name=name)
+
+
+def test_a_role_may_trust_the_schedules_of_one_group(server):
+    client, group, target = server.client("scheduler"), name_of("group"), queue(server)
+    arn = client.create_schedule_group(Name=group)["ScheduleGroupArn"]
+    [statement] = TRUST["Statement"]
+    only = {"StringEquals": {"aws:SourceArn": arn, "aws:SourceAccount": ACCOUNT}}
+    trusting = role(server, trust=TRUST | {"Statement": [statement | {"Condition": only}]})
+    described = {"State": "DISABLED", "Target": {"RoleArn": trusting}}
+    with pytest.raises(client.exceptions.ValidationException):
+        schedule(server, "rate(1 day)", target, **described)
+    schedule(server, "rate(1 day)", target, GroupName=group, **described | {"Target": {"RoleArn": trusting}})
+    client.delete_schedule_group(Name=group)
+
+
 def test_a_rate_is_due_again_and_again_until_its_end(timed):  # noqa: F811
     target, begun = queue(timed), now(timed)
     end = begun + datetime.timedelta(minutes=25)
@@ -314,12 +350,17 @@ def test_what_cannot_be_delivered_is_a_dead_letter(timed, case):  # noqa: F811
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
         "IS_PAYLOAD_TRUNCATED": "false",
         "RETRY_ATTEMPTS": "0",
-        "SCHEDULED_TIME": f"{hence:%Y-%m-%dT%H:%M:%SZ}",
         "SCHEDULE_ARN": f"{SCHEDULES}/default/{name}",
         "TARGET_ARN": target[1],
     }
     assert message["Body"] == f"sent at {hence:%Y-%m-%dT%H:%M:%SZ}"
     client.delete_schedule(Name=name)
+
+
+def move(server, by):
+    """Puts the clock of a server forward that may die of it."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        advance(server, by)
 
 
 def test_what_is_due_survives_sigkill(tmp_path, crash_rounds):
@@ -335,8 +376,12 @@ def test_what_is_due_survives_sigkill(tmp_path, crash_rounds):
             for number in range(8):
                 flexible = {"FlexibleTimeWindow": window} if number % 2 else {}
                 names.add(schedule(server, at(hence), target, name=f"s-{turn}-{number}", **flexible))
-            advance(server, f"PT{60 + turn * 7}S")
+            # In the midst of what is due.
+            moving = threading.Thread(target=move, args=(server, "PT3M"))
+            moving.start()
+            time.sleep(random.random() / 5)
             server.signal(signal.SIGKILL)
+            moving.join()
         finally:
             server.kill()
     with Server("--data-dir", tmp_path / "data", "--clock", "virtual") as server:

@@ -135,14 +135,12 @@ async fn bury(
 fn attributes(invocation: &Invocation, death: &Death) -> Vec<Attribute> {
     let mut message = death.message.clone();
     cut(&mut message, ERROR_BYTES_MAX);
-    let scheduled = Timestamp::from_seconds(invocation.scheduled.seconds()).date_time();
     let given = [
         ("ERROR_CODE", death.code.as_str()),
         ("ERROR_MESSAGE", &message),
         ("EXECUTION_ID", &invocation.execution),
         ("EXHAUSTED_RETRY_CONDITION", death.condition.as_deref().unwrap_or_default()),
         ("RETRY_ATTEMPTS", &invocation.tries.saturating_sub(1).to_string()),
-        ("SCHEDULED_TIME", &scheduled),
         ("SCHEDULE_ARN", &invocation.schedule.arn()),
         ("TARGET_ARN", &invocation.target.arn),
     ]

@@ -58,6 +58,17 @@ async fn groups_are_made_once_and_listed_in_pages() {
 }
 
 #[tokio::test]
+async fn an_account_has_so_many_groups_in_a_region() {
+    let world = World::new().await;
+    for number in 1..500 {
+        create(&world, &format!("g{number}"), "t").await.unwrap();
+    }
+    let failure = create(&world, "late", "t").await.unwrap_err();
+    assert_eq!((&*failure.code, failure.status), ("ServiceQuotaExceededException", 402));
+    assert_eq!(group(&world, "late").await.unwrap_err().code, "ResourceNotFoundException");
+}
+
+#[tokio::test]
 async fn a_group_has_tags() {
     let world = World::new().await;
     let arn = create(&world, "g", "t").await.unwrap();

@@ -196,7 +196,6 @@ async fn what_fails_is_tried_again_and_then_a_dead_letter() {
         ("ERROR_MESSAGE", "as told"),
         ("EXHAUSTED_RETRY_CONDITION", "MaximumRetryAttempts"),
         ("RETRY_ATTEMPTS", "3"),
-        ("SCHEDULED_TIME", "2025-06-15T15:07:00Z"),
         ("SCHEDULE_ARN", &arn),
         ("TARGET_ARN", "arn:aws:sqs:us-east-1:000000000000:s"),
         ("IS_PAYLOAD_TRUNCATED", "false"),
@@ -243,6 +242,27 @@ async fn a_dead_letter_waits_for_its_queue() {
     world.mend();
     world.pass(MINUTE).await;
     assert_eq!((world.at("dead").len(), world.tries("s").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_cut_to_what_queues_take() {
+    let world = World::new().await;
+    let _work = world.start();
+    world.fail("s", 404);
+    let made = world.schedule_with(("s", "rate(1 day)"), |it| {
+        retries(it, (None, None));
+        it.target.as_mut().unwrap().input = text(&"é".repeat(128 << 10));
+    });
+    made.await.unwrap();
+    world.settle().await;
+    let arrived = world.targets.arrived.lock().unwrap();
+    let attributes = &arrived[0].extras.attributes;
+    let truncated = attributes.iter().find(|it| it.name == "IS_PAYLOAD_TRUNCATED").unwrap();
+    assert_eq!(truncated.value, "true");
+    let size: usize = attributes.iter().map(|it| it.name.len() + it.data_type.len() + it.value.len()).sum();
+    let whole = size + arrived[0].body.len();
+    assert!(((256 << 10) - 3..=256 << 10).contains(&whole), "{whole}");
+    assert!(std::str::from_utf8(&arrived[0].body).is_ok());
 }
 
 #[tokio::test]
