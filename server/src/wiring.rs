@@ -65,7 +65,7 @@ pub struct Assembly {
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
-    sns_work: hearth_sns::Handle,
+    sns_work: hearth_base::Running,
     events_work: hearth_base::Running,
     scheduler_work: hearth_base::Running,
 }

@@ -22,13 +22,10 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use signing::PATH as CERTIFICATE_PATH;
-pub use task::Handle;
-
 use hearth_api::delivery::Post;
 use hearth_api::sns::*;
 use hearth_api::{Deliver, Grant};
-use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_base::{Background, BoxFuture, Clock, Rng, Running};
 use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
 use hearth_store::queue::{QueueOptions, Queues};
@@ -37,9 +34,9 @@ use hearth_store::{Keyspace, Shard, Store, Table};
 use hearth_wire::Failure;
 use naming::TopicName;
 use registry::{Registry, Tables};
+pub use signing::PATH as CERTIFICATE_PATH;
 use signing::Signer;
 use std::sync::Arc;
-use task::Workers;
 
 /// What the service stands on.
 pub struct Options {
@@ -74,7 +71,7 @@ struct Inner {
     signer: Signer,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    workers: Workers,
+    background: Background,
 }
 
 impl Inner {
@@ -108,8 +105,8 @@ impl Service {
         };
         let registry = Registry::open(tables, queues).await?;
         let signer = Signer::new(keys, Arc::clone(&rng));
-        let workers = Workers::default();
-        let inner = Inner { registry, deliver, post, public_url, own_url, signer, clock, rng, workers };
+        let background = Background::default();
+        let inner = Inner { registry, deliver, post, public_url, own_url, signer, clock, rng, background };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -122,7 +119,7 @@ impl Service {
     }
 
     /// Starts to deliver, on the runtime of the caller.
-    pub fn start(&self) -> Handle {
+    pub fn start(&self) -> Running {
         task::start(&self.inner)
     }
 }

@@ -16,7 +16,6 @@ const FORMAT: u8 = 1;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TopicRecord {
     /// Where its messages wait to be handed to subscriptions.
-    #[serde(with = "hex_id")]
     pub storage: EntryId,
     pub created: Timestamp,
     /// The attributes that were set, as they were set.
@@ -31,7 +30,6 @@ pub struct TopicRecord {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SubscriptionRecord {
     /// Where its messages wait to be delivered.
-    #[serde(with = "hex_id")]
     pub storage: EntryId,
     pub protocol: Protocol,
     pub endpoint: String,
@@ -264,20 +262,5 @@ impl Attribute {
             return STANDARD.decode(&self.value).unwrap_or_default().into();
         }
         Bytes::from(self.value.clone())
-    }
-}
-
-/// Ids in records are hexadecimal: JSON readers lose digits of large numbers.
-mod hex_id {
-    use hearth_store::queue::EntryId;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(id)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EntryId, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map(EntryId).map_err(serde::de::Error::custom)
     }
 }

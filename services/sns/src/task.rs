@@ -12,9 +12,9 @@ use crate::signing::SigningError;
 use crate::{attributes, delivery_policy, envelope};
 use bytes::Bytes;
 use hearth_api::delivery::{self, Delivery, Extras, Posting, Sender};
-use hearth_base::{RequestId, Timestamp};
+use hearth_base::{RequestId, Running, Timestamp};
 use hearth_store::queue::{Claim, Claimed, Extension, New, Queue, QueueError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -33,68 +33,27 @@ const USER_AGENT: &str = "Amazon Simple Notification Service Agent";
 /// Between two removals of what is left of deleted topics, and of subscriptions that nobody consented to.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// The running tasks.
-#[derive(Default)]
-pub struct Workers {
-    set: Mutex<Option<JoinSet<()>>>,
-}
-
-/// The running background work. Dropping it ends the work at once.
-pub struct Handle {
-    inner: Arc<Inner>,
-}
-
-impl Handle {
-    /// Ends the work. What was under way is taken up again at the next start.
-    pub async fn stop(self) {
-        let set = self.inner.workers.take();
-        if let Some(mut set) = set {
-            set.shutdown().await;
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        drop(self.inner.workers.take());
-    }
-}
-
-impl Workers {
-    fn take(&self) -> Option<JoinSet<()>> {
-        self.set.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(set) = &mut *self.set.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Those of deleted topics have ended.
-            while set.try_join_next().is_some() {}
-            set.spawn(task);
-        }
-    }
-}
-
 /// Starts the tasks of all there is.
-pub fn start(inner: &Arc<Inner>) -> Handle {
-    *inner.workers.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(JoinSet::new());
+pub fn start(inner: &Arc<Inner>) -> Running {
+    let running = inner.background.open();
     for topic in inner.registry.topics() {
         start_topic(inner, topic);
     }
     for subscription in inner.registry.subscriptions() {
         start_subscription(inner, subscription);
     }
-    inner.workers.spawn(sweep(Arc::clone(inner)));
-    Handle { inner: Arc::clone(inner) }
+    inner.background.spawn(sweep(Arc::clone(inner)));
+    running
 }
 
 /// Starts the task of a topic.
 pub fn start_topic(inner: &Arc<Inner>, topic: Topic) {
-    inner.workers.spawn(fan_out(Arc::clone(inner), topic.name, topic.queue));
+    inner.background.spawn(fan_out(Arc::clone(inner), topic.name, topic.queue));
 }
 
 /// Starts the task of a subscription.
 pub fn start_subscription(inner: &Arc<Inner>, subscription: Subscription) {
-    inner.workers.spawn(deliver_all(Arc::clone(inner), subscription.name, subscription.queue));
+    inner.background.spawn(deliver_all(Arc::clone(inner), subscription.name, subscription.queue));
 }
 
 async fn sweep(inner: Arc<Inner>) {

@@ -10,7 +10,6 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct QueueRecord {
     /// Where its messages are: another after each purge.
-    #[serde(with = "hex_id")]
     pub storage: EntryId,
     /// When it was created.
     pub created: Timestamp,
@@ -160,20 +159,5 @@ impl MoveStatus {
             Self::Cancelled => "CANCELLED",
             Self::Failed => "FAILED",
         }
-    }
-}
-
-/// Ids in records are hexadecimal: JSON readers lose digits of large numbers.
-mod hex_id {
-    use hearth_store::queue::EntryId;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(id)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EntryId, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map(EntryId).map_err(serde::de::Error::custom)
     }
 }

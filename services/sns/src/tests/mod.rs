@@ -5,13 +5,13 @@ mod http;
 mod topics;
 
 use crate::signing::{KeyRecord, Text, Version};
-use crate::{Handle, Options, Service};
+use crate::{Options, Service};
 use hearth_api::delivery::{Deliver, Delivery, Post, PostRefusal, Posting};
 use hearth_api::grant::GrantParts;
 use hearth_api::sns::*;
 use hearth_api::{Grant, Principal};
 use hearth_base::{
-    AccountId, BoxFuture, Clock, Region, RequestId, SeededRng, SystemRng, Timestamp, VirtualClock,
+    AccountId, BoxFuture, Clock, Region, RequestId, Running, SeededRng, SystemRng, Timestamp, VirtualClock,
 };
 use hearth_store::memory::{self, Memory};
 use hearth_store::{Keyspace, Shard, Table};
@@ -122,7 +122,7 @@ impl World {
         Self::over((self.store, self.clock), (self.targets, self.endpoints)).await
     }
 
-    fn start(&self) -> Handle {
+    fn start(&self) -> Running {
         self.service.start()
     }
 
