@@ -4,10 +4,12 @@ Each comparison runs the same function on a server with cells and on one without
 """
 
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
+import residue
 
 from functions import NODE, PYTHON, code, create, name_of
 from hearth import Server, eventually
@@ -256,3 +258,69 @@ def test_a_restarted_server_has_cells_for_what_is_deployed(tmp_path):
         create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print"))
     with Server("--data-dir", tmp_path / "data") as server:
         eventually(lambda: len(cells_of(server)) == 2, what="cells before the first invocation")
+
+
+@root
+@pytest.mark.parametrize("runtime", LOOKS)
+def test_a_cell_that_dies_is_replaced_and_leaves_nothing(tmp_path, runtime):
+    before = residue.snapshot()
+    with Server("--data-dir", tmp_path / "data") as server:
+        server.has_cells = True
+        source = {PYTHON: "handler = lambda event, context: 1", NODE: "export const handler = async () => 1;"}[runtime]
+        function = create(server.client("lambda"), runtime, code(runtime, source))
+        killed = wait_for_cells(server)
+        cages = residue.descendants(server.process.pid)
+        # One whose place is taken by another before anybody asks, and one of which the server cannot know yet.
+        os.kill(killed[0], signal.SIGKILL)
+        eventually(lambda: len(cells_of(server)) == 2 and killed[0] not in cells_of(server), what="a cell in its place")
+        for process in cells_of(server):
+            os.kill(process, signal.SIGKILL)
+        outcome = function.invoke({})
+        assert (outcome.error, outcome.value) == (None, 1), outcome.log
+        eventually(lambda: not set(killed) & set(residue.descendants(server.process.pid)), what="the dead are still there")
+        assert len(residue.descendants(server.process.pid)) <= len(cages) + 4
+    eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
+
+
+@root
+def test_kill_9_while_cells_wait_leaves_nothing_behind(tmp_path):
+    before, namespaces = residue.snapshot(), residue.namespaces()
+    server = Server("--data-dir", tmp_path / "data")
+    server.has_cells = True
+    for runtime in LOOKS:
+        create(server.client("lambda"), runtime, code(runtime, LOOKS[runtime]))
+    assert len(wait_for_cells(server, 4)) == 4
+    inside, own = residue.descendants(server.process.pid), residue.namespaces() - namespaces
+    server.kill()
+    eventually(lambda: not set(residue.descendants()) & set(inside), what=lambda: residue.descendants())
+    # A killed one cannot remove everything by itself: the next one does.
+    with Server("--data-dir", tmp_path / "data"):
+        pass
+    eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
+    eventually(lambda: not own & residue.namespaces(), what="network namespaces of the killed server are still there")
+
+
+@root
+def test_a_server_stops_at_once_while_a_cell_starts(tmp_path):
+    """Not one that waits for a function: one that has not come so far, and never does."""
+    with Server("--data-dir", tmp_path / "data", "--grace", "2") as server:
+        server.has_cells = True
+        create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print"))
+        waiting = wait_for_cells(server)
+        os.kill(waiting[0], signal.SIGKILL)
+        eventually(lambda: _halt_a_new_one(server, waiting), what="a cell that starts")
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 8
+
+
+def _halt_a_new_one(server, known):
+    """Stops an interpreter of a cell before it waits."""
+    for process in residue.descendants(server.process.pid):
+        try:
+            if b"/var/runtime/bootstrap.py" in Path(f"/proc/{process}/cmdline").read_bytes() and process not in known:
+                os.kill(process, signal.SIGSTOP)
+                return b"_HEARTH_STEM=" in Path(f"/proc/{process}/environ").read_bytes()
+        except OSError:
+            continue
+    return False

@@ -362,7 +362,7 @@ pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path
     let (mut mounts, link) = installation(interpreter);
     mounts.push(Mount { source: source.to_path_buf(), target: seen.to_path_buf() });
     let java = interpreter.program_in(Some(Path::new(LANGUAGE_ROOT)));
-    let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\"; exec cat /tmp/bootstrap.jsa >&3";
+    let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\" && exec cat /tmp/bootstrap.jsa >&3";
     let mut arguments: Vec<OsString> = vec!["-c".into(), script.into(), java.into()];
     arguments.extend(java_flags(REHEARSAL_MEMORY_MB).map(Into::into));
     arguments.extend(["-XX:ArchiveClassesAtExit=/tmp/bootstrap.jsa", "-cp"].map(Into::into));

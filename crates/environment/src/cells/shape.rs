@@ -168,10 +168,19 @@ fn brings_libraries(definition: &Definition) -> bool {
 }
 
 #[cfg(test)]
+impl Shape {
+    /// That of some function.
+    pub(crate) fn sample() -> Self {
+        let definition = Definition { runtime: "python3.12".parse().unwrap(), ..Definition::sample() };
+        Self::of(&tests::spec(), &definition).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn spec() -> Spec {
+    pub(super) fn spec() -> Spec {
         let mount = |source: &str, target: &str| Mount { source: source.into(), target: target.into() };
         Spec {
             program: "/var/lang/bin/python3.12".into(),
