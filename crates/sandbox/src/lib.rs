@@ -49,6 +49,7 @@ mod kernel;
 mod message;
 mod probe;
 mod program;
+mod remote;
 mod root;
 mod run;
 mod sandbox;
@@ -58,11 +59,12 @@ mod spec;
 mod stem;
 mod temporary;
 mod warden;
+mod zygote;
 
 pub use error::{Error, Fault};
 pub use probe::{Finding, State, probe};
 pub use sandbox::{Exit, ExitStatus, Sandbox};
-pub use spawner::{Isolation, Spawner, SpawnerOptions};
+pub use spawner::{Isolation, Nursery, Spawner, SpawnerOptions};
 pub use spec::{
     Announcement, Assignment, Companion, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary,
     TemporaryStorage,
