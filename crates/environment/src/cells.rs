@@ -1,16 +1,24 @@
 //! Stem cells: cages in which a language's interpreter has started and waits, with no function in it. A cold start claims one
 //! and needs not wait for the interpreter; another takes its place when nobody waits for anything, and also that of one that died.
+//! When there is none, a function whose interpreter can be copied has a copy of its zygote instead (`nests.rs`).
 //!
 //! It refuses to keep more than the budget of memory allows, to make cells while environments start, to hand out one twice, and to
 //! hold up the end of the server for one that still starts.
 
+mod maker;
+mod nests;
+mod patience;
 mod shape;
 
 pub(crate) use shape::{Shape, assignment};
 
+use crate::Key;
 use crate::living::{Life, Living};
 use crate::turns::Turns;
-use hearth_sandbox::{Exit, Sandbox, Spawner};
+use hearth_sandbox::{Error, Exit, Sandbox, Spawner};
+use maker::{Made, Maker};
+use nests::{Nests, Owner, Zygote};
+use patience::Patience;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -25,40 +33,33 @@ const CELLS_PER_SHAPE: usize = 2;
 const SHAPES_MAX: usize = 32;
 /// How long after a claim, and after each cell, another is made: what was claimed needs the processors first.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a cell may take to be ready. It gets only what processor time nobody else wants.
-const BOOT_MAX: Duration = Duration::from_secs(30);
-/// So many cells of a shape that were of no use, with none claimed between, and no more are made for a while.
-const FAILURES_MAX: u32 = 3;
-const FAILURES_REST: Duration = Duration::from_secs(300);
 /// When the machine has no room for a cage, another is tried after this long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// How long the copy of a zygote may take to wait, which it does from its first moment.
+const COPY_MAX: Duration = Duration::from_secs(5);
 
 /// The cells of one server.
 pub(crate) struct Cells {
-    spawner: Spawner,
+    maker: Maker,
     budget_bytes: u64,
     state: Mutex<State>,
     /// Told when a cell may be missing.
     missing: Arc<Notify>,
     /// True when no more are wanted: what still starts is given up at once.
     closed: watch::Sender<bool>,
-    living: Living,
-    tasks: Handle,
 }
 
 #[derive(Default)]
 struct State {
     /// The one that was used last comes first.
     stocks: VecDeque<Stock>,
+    nests: Nests,
 }
 
 struct Stock {
     shape: Shape,
     ready: Vec<Cell>,
-    /// Cells that never became ready, or died while they waited, since one was claimed.
-    failures: u32,
-    /// Until when none is made.
-    rests: Option<Instant>,
+    patience: Patience,
 }
 
 /// What there is to do.
@@ -66,20 +67,11 @@ struct Stock {
 enum Next {
     /// A cell of this shape, the one that was used last first.
     Make(Box<Shape>),
+    /// A zygote for this function: when there are cells enough.
+    Hatch(Box<(Shape, Owner)>),
     /// Nothing, until then: a shape rests.
     Rest(Instant),
     Nothing,
-}
-
-/// What came of making a cell.
-enum Made {
-    Ready(Cell),
-    /// Its interpreter ended, or did not come to wait.
-    Unready,
-    /// There was no room for a cage: nothing is known of the shape.
-    Refused,
-    /// It was given up: no more are wanted.
-    Unwanted,
 }
 
 /// A cell that waits. Dropping it ends it, and a drain waits until it has.
@@ -88,6 +80,9 @@ struct Cell {
     life: Option<Life>,
     tasks: Handle,
 }
+
+/// The end of a cell.
+type End = Pin<Box<dyn Future<Output = Exit> + Send>>;
 
 impl Cells {
     /// None yet: they are made once it is known which are wanted, and only while nothing else starts.
@@ -98,14 +93,13 @@ impl Cells {
         turns: &Arc<Turns>,
     ) -> Arc<Self> {
         let budget_bytes = if spawner.makes_stem_cells() { budget_bytes } else { 0 };
+        let closed = watch::Sender::new(false);
         let cells = Arc::new(Self {
-            spawner: spawner.clone(),
+            maker: Maker::new(spawner, living, &closed),
             budget_bytes,
             state: Mutex::default(),
             missing: Arc::default(),
-            closed: watch::Sender::new(false),
-            living: living.clone(),
-            tasks: Handle::current(),
+            closed,
         });
         if budget_bytes > 0 {
             tokio::spawn(refill(Arc::downgrade(&cells), Arc::clone(turns)));
@@ -113,12 +107,12 @@ impl Cells {
         cells
     }
 
-    /// Cells of this shape will be wanted.
-    pub(crate) fn expect(&self, shape: &Shape) {
+    /// Cells of this shape will be wanted, by this function.
+    pub(crate) fn expect(&self, shape: &Shape, key: &Key) {
         if self.budget_bytes > 0 {
             let mut state = self.lock();
             state.stock(shape);
-            let dropped = state.trim(self.budget_bytes);
+            let dropped = (state.trim(self.budget_bytes), self.wish(&mut state, shape, key));
             drop(state);
             drop(dropped);
             self.missing.notify_one();
@@ -126,55 +120,108 @@ impl Cells {
     }
 
     /// A cell of this shape that waits, if there is one.
-    pub(crate) fn claim(&self, shape: &Shape) -> Option<Sandbox> {
+    pub(crate) fn claim(&self, shape: &Shape, key: &Key) -> Option<Sandbox> {
         if self.budget_bytes == 0 {
             return None;
         }
         let mut state = self.lock();
         let stock = state.stock(shape);
-        let ended = stock.take_ended();
+        let ended = stock.take_ended(Instant::now());
         let claimed = stock.ready.pop();
         if claimed.is_some() {
-            stock.failures = 0;
+            stock.patience.succeed();
         }
+        let dropped = self.wish(&mut state, shape, key);
         drop(state);
-        drop(ended);
+        drop((ended, dropped));
         self.missing.notify_one();
         claimed.and_then(Cell::take)
+    }
+
+    /// A cell of this shape whose interpreter is copied from the function's zygote, if there is one.
+    pub(crate) async fn copy(&self, shape: &Shape, key: &Key, cpu_weight: u32) -> Option<Sandbox> {
+        let owner = Owner::of(key);
+        let nursery = self.lock().nests.copied(shape, &owner)?;
+        let copy = async {
+            let copy = self.maker.spawner.spawn_copy(shape.spec_of_copy(cpu_weight), &nursery).await?;
+            // It waits from its first moment, but that is still to be heard.
+            Ok(copy.waiting().await.then_some(copy))
+        };
+        let copy = match tokio::time::timeout(COPY_MAX, copy).await {
+            Ok(Ok(copy)) => copy,
+            Ok(Err(Error::Cage(fault))) => {
+                tracing::warn!(%fault, "a zygote could not be copied: its function starts plainly");
+                None
+            }
+            Err(_) => None,
+            // The zygote had no part in it.
+            Ok(Err(_)) => return None,
+        };
+        drop(nursery);
+        let useless = self.lock().nests.told((shape, &owner), copy.is_some(), Instant::now());
+        drop(useless);
+        self.missing.notify_one();
+        copy
     }
 
     /// Ends all cells, and makes no more.
     pub(crate) fn close(&self) {
         self.closed.send_replace(true);
-        let stocks = std::mem::take(&mut self.lock().stocks);
-        drop(stocks);
+        let state = std::mem::take(&mut *self.lock());
+        drop(state);
     }
 
-    /// Looks through the stocks: what there is to do, and whose end is to be waited for when that is nothing.
+    #[must_use]
+    fn wish(&self, state: &mut State, shape: &Shape, key: &Key) -> Vec<Zygote> {
+        let has_zygote = shape.has_one_thread() && self.maker.spawner.makes_zygotes();
+        if has_zygote { state.nests.wish(shape, &Owner::of(key)) } else { Vec::new() }
+    }
+
+    /// Looks through everything: what there is to do, and whose end is to be waited for when that is nothing.
     fn look(&self, now: Instant) -> (Next, Vec<End>) {
         let mut state = self.lock();
         let dropped = state.trim(self.budget_bytes);
-        let ended: Vec<Cell> = state.stocks.iter_mut().flat_map(Stock::take_ended).collect();
+        let ended: Vec<Cell> = state.stocks.iter_mut().flat_map(|stock| stock.take_ended(now)).collect();
+        let room = state.room(self.budget_bytes);
+        let useless = state.nests.take_useless(room, now);
         let next = state.next(self.budget_bytes, now);
-        let waiting = state.stocks.iter().flat_map(|stock| &stock.ready);
-        let ends =
-            if let Next::Make(_) = next { Vec::new() } else { waiting.filter_map(Cell::end).collect() };
+        let ends = match next {
+            Next::Make(_) | Next::Hatch(_) => Vec::new(),
+            Next::Rest(_) | Next::Nothing => {
+                let waiting = state.stocks.iter().flat_map(|stock| &stock.ready);
+                waiting.chain(state.nests.cells()).filter_map(Cell::end).collect()
+            }
+        };
         drop(state);
-        drop((dropped, ended));
+        drop((dropped, ended, useless));
         (next, ends)
     }
 
     /// Takes in what was made of a shape.
-    fn keep(&self, shape: &Shape, made: Made) {
+    fn keep(&self, shape: &Shape, made: Made<Cell>) {
         let mut state = self.lock();
         // Whoever closed the stocks, or gave this one up, wants no more cells of it.
         let Some(stock) = state.stocks.iter_mut().find(|stock| stock.shape == *shape) else { return };
         match made {
             Made::Ready(cell) => stock.ready.push(cell),
-            Made::Unready => stock.fail(Instant::now()),
-            Made::Refused => stock.rests = Some(Instant::now() + REFUSED_PAUSE),
-            Made::Unwanted => {}
+            made => made.tell(&mut stock.patience),
         }
+    }
+
+    /// Takes in the zygote that was made for a function.
+    fn keep_zygote(&self, (shape, owner): &(Shape, Owner), made: Made<Zygote>) {
+        let mut state = self.lock();
+        let unwanted = match made {
+            Made::Ready(zygote) => state.nests.keep(shape, owner, zygote),
+            made => {
+                if let Some(patience) = state.nests.patience(shape, owner) {
+                    made.tell(patience);
+                }
+                None
+            }
+        };
+        drop(state);
+        drop(unwanted);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -208,6 +255,12 @@ impl State {
         dropped
     }
 
+    /// What all stocks, when they are full, leave of the budget.
+    fn room(&self, budget_bytes: u64) -> u64 {
+        let full = self.stocks.iter().map(|stock| stock.shape.memory_bytes() * CELLS_PER_SHAPE as u64);
+        budget_bytes.saturating_sub(full.sum())
+    }
+
     fn next(&self, budget_bytes: u64, now: Instant) -> Next {
         let mut bytes = 0;
         let mut rest: Option<Instant> = None;
@@ -215,34 +268,30 @@ impl State {
             let each = stock.shape.memory_bytes();
             let room = usize::try_from(budget_bytes.saturating_sub(bytes) / each).unwrap_or(usize::MAX);
             if stock.ready.len() < CELLS_PER_SHAPE.min(room) {
-                match stock.rests {
-                    Some(until) if now < until => rest = Some(rest.map_or(until, |rest| rest.min(until))),
-                    _ => return Next::Make(Box::new(stock.shape.clone())),
+                match stock.patience.rests(now) {
+                    Some(until) => rest = Some(rest.map_or(until, |rest| rest.min(until))),
+                    None => return Next::Make(Box::new(stock.shape.clone())),
                 }
             }
             bytes += each * CELLS_PER_SHAPE as u64;
         }
-        rest.map_or(Next::Nothing, Next::Rest)
+        match self.nests.missing(self.room(budget_bytes), now) {
+            Ok(wanted) => Next::Hatch(Box::new(wanted)),
+            Err(until) => rest.into_iter().chain(until).min().map_or(Next::Nothing, Next::Rest),
+        }
     }
 }
 
 impl Stock {
     fn new(shape: Shape, ready: Vec<Cell>) -> Self {
-        Self { shape, ready, failures: 0, rests: None }
+        Self { shape, ready, patience: Patience::default() }
     }
 
     /// Takes out the cells that wait no more.
-    fn take_ended(&mut self) -> Vec<Cell> {
+    fn take_ended(&mut self, now: Instant) -> Vec<Cell> {
         let ended: Vec<Cell> = self.ready.extract_if(.., |cell| !cell.waits()).collect();
-        ended.iter().for_each(|_| self.fail(Instant::now()));
+        ended.iter().for_each(|_| self.patience.fail(now));
         ended
-    }
-
-    /// A cell was of no use.
-    fn fail(&mut self, now: Instant) {
-        self.failures += 1;
-        let rests = self.failures >= FAILURES_MAX;
-        self.rests = rests.then(|| now + FAILURES_REST);
     }
 }
 
@@ -273,9 +322,6 @@ impl Drop for Cell {
     }
 }
 
-/// The end of a cell.
-type End = Pin<Box<dyn Future<Output = Exit> + Send>>;
-
 /// Resolves when one of them does; never when there is none.
 async fn first(mut ends: Vec<End>) {
     std::future::poll_fn(|context| {
@@ -285,23 +331,19 @@ async fn first(mut ends: Vec<End>) {
     .await;
 }
 
-/// Makes the cells that are missing, one after another. What it waits for is never waited for with the cells in hand, so that
-/// they can be dropped meanwhile.
+/// Makes what is missing, one after another. What it waits for is never waited for with the cells in hand, so that they can be
+/// dropped meanwhile.
 async fn refill(cells: Weak<Cells>, turns: Arc<Turns>) {
     let Some(strong) = cells.upgrade() else { return };
     let (missing, mut closed) = (Arc::clone(&strong.missing), strong.closed.subscribe());
-    let maker = Maker {
-        spawner: strong.spawner.clone(),
-        living: strong.living.clone(),
-        tasks: strong.tasks.clone(),
-        closed: strong.closed.subscribe(),
-    };
+    let maker = strong.maker.clone();
     drop(strong);
     while !*closed.borrow() {
         let Some((next, ends)) = cells.upgrade().map(|cells| cells.look(Instant::now())) else { return };
+        let is_idle = matches!(next, Next::Rest(_) | Next::Nothing);
         let rested = async {
             match &next {
-                Next::Make(_) => tokio::time::sleep(PAUSE).await,
+                Next::Make(_) | Next::Hatch(_) => tokio::time::sleep(PAUSE).await,
                 Next::Rest(until) => tokio::time::sleep_until((*until).into()).await,
                 Next::Nothing => std::future::pending().await,
             }
@@ -310,59 +352,31 @@ async fn refill(cells: Weak<Cells>, turns: Arc<Turns>) {
             // Its sender goes with the cells.
             _ = closed.wait_for(|closed| *closed) => return,
             () = rested => {}
-            () = missing.notified(), if !matches!(next, Next::Make(_)) => {}
-            () = first(ends), if !matches!(next, Next::Make(_)) => {}
+            () = missing.notified(), if is_idle => {}
+            () = first(ends), if is_idle => {}
         }
-        if let Next::Make(shape) = next
-            && turns.are_free()
-        {
-            let made = maker.make(&shape).await;
-            let Some(cells) = cells.upgrade() else { return };
-            cells.keep(&shape, made);
+        if !turns.are_free() {
+            continue;
         }
-    }
-}
-
-/// What it takes to make a cell.
-struct Maker {
-    spawner: Spawner,
-    living: Living,
-    tasks: Handle,
-    closed: watch::Receiver<bool>,
-}
-
-impl Maker {
-    /// A cell that waits; when there is none, the next plain start of such a function will explain why.
-    async fn make(&self, shape: &Shape) -> Made {
-        let life = self.living.begin();
-        let sandbox = match self.spawner.spawn(shape.spec()).await {
-            Ok(sandbox) => sandbox,
-            Err(error) => {
-                tracing::debug!(%error, "no stem cell could be made");
-                return Made::Refused;
+        match next {
+            Next::Make(shape) => {
+                let made = maker.cell(&shape).await;
+                let Some(cells) = cells.upgrade() else { return };
+                cells.keep(&shape, made);
             }
-        };
-        let mut closed = self.closed.clone();
-        let is_ready = tokio::select! {
-            is_ready = tokio::time::timeout(BOOT_MAX, sandbox.waiting()) => Some(is_ready == Ok(true)),
-            _ = closed.wait_for(|closed| *closed) => None,
-        };
-        let cell = Cell { sandbox: Some(sandbox), life: Some(life), tasks: self.tasks.clone() };
-        match is_ready {
-            Some(true) => Made::Ready(cell),
-            Some(false) => {
-                tracing::warn!(
-                    "an interpreter that was to wait for a function did not: its functions start plainly"
-                );
-                Made::Unready
+            Next::Hatch(wanted) => {
+                let made = maker.zygote(&wanted.0).await;
+                let Some(cells) = cells.upgrade() else { return };
+                cells.keep_zygote(&wanted, made);
             }
-            None => Made::Unwanted,
+            Next::Rest(_) | Next::Nothing => {}
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::patience::{FAILURES_MAX, REST};
     use super::*;
 
     const BUDGET: u64 = 1 << 30;
@@ -377,21 +391,12 @@ mod tests {
     fn a_shape_whose_cells_fail_rests_and_is_tried_again() {
         let (mut state, start) = (state(), Instant::now());
         let make = Next::Make(Box::new(Shape::sample()));
-        for _ in 1..FAILURES_MAX {
-            state.stocks[0].fail(start);
+        for _ in 0..FAILURES_MAX {
             assert_eq!(state.next(BUDGET, start), make);
+            state.stocks[0].patience.fail(start);
         }
-        state.stocks[0].fail(start);
-        let rested = start + FAILURES_REST;
-        assert_eq!(state.next(BUDGET, start), Next::Rest(rested));
-        assert_eq!(state.next(BUDGET, rested), make);
-        // One more is enough from then on, until one has been of use.
-        state.stocks[0].fail(rested);
-        assert_eq!(state.next(BUDGET, rested), Next::Rest(rested + FAILURES_REST));
-        state.stocks[0].failures = 0;
-        let later = rested + FAILURES_REST;
-        state.stocks[0].fail(later);
-        assert_eq!(state.next(BUDGET, later), make);
+        assert_eq!(state.next(BUDGET, start), Next::Rest(start + REST));
+        assert_eq!(state.next(BUDGET, start + REST), make);
     }
 
     #[test]
@@ -400,5 +405,30 @@ mod tests {
         assert_eq!(State::default().next(BUDGET, now), Next::Nothing);
         assert_eq!(state().next(Shape::sample().memory_bytes() - 1, now), Next::Nothing);
         assert_eq!(state().next(Shape::sample().memory_bytes(), now), Next::Make(Box::new(Shape::sample())));
+    }
+
+    #[test]
+    fn zygotes_come_after_cells_and_within_the_budget() {
+        let (start, shape) = (Instant::now(), Shape::sample());
+        let owner = Owner::of(&crate::Definition::sample().key);
+        let mut state = State::default();
+        assert!(state.nests.wish(&shape, &owner).is_empty());
+        let hatch = Next::Hatch(Box::new((shape.clone(), owner.clone())));
+        assert_eq!(state.next(shape.memory_bytes(), start), hatch);
+        assert_eq!(state.next(shape.memory_bytes() - 1, start), Next::Nothing);
+        state.stock(&shape);
+        assert_eq!(state.next(BUDGET, start), Next::Make(Box::new(shape.clone())));
+        for _ in 0..FAILURES_MAX {
+            state.stocks[0].patience.fail(start);
+        }
+        assert_eq!(state.next(BUDGET, start), hatch);
+        assert_eq!(
+            state.next(shape.memory_bytes() * 3 - 1, start),
+            Next::Rest(start + REST),
+            "cells have their room"
+        );
+        let patience = state.nests.patience(&shape, &owner).unwrap();
+        patience.pause(start + REFUSED_PAUSE);
+        assert_eq!(state.next(BUDGET, start), Next::Rest(start + REFUSED_PAUSE));
     }
 }

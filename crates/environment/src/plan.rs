@@ -72,7 +72,11 @@ impl Plan<'_> {
     /// A stem cell that has become what `spec` says.
     pub(crate) async fn claim(&self, spec: &Spec) -> Option<Sandbox> {
         let shape = Shape::of(spec, self.definition)?;
-        let sandbox = self.cells.claim(&shape)?;
+        let key = &self.definition.key;
+        let sandbox = match self.cells.claim(&shape, key) {
+            Some(sandbox) => sandbox,
+            None => self.cells.copy(&shape, key, CPU_WEIGHT).await?,
+        };
         match sandbox.assign(&assignment(spec)).await {
             Ok(()) => Some(sandbox),
             Err(error) => {
@@ -87,7 +91,7 @@ impl Plan<'_> {
     pub(crate) fn expect(&self, spawner: &Spawner) {
         let spec = self.initial(spawner.isolation()).ok();
         if let Some(shape) = spec.and_then(|(spec, _)| Shape::of(&spec, self.definition)) {
-            self.cells.expect(&shape);
+            self.cells.expect(&shape, &self.definition.key);
         }
     }
 

@@ -69,8 +69,7 @@ impl Filters {
         self.0.iter().map(|program| {
             let bytes = program.iter().flat_map(|instruction| {
                 let [low, high] = instruction.code.to_ne_bytes();
-                let [k @ ..] = instruction.k.to_ne_bytes();
-                [[low, high, instruction.jt, instruction.jf], k].concat()
+                [[low, high, instruction.jt, instruction.jf], instruction.k.to_ne_bytes()].concat()
             });
             // The compiler makes no larger ones.
             (u16::try_from(program.len()).unwrap_or(u16::MAX), bytes.collect())

@@ -56,6 +56,13 @@ pub struct Spawner {
 #[derive(Debug, Clone)]
 pub struct Nursery(Arc<OwnedFd>);
 
+impl Nursery {
+    /// Whether anybody holds another clone, as whoever waits for a copy does.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     socket: OwnedFd,

@@ -185,7 +185,7 @@ impl Midwife<'_> {
         let half = self.make_half(&zygote, &own, (us, brought))?;
         let made = furnish(&half, Numbers { us, line: zygote.line() }, brought);
         let copied = made.and_then(|()| {
-            let arguments = own.clone_arguments(0, libc::SIGCHLD, COPY, &half)?;
+            let arguments = own.clone_arguments((0, libc::SIGCHLD), COPY, &half)?;
             half.call_for_copy(libc::SYS_clone3, &arguments, memory).map_err(Fault::at("make", "the copy"))
         });
         let ended = half.end().map_err(Fault::at("end", "the half"));
@@ -210,7 +210,7 @@ impl Midwife<'_> {
         let first = fetch(zygote, us, &brought.first)?;
         call(zygote, libc::SYS_setns, &[first, newpid], "choose the cage's processes")?;
         let flags = libc::CLONE_VM | libc::CLONE_PARENT;
-        let arguments = own.clone_arguments(flags, 0, HALF, zygote)?;
+        let arguments = own.clone_arguments((flags, 0), HALF, zygote)?;
         let half = zygote.call_for_copy(libc::SYS_clone3, &arguments, memory);
         call(zygote, libc::SYS_setns, &[us, newpid], "choose its own processes again")?;
         call(zygote, libc::SYS_close, &[first], "let go of the cage")?;
@@ -404,8 +404,7 @@ impl Own {
     /// Puts the arguments of `clone3` into the memory of `process`.
     fn clone_arguments(
         &self,
-        flags: i32,
-        signal: i32,
+        (flags, signal): (i32, i32),
         number: i32,
         process: &Remote,
     ) -> Result<[u64; 2], Fault> {
