@@ -47,18 +47,21 @@ mod x86_64 {
             kernel::trace(pid)?;
             stopped(pid)?;
             let mut home = kernel::registers(pid)?;
-            let instruction = home[RIP].wrapping_sub(INSTRUCTION.len() as u64);
+            let read = libc::SYS_read.cast_unsigned();
+            if home[ORIG_RAX] == read {
+                // It is in the call, and makes it once more when it goes on.
+                home[RIP] = home[RIP].wrapping_sub(INSTRUCTION.len() as u64);
+                home[RAX] = read;
+                home[ORIG_RAX] = NONE;
+            }
+            // Otherwise it has perhaps not come to make it again.
+            let instruction = home[RIP];
             let mut found = [0; INSTRUCTION.len()];
             memory.read_exact_at(&mut found, instruction)?;
-            if home[ORIG_RAX] != libc::SYS_read.cast_unsigned() || found != INSTRUCTION {
-                // It goes on as it was.
+            if (home[RAX], home[ORIG_RAX], found) != (read, NONE, INSTRUCTION) {
                 kernel::trace_no_more(pid)?;
                 return Err(io::Error::other("it does not wait"));
             }
-            // It makes the call once more when it goes on.
-            home[RIP] = instruction;
-            home[RAX] = home[ORIG_RAX];
-            home[ORIG_RAX] = NONE;
             Ok(Self { pid, memory, home, instruction })
         }
 

@@ -211,6 +211,50 @@ async fn copies_of_a_zygote_are_cells_like_any_other() {
     ground.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zygote_is_copied_for_many_at_once_and_its_end_is_told() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_zygotes() {
+        println!("not run: zygotes take root and an x86-64");
+        return ground.close().await;
+    }
+    let task = task("import os, random\nprint(os.getpid(), os.getppid(), random.random())\n");
+    let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
+    let waits = WAITS.replace(before, "pass");
+    let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
+    let (zygote, nursery) = ground.spawner.spawn_zygote(cell()).await.unwrap();
+    assert!(zygote.waiting().await);
+    let copy = || {
+        let (spawner, cell, nursery) = (ground.spawner.clone(), cell(), nursery.clone());
+        tokio::spawn(async move { spawner.spawn_copy(cell, &nursery).await })
+    };
+    let mut copies = Vec::new();
+    for copy in (0..24).map(|_| copy()).collect::<Vec<_>>() {
+        copies.push(copy.await.unwrap().unwrap_or_else(|error| panic!("{error}")));
+    }
+    let mut said = std::collections::BTreeSet::new();
+    for mut copy in copies {
+        assert!(copy.waiting().await);
+        copy.assign(&assignment(task.path())).await.unwrap();
+        let ran = finish(&mut copy).await;
+        assert!(ran.ok().starts_with("2 1 "), "{ran:?}");
+        said.insert(ran.ok().to_owned());
+        copy.destroy().await;
+    }
+    assert_eq!(said.len(), 24);
+    // One that has been made outlives it.
+    let mut copy_that_lives = copy().await.unwrap().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(zygote.process_id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    zygote.wait().await;
+    assert!(matches!(copy().await.unwrap(), Err(Error::Cage(_))));
+    copy_that_lives.assign(&assignment(task.path())).await.unwrap();
+    assert!(finish(&mut copy_that_lives).await.ok().starts_with("2 1 "));
+    copy_that_lives.destroy().await;
+    zygote.destroy().await;
+    ground.close().await;
+}
+
 /// All that a program can ask of itself and that is the same for every cage.
 const LOOKS: &str = r#"
 import os, re, threading
