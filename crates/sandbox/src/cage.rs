@@ -133,7 +133,8 @@ fn settle(birth: &Birth<'_>) -> Result<OwnedFd, Fault> {
     let kept: Vec<i32> =
         [&birth.cradle].into_iter().chain(usual.map(|(image, _)| image)).map(AsRawFd::as_raw_fd).collect();
     kernel::close_all_but(&kept).map_err(Fault::at("close", "the spawner's descriptors"))?;
-    rustix::thread::set_name(c"hearth-cage").map_err(fault("name", "the first process"))?;
+    let name = if birth.is_midwife { c"hearth-midwife" } else { c"hearth-cage" };
+    rustix::thread::set_name(name).map_err(fault("name", "the first process"))?;
     let signals =
         kernel::signal_descriptor(&[libc::SIGCHLD, libc::SIGTERM]).map_err(Fault::at("watch", "signals"))?;
     if birth.cage.is_none() {

@@ -273,18 +273,27 @@ pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 #[cfg(target_arch = "x86_64")]
 pub type Registers = [u64; 27];
 
+#[cfg(target_arch = "x86_64")]
 const PTRACE_CONT: u64 = 7;
+#[cfg(target_arch = "x86_64")]
 const PTRACE_SINGLESTEP: u64 = 9;
 #[cfg(target_arch = "x86_64")]
 const PTRACE_GETREGS: u64 = 12;
 #[cfg(target_arch = "x86_64")]
 const PTRACE_SETREGS: u64 = 13;
+#[cfg(target_arch = "x86_64")]
 const PTRACE_DETACH: u64 = 17;
+#[cfg(target_arch = "x86_64")]
 const PTRACE_GETEVENTMSG: u64 = 0x4201;
+#[cfg(target_arch = "x86_64")]
 const PTRACE_SEIZE: u64 = 0x4206;
+#[cfg(target_arch = "x86_64")]
 const PTRACE_INTERRUPT: u64 = 0x4207;
+/// `PR_GET_TID_ADDRESS`.
+pub const PR_GET_TID_ADDRESS: libc::c_int = 40;
 const PTRACE_GET_RSEQ_CONFIGURATION: u64 = 0x420f;
 /// Copies are traced from their first instruction, and nothing that is traced outlives its tracer.
+#[cfg(target_arch = "x86_64")]
 const PTRACE_OPTIONS: u64 = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 20);
 
 fn ptrace(request: u64, pid: i32, address: u64, data: u64) -> io::Result<()> {
@@ -295,27 +304,32 @@ fn ptrace(request: u64, pid: i32, address: u64, data: u64) -> io::Result<()> {
 }
 
 /// Begins to trace a process, and asks it to stop.
+#[cfg(target_arch = "x86_64")]
 pub fn trace(pid: i32) -> io::Result<()> {
     ptrace(PTRACE_SEIZE, pid, 0, PTRACE_OPTIONS)?;
     ptrace(PTRACE_INTERRUPT, pid, 0, 0)
 }
 
 /// Lets a process that is stopped go its own way.
+#[cfg(target_arch = "x86_64")]
 pub fn trace_no_more(pid: i32) -> io::Result<()> {
     ptrace(PTRACE_DETACH, pid, 0, 0)
 }
 
 /// Lets a process that is stopped run one instruction.
+#[cfg(target_arch = "x86_64")]
 pub fn step(pid: i32) -> io::Result<()> {
     ptrace(PTRACE_SINGLESTEP, pid, 0, 0)
 }
 
 /// Lets a process that is stopped run on, still traced.
+#[cfg(target_arch = "x86_64")]
 pub fn run_on(pid: i32) -> io::Result<()> {
     ptrace(PTRACE_CONT, pid, 0, 0)
 }
 
 /// The process that has just been copied from one that is stopped for that.
+#[cfg(target_arch = "x86_64")]
 pub fn copy_made(pid: i32) -> io::Result<i32> {
     let mut message: libc::c_ulong = 0;
     ptrace(PTRACE_GETEVENTMSG, pid, 0, (&raw mut message) as u64)?;
@@ -353,6 +367,14 @@ pub fn restartable_sequences(pid: i32) -> io::Result<(u64, u32, u32)> {
     Ok((told.address, told.size, told.signature))
 }
 
+/// Whether the kernel tells where a thread has the C library keep its number: not every one is built to.
+pub fn tells_tid_address() -> bool {
+    let mut address: u64 = 0;
+    // SAFETY: the call writes one pointer, to a place that lives across it.
+    let result = unsafe { libc::prctl(PR_GET_TID_ADDRESS, &raw mut address) };
+    result == 0
+}
+
 /// Where a process has its list of robust locks, and how long the head is.
 pub fn robust_list(pid: i32) -> io::Result<(u64, u64)> {
     let (mut head, mut length): (u64, u64) = (0, 0);
@@ -362,6 +384,7 @@ pub fn robust_list(pid: i32) -> io::Result<(u64, u64)> {
 }
 
 /// Waits until a process that is traced stops or ends, and gives the status as `waitpid` does.
+#[cfg(target_arch = "x86_64")]
 pub fn wait_for_stop(pid: i32) -> io::Result<i32> {
     let mut status = 0;
     loop {

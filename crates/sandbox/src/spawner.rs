@@ -9,7 +9,7 @@ use crate::sandbox::{self, Dialled, Fates, Life, Progress};
 use crate::spec::{TemporaryHold, TemporaryStorage};
 use crate::temporary::Images;
 use crate::warden::Warden;
-use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket};
+use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket, zygote};
 use hearth_base::{Rng, SystemRng};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions};
 use std::ffi::OsString;
@@ -184,9 +184,9 @@ impl Spawner {
         self.spawn_as(spec, (Origin::Copied, Some(zygote.0.clone()))).await
     }
 
-    /// Whether there can be zygotes: where there can be stem cells, on processors whose registers are known.
+    /// Whether there can be zygotes: where there can be stem cells, and processes may be traced, on x86-64.
     pub fn makes_zygotes(&self) -> bool {
-        self.makes_stem_cells() && cfg!(target_arch = "x86_64")
+        self.makes_stem_cells() && zygote::are_possible()
     }
 
     async fn spawn_as(&self, spec: Spec, origin: (Origin, Option<Arc<OwnedFd>>)) -> Result<Sandbox, Error> {

@@ -89,6 +89,14 @@ pub struct Gift<'a> {
     pub entrances: &'a [OwnedFd],
 }
 
+/// Whether the machine lets processes be copied so: the processor's registers are known, the kernel tells what the C library has
+/// told it, and has not been told to let nobody trace.
+pub fn are_possible() -> bool {
+    const NOBODY: &str = "3";
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    cfg!(target_arch = "x86_64") && kernel::tells_tid_address() && scope.trim() != NOBODY
+}
+
 /// Has a zygote copied into this cage, and gives the copy's pidfd. For its first process.
 pub fn ask(nursery: &OwnedFd, request: &Request, gift: &Gift<'_>) -> Result<OwnedFd, Error> {
     let (ours, answer) = socket::pair().map_err(Fault::at("make", "a socket for an answer"))?;
@@ -376,8 +384,6 @@ const CAPABILITY_VERSION: u32 = 0x2008_0522;
 const CAPABILITIES: u64 = 64;
 /// `SECCOMP_SET_MODE_FILTER`.
 const SET_FILTER: u64 = 1;
-/// `PR_GET_TID_ADDRESS`.
-const GET_TID_ADDRESS: u64 = 40;
 
 impl Remote {
     /// Asks a zygote, and makes room in it.
@@ -387,7 +393,12 @@ impl Remote {
         let arguments =
             [0, SCRATCH_BYTES, access.unsigned_abs().into(), kind.unsigned_abs().into(), u64::MAX, 0];
         let scratch = call(self, libc::SYS_mmap, &arguments, "make room for arguments")?;
-        call(self, libc::SYS_prctl, &[GET_TID_ADDRESS, scratch], "ask where its number is")?;
+        call(
+            self,
+            libc::SYS_prctl,
+            &[kernel::PR_GET_TID_ADDRESS.unsigned_abs().into(), scratch],
+            "ask where its number is",
+        )?;
         let mut address = [0; 8];
         self.read(&mut address, scratch).map_err(Fault::at("read", "the zygote's memory"))?;
         Ok(Own {

@@ -286,5 +286,9 @@ for number in (101, 272, 165, 308, 161, 250, 317):
     import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
     print(number, libc.syscall(number, 0, 0, 0, 0, 0), ctypes.get_errno())
+for cpu in os.sched_getaffinity(0):
+    # The C library is told by the kernel, in memory that they have agreed on.
+    os.sched_setaffinity(0, {cpu})
+    print(cpu, libc.sched_getcpu())
 os.system("echo shell $$; id -u; cat /proc/self/status | grep -E 'Cap|Seccomp|NoNewPrivs'; readlink /proc/self/exe")
 "#;

@@ -156,3 +156,44 @@ impl Nests {
         self.0.iter().position(|nest| nest.owner == *owner && nest.shape == *shape)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zygotes_are_for_the_functions_that_were_used_last_and_within_their_room() {
+        let (shape, now) = (Shape::sample(), Instant::now());
+        let key = crate::Definition::sample().key;
+        let owner = |name: &str| Owner::of(&Key { name: name.to_owned(), ..key.clone() });
+        let room = shape.memory_bytes() * NESTS_MAX as u64;
+        let mut nests = Nests::default();
+        for number in 0..=NESTS_MAX {
+            assert!(nests.wish(&shape, &owner(&number.to_string())).is_empty());
+        }
+        assert_eq!(nests.0.len(), NESTS_MAX, "the first is forgotten");
+        assert!(nests.patience(&shape, &owner("0")).is_none());
+        assert_eq!(nests.missing(room, now), Ok((shape.clone(), owner(&NESTS_MAX.to_string()))));
+        assert!(nests.wish(&shape, &owner("1")).is_empty());
+        assert_eq!(nests.missing(room, now), Ok((shape.clone(), owner("1"))));
+        nests.patience(&shape, &owner("1")).unwrap().pause(now + std::time::Duration::from_secs(1));
+        assert_eq!(nests.missing(room, now), Ok((shape.clone(), owner(&NESTS_MAX.to_string()))));
+        assert_eq!(
+            nests.missing(shape.memory_bytes(), now),
+            Err(Some(now + std::time::Duration::from_secs(1)))
+        );
+        assert_eq!(nests.missing(shape.memory_bytes() - 1, now), Err(None));
+        assert!(nests.copied(&shape, &owner("1")).is_none(), "there is none yet");
+    }
+
+    #[test]
+    fn versions_of_a_function_share_a_zygote_and_functions_do_not() {
+        let key = crate::Definition::sample().key;
+        let version = Key { version: "7".into(), revision: "other".into(), ..key.clone() };
+        assert_eq!(Owner::of(&key), Owner::of(&version));
+        let region = Key { region: "eu-west-1".parse().unwrap(), ..key.clone() };
+        for other in [Key { name: "other".into(), ..key.clone() }, region] {
+            assert_ne!(Owner::of(&key), Owner::of(&other));
+        }
+    }
+}
