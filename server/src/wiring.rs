@@ -4,8 +4,8 @@ use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
-    Dispatch, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api, sqs as sqs_api,
-    sts as sts_api,
+    Dispatch, events as events_api, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api,
+    sqs as sqs_api, sts as sts_api,
 };
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
@@ -62,6 +62,7 @@ pub struct Assembly {
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
     sns_work: hearth_sns::Handle,
+    events_work: hearth_base::Running,
 }
 
 impl Foundation {
@@ -116,7 +117,9 @@ impl Foundation {
             clock: self.service_clock(),
             rng: rng(),
         });
+        logs.read_policies().await?;
         let logs_work = logs.start();
+        let log_policies = Arc::new(logs.clone());
         let logs: Arc<dyn logs_api::Logs> = Arc::new(logs);
         let log_delivery = hearth_invoke::LogDelivery::new(hearth_invoke::Writers {
             logs: Arc::clone(&logs),
@@ -133,6 +136,7 @@ impl Foundation {
         let sqs = Arc::new(sqs);
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let sns = Arc::new(self.sns(&store, &delivery).await?);
+        let events = Arc::new(self.events(&store, &delivery).await?);
         let environments = Environments::new(hearth_environment::Options {
             spawner: self.spawner.clone(),
             data_dir: directory.to_owned(),
@@ -164,7 +168,9 @@ impl Foundation {
             .with_identities(Arc::clone(&self.directory) as Arc<dyn Identities>)
             .with_resources("lambda", Arc::new(lambda.functions()))
             .with_resources("sqs", sqs.clone())
-            .with_resources("sns", sns.clone());
+            .with_resources("sns", sns.clone())
+            .with_resources("events", events.clone())
+            .with_resources("logs", log_policies);
         self.authority.set_sources(sources);
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
             functions: lambda.functions(),
@@ -181,18 +187,23 @@ impl Foundation {
             lambda: Arc::new(invoke.clone()),
             sqs: sqs.clone(),
             sns: sns.clone(),
+            events: events.clone(),
+            logs: Arc::clone(&logs),
+            clock: self.service_clock(),
         });
         // Deliveries begin when there is somebody to deliver to.
         let sns_work = sns.start();
+        let events_work = events.start();
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(sns_api::Dispatcher::new(sns)),
+            Arc::new(events_api::Dispatcher::new(events)),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work })
+        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work, events_work })
     }
 
     async fn sns(
@@ -207,6 +218,20 @@ impl Foundation {
             rng: rng(),
         };
         Ok(hearth_sns::Service::open(options).await?)
+    }
+
+    async fn events(
+        &self,
+        store: &Store,
+        delivery: &hearth_delivery::Service,
+    ) -> Result<hearth_eventbridge::Service, Box<dyn Error>> {
+        let options = hearth_eventbridge::Options {
+            store: store.clone(),
+            deliver: Arc::new(delivery.clone()),
+            clock: self.service_clock(),
+            rng: rng(),
+        };
+        Ok(hearth_eventbridge::Service::open(options).await?)
     }
 
     fn iam(&self) -> Iam {
@@ -232,6 +257,7 @@ impl Assembly {
         self.invoke.close();
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
+        self.events_work.stop().await;
         self.sns_work.stop().await;
         self.sqs_work.stop().await;
     }

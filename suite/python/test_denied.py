@@ -22,11 +22,47 @@ STATEMENT = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal":
 QUEUE = {"QueueUrl": f"http://127.0.0.1:4566/{ACCOUNT}/denied"}
 TOPIC, TOPIC_ARN = ({name: f"arn:aws:sns:us-east-1:{ACCOUNT}:denied"} for name in ("TopicArn", "ResourceArn"))
 SUBSCRIPTION = {"SubscriptionArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:denied:1"}
+RULE, OF_RULE, BUS = {"Name": "denied"}, {"Rule": "denied"}, f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
+ARCHIVE, REPLAY = {"ArchiveName": "denied"}, {"ReplayName": "denied"}
+RULE_ARN = {"ResourceARN": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/denied"}
+WANTED = {"EventPattern": '{"source": ["a"]}'}
+TIMES = {"EventStartTime": 1, "EventEndTime": 2}
 RECEIPT, LABEL = {"ReceiptHandle": "r"}, {"Label": "l"}
 NEW = {"Runtime": PYTHON, "Handler": "app.handler", "Role": roles.of(), "Code": {"ZipFile": b"x"}}
 
 CASES = [
     # the service, the operation, what it is asked, and the action that the user may not do where it has another name
+    ("events", "CancelReplay", REPLAY, None),
+    ("events", "CreateArchive", ARCHIVE | {"EventSourceArn": BUS}, None),
+    ("events", "CreateEventBus", RULE, None),
+    ("events", "DeleteArchive", ARCHIVE, None),
+    ("events", "DeleteEventBus", RULE, None),
+    ("events", "DeleteRule", RULE, None),
+    ("events", "DescribeArchive", ARCHIVE, None),
+    ("events", "DescribeEventBus", {}, None),
+    ("events", "DescribeReplay", REPLAY, None),
+    ("events", "DescribeRule", RULE, None),
+    ("events", "DisableRule", RULE, None),
+    ("events", "EnableRule", RULE, None),
+    ("events", "ListArchives", {}, None),
+    ("events", "ListEventBuses", {}, None),
+    ("events", "ListReplays", {}, None),
+    ("events", "ListRuleNamesByTarget", {"TargetArn": QUEUE_ARN}, None),
+    ("events", "ListRules", {}, None),
+    ("events", "ListTagsForResource", RULE_ARN, None),
+    ("events", "ListTargetsByRule", OF_RULE, None),
+    ("events", "PutEvents", {"Entries": [{"Source": "a", "DetailType": "b", "Detail": "{}"}]}, None),
+    ("events", "PutPermission", {"Policy": "{}"}, None),
+    ("events", "PutRule", RULE | WANTED, None),
+    ("events", "PutTargets", OF_RULE | {"Targets": [{"Id": "1", "Arn": QUEUE_ARN}]}, None),
+    ("events", "RemovePermission", {"StatementId": "s"}, None),
+    ("events", "RemoveTargets", OF_RULE | {"Ids": ["1"]}, None),
+    ("events", "StartReplay", REPLAY | TIMES | {"EventSourceArn": BUS, "Destination": {"Arn": BUS}}, None),
+    ("events", "TagResource", RULE_ARN | {"Tags": [{"Key": "k", "Value": "v"}]}, None),
+    ("events", "TestEventPattern", WANTED | {"Event": "{}"}, None),
+    ("events", "UntagResource", RULE_ARN | {"TagKeys": ["k"]}, None),
+    ("events", "UpdateArchive", ARCHIVE, None),
+    ("events", "UpdateEventBus", {}, None),
     ("lambda", "AddLayerVersionPermission", LAYER | STATEMENT | {"Action": "lambda:GetLayerVersion"}, None),
     ("lambda", "AddPermission", F | STATEMENT, None),
     ("lambda", "CreateAlias", F | ALIAS | {"FunctionVersion": "1"}, None),
@@ -89,14 +125,17 @@ CASES = [
     ("logs", "CreateLogStream", GROUP | STREAM, None),
     ("logs", "DeleteLogGroup", GROUP, None),
     ("logs", "DeleteLogStream", GROUP | STREAM, None),
+    ("logs", "DeleteResourcePolicy", {"policyName": "p"}, None),
     ("logs", "DeleteRetentionPolicy", GROUP, None),
     ("logs", "DescribeLogGroups", {}, None),
     ("logs", "DescribeLogStreams", GROUP, None),
+    ("logs", "DescribeResourcePolicies", {}, None),
     ("logs", "FilterLogEvents", GROUP, None),
     ("logs", "GetLogEvents", GROUP | STREAM, None),
     ("logs", "ListTagsForResource", GROUP_ARN, None),
     ("logs", "ListTagsLogGroup", GROUP, None),
     ("logs", "PutLogEvents", GROUP | STREAM | {"logEvents": [{"timestamp": 1, "message": "x"}]}, None),
+    ("logs", "PutResourcePolicy", {"policyName": "p", "policyDocument": "{}"}, None),
     ("logs", "PutRetentionPolicy", GROUP | {"retentionInDays": 1}, None),
     ("logs", "TagLogGroup", GROUP | {"tags": {"a": "b"}}, None),
     ("logs", "TagResource", GROUP_ARN | {"tags": {"a": "b"}}, None),

@@ -71,7 +71,7 @@ def test_the_rules_of_configurations_are_told(server, function):
         (to(f"{QUEUE}.fifo"), value, "FIFO"),
         (to("arn:aws:s3:::b", "OnSuccess"), value, "for failures only"),
         (to("kafka://topic"), value, "DestinationConfig.OnFailure.Destination"),
-        (to("arn:aws:events:us-east-1:000000000000:event-bus/b", "OnSuccess"), value, "event buses as destinations yet."),
+        (to("arn:aws:events:us-east-1:000000000000:rule/r", "OnSuccess"), value, "is none of a queue of SQS"),
         (to("arn:aws:s3:::b"), value, "Hearth does not support S3 buckets as destinations yet."),
     ]:
         told = refused(client.put_function_event_invoke_config, **{"FunctionName": function.name} | change)

@@ -66,6 +66,12 @@ pub enum Resolver {
     Role,
     /// A group by its name, with the path it has.
     Group,
+    /// An event bus by its name or ARN; the default one when there is none.
+    EventBus,
+    /// The buses of several events, and the events, of which those without a bus are for the default one.
+    EventBuses,
+    /// A rule by its name, and the name or ARN of its bus.
+    Rule,
 }
 
 /// A condition key that the input gives.

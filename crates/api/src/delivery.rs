@@ -4,6 +4,7 @@
 //! It says what is delivered and in whose name. It refuses to know targets: `hearth-delivery` does, and `server` wires
 //! it to whoever delivers.
 
+use crate::Grant;
 use bytes::Bytes;
 use hearth_base::{BoxFuture, Region, RequestId};
 use hearth_wire::Failure;
@@ -91,6 +92,32 @@ pub struct Event {
     pub detail_type: String,
     /// The ARNs it is about.
     pub resources: Vec<String>,
+    /// What it keeps of the bus it was on before, when it comes from one.
+    pub before: Option<Before>,
+}
+
+/// What an event keeps when it goes from one bus to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// Its id.
+    pub id: String,
+    /// The account it came from first.
+    pub account: String,
+    /// The region it came from first.
+    pub region: String,
+    /// Its time, as it is written.
+    pub time: String,
+}
+
+/// Event buses, as targets of other services: what `PutEvents` does for clients.
+pub trait EventBuses: Send + Sync + 'static {
+    /// Puts one event with this detail on the bus of an ARN. It is there, durably, when this returns well.
+    fn put_event<'a>(
+        &'a self,
+        grant: Grant,
+        bus: &'a str,
+        event: (Event, Bytes),
+    ) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// Whether what failed now may work later: throttling and faults of the server, but neither a missing target nor a denial.

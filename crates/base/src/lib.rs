@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod arn;
+pub mod background;
 pub mod clock;
 pub mod function;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod time;
 
 pub use account::AccountId;
 pub use arn::Arn;
+pub use background::{Background, Running};
 pub use clock::{AdvancingClock, Clock, SystemClock, VirtualClock};
 pub use function::{FunctionReference, Qualifier};
 pub use id::RequestId;

@@ -6,16 +6,19 @@
 //!
 //! Who sends is also a target of others: [`Targets`] are set once every service stands.
 
+mod bus;
 mod function;
+mod log_group;
 mod principal;
 mod queue;
 mod topic;
 
-use hearth_api::delivery::{Deliver, Delivery};
+use hearth_api::delivery::{Deliver, Delivery, EventBuses};
 use hearth_api::lambda::LambdaInvoke;
+use hearth_api::logs::Logs;
 use hearth_api::sns::Sns;
 use hearth_api::sqs::Sqs;
-use hearth_base::{Arn, BoxFuture};
+use hearth_base::{Arn, BoxFuture, Clock};
 use hearth_iam::Authority;
 use hearth_wire::Failure;
 use std::sync::{Arc, OnceLock};
@@ -39,6 +42,12 @@ pub struct Targets {
     pub sqs: Arc<dyn Sqs>,
     /// Topics.
     pub sns: Arc<dyn Sns>,
+    /// Event buses.
+    pub events: Arc<dyn EventBuses>,
+    /// Log groups.
+    pub logs: Arc<dyn Logs>,
+    /// For the time of log events.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Service {
@@ -68,6 +77,8 @@ impl Inner {
             "lambda" => function::deliver(self, targets.lambda.as_ref(), (&target, delivery)).await,
             "sqs" => queue::deliver(self, targets.sqs.as_ref(), (&target, delivery)).await,
             "sns" => topic::deliver(self, targets.sns.as_ref(), (&target, delivery)).await,
+            "events" => bus::deliver(self, targets.events.as_ref(), (&target, delivery)).await,
+            "logs" => log_group::deliver(self, targets, (&target, delivery)).await,
             _ => Err(unknown(&delivery.target)),
         }
     }

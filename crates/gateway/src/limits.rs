@@ -23,6 +23,8 @@ const BODY_BOUNDS: &[(&str, &str, Bound)] = &[
     ("sqs", "SendMessage", Bound { bytes: 7 << 20, name: "SendMessage" }),
     ("sqs", "SendMessageBatch", Bound { bytes: 7 << 20, name: "SendMessageBatch" }),
     ("sqs", "requested", Bound { bytes: 7 << 20, name: "requested" }),
+    // 1 MiB of events; as JSON within JSON every character may become several.
+    ("events", "PutEvents", Bound { bytes: 7 << 20, name: "PutEvents" }),
     // A topic takes 256 KiB, of which every byte may become three in a form.
     ("sns", "requested", Bound { bytes: 2 << 20, name: "requested" }),
 ];

@@ -179,13 +179,11 @@ impl Destination {
             }
         }
         // Nothing is accepted that nothing will come to.
-        let missing = match arn.service.as_str() {
-            "events" => Some("EventBridge event buses as destinations"),
-            "s3" => Some("S3 buckets as destinations"),
-            _ => None,
-        };
-        if let Some(missing) = missing {
-            return Err(not_yet(&format!("DestinationConfig.{member}.Destination"), missing));
+        if arn.service == "s3" {
+            return Err(not_yet(
+                &format!("DestinationConfig.{member}.Destination"),
+                "S3 buckets as destinations",
+            ));
         }
         let own = text.strip_prefix(function_arn);
         if own.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {

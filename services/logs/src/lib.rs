@@ -8,6 +8,7 @@ mod cursor;
 mod filter_pattern;
 mod model;
 mod ops;
+mod policies;
 mod position;
 mod scope;
 mod search;
@@ -24,8 +25,12 @@ pub use task::Handle;
 use hearth_api::Grant;
 use hearth_api::logs::*;
 use hearth_base::{BoxFuture, Clock, Rng};
+use hearth_iam::ResourcePolicies;
+use hearth_iam::policy::Document;
 use hearth_store::Store;
+use hearth_store::records::RecordError;
 use hearth_wire::Failure;
+use policies::Policies;
 use position::Ids;
 use scope::Scope;
 use std::sync::Arc;
@@ -54,6 +59,7 @@ struct Inner {
     tables: Tables,
     clock: Arc<dyn Clock>,
     ids: Ids,
+    policies: Policies,
     targets: Targets,
     stored_bytes: StoredBytes,
     /// Told when something was deleted, so that the background task need not wait for its turn.
@@ -68,6 +74,7 @@ impl Service {
             tables: Tables::new(store),
             clock,
             ids: Ids::new(rng),
+            policies: Policies::default(),
             targets: Targets::default(),
             stored_bytes: StoredBytes::default(),
             deleted: Notify::new(),
@@ -75,9 +82,23 @@ impl Service {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Reads the resource policies, by which is decided who may write. To be called before the first request.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    pub async fn read_policies(&self) -> Result<(), RecordError> {
+        self.inner.policies.read(&self.inner.tables.policies).await
+    }
+
     /// Starts the background work, on the runtime of the caller.
     pub fn start(&self) -> Handle {
         task::start(self.clone())
+    }
+}
+
+impl ResourcePolicies for Service {
+    fn policy(&self, resource_arn: &str) -> Option<Arc<Document>> {
+        self.inner.policies.of_arn(resource_arn)
     }
 }
 
@@ -101,14 +122,17 @@ operations! {
     create_log_stream: CreateLogStreamRequest => ();
     delete_log_group: DeleteLogGroupRequest => ();
     delete_log_stream: DeleteLogStreamRequest => ();
+    delete_resource_policy: DeleteResourcePolicyRequest => ();
     delete_retention_policy: DeleteRetentionPolicyRequest => ();
     describe_log_groups: DescribeLogGroupsRequest => DescribeLogGroupsResponse;
     describe_log_streams: DescribeLogStreamsRequest => DescribeLogStreamsResponse;
+    describe_resource_policies: DescribeResourcePoliciesRequest => DescribeResourcePoliciesResponse;
     filter_log_events: FilterLogEventsRequest => FilterLogEventsResponse;
     get_log_events: GetLogEventsRequest => GetLogEventsResponse;
     list_tags_for_resource: ListTagsForResourceRequest => ListTagsForResourceResponse;
     list_tags_log_group: ListTagsLogGroupRequest => ListTagsLogGroupResponse;
     put_log_events: PutLogEventsRequest => PutLogEventsResponse;
+    put_resource_policy: PutResourcePolicyRequest => PutResourcePolicyResponse;
     put_retention_policy: PutRetentionPolicyRequest => ();
     tag_log_group: TagLogGroupRequest => ();
     tag_resource: TagResourceRequest => ();

@@ -29,6 +29,19 @@ pub struct LogStream {
     pub created: Timestamp,
 }
 
+/// A resource policy. Account, region and its name are its key.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ResourcePolicyRecord {
+    /// The policy as it was given.
+    pub document: String,
+    /// When it was put last.
+    pub updated: Timestamp,
+}
+
+impl Model for ResourcePolicyRecord {
+    const FORMAT: u32 = 1;
+}
+
 impl Model for LogGroup {
     const FORMAT: u32 = 1;
 }

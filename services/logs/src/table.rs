@@ -8,13 +8,14 @@
 //! log-stream / group id / name                 the stream; never changes
 //! event / group id, stream id, chunk key       a chunk of events: a stream's are in order of time
 //! activity / group id, bucket, stream id       the stream's name: it has events in this bucket of time
+//! resource-policy / account / region / name    a resource policy
 //! stored-bytes / group id                      how many bytes of events the group holds, about
 //! deleted / group id                           a tombstone: the group is to be removed
 //! deleted / group id / stream id               the same of a stream; holds the key of its group
 //! ```
 
 use crate::chunk::{self, ChunkError, ChunkKey, StoredEvent};
-use crate::model::{LogGroup, LogStream};
+use crate::model::{LogGroup, LogStream, ResourcePolicyRecord};
 use crate::position::Id;
 use crate::scope::Scope;
 use bytes::{Buf, Bytes};
@@ -35,6 +36,8 @@ pub struct Tables {
     pub groups: Table<LogGroup>,
     /// Log streams by group id and name.
     pub streams: Table<LogStream>,
+    /// Resource policies by account, region and name.
+    pub policies: Table<ResourcePolicyRecord>,
 }
 
 /// A row of the activity index.
@@ -71,7 +74,8 @@ impl Tables {
         let shard = Shard::new(Keyspace::Logs, "logs");
         let groups = Table::new(store.clone(), shard.clone(), "log-group");
         let streams = Table::new(store.clone(), shard.clone(), "log-stream");
-        Self { store, shard, groups, streams }
+        let policies = Table::new(store.clone(), shard.clone(), "resource-policy");
+        Self { store, shard, groups, streams, policies }
     }
 
     /// The group of a name; the failure AWS answers when there is none.

@@ -176,6 +176,9 @@ impl Operation<'_> {
 
     /// The parts of a text; none when the operation does not have one of its members.
     fn template(&self, text: &str) -> Result<Option<String>, String> {
+        if text.contains('(') {
+            return Err(format!("{text} is neither a text nor a call of a resolver"));
+        }
         let mut parts = String::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {

@@ -25,6 +25,11 @@ pub trait Logs: Send + Sync + 'static {
         grant: crate::Grant,
         input: DeleteLogStreamRequest,
     ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
+    fn delete_resource_policy<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DeleteResourcePolicyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<(), hearth_wire::Failure>>;
     fn delete_retention_policy<'a>(
         &'a self,
         grant: crate::Grant,
@@ -40,6 +45,11 @@ pub trait Logs: Send + Sync + 'static {
         grant: crate::Grant,
         input: DescribeLogStreamsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<DescribeLogStreamsResponse, hearth_wire::Failure>>;
+    fn describe_resource_policies<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: DescribeResourcePoliciesRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<DescribeResourcePoliciesResponse, hearth_wire::Failure>>;
     fn filter_log_events<'a>(
         &'a self,
         grant: crate::Grant,
@@ -65,6 +75,11 @@ pub trait Logs: Send + Sync + 'static {
         grant: crate::Grant,
         input: PutLogEventsRequest,
     ) -> hearth_base::BoxFuture<'a, Result<PutLogEventsResponse, hearth_wire::Failure>>;
+    fn put_resource_policy<'a>(
+        &'a self,
+        grant: crate::Grant,
+        input: PutResourcePolicyRequest,
+    ) -> hearth_base::BoxFuture<'a, Result<PutResourcePolicyResponse, hearth_wire::Failure>>;
     fn put_retention_policy<'a>(
         &'a self,
         grant: crate::Grant,
@@ -132,24 +147,31 @@ impl crate::Dispatch for Dispatcher {
                 crate::slots::answer_nothing(self.logs.delete_log_stream(grant, crate::slots::request(input)))
             }
             4 => crate::slots::answer_nothing(
+                self.logs.delete_resource_policy(grant, crate::slots::request(input)),
+            ),
+            5 => crate::slots::answer_nothing(
                 self.logs.delete_retention_policy(grant, crate::slots::request(input)),
             ),
-            5 => crate::slots::answer(self.logs.describe_log_groups(grant, crate::slots::request(input))),
-            6 => crate::slots::answer(self.logs.describe_log_streams(grant, crate::slots::request(input))),
-            7 => crate::slots::answer(self.logs.filter_log_events(grant, crate::slots::request(input))),
-            8 => crate::slots::answer(self.logs.get_log_events(grant, crate::slots::request(input))),
-            9 => crate::slots::answer(self.logs.list_tags_for_resource(grant, crate::slots::request(input))),
-            10 => crate::slots::answer(self.logs.list_tags_log_group(grant, crate::slots::request(input))),
-            11 => crate::slots::answer(self.logs.put_log_events(grant, crate::slots::request(input))),
-            12 => crate::slots::answer_nothing(
+            6 => crate::slots::answer(self.logs.describe_log_groups(grant, crate::slots::request(input))),
+            7 => crate::slots::answer(self.logs.describe_log_streams(grant, crate::slots::request(input))),
+            8 => crate::slots::answer(
+                self.logs.describe_resource_policies(grant, crate::slots::request(input)),
+            ),
+            9 => crate::slots::answer(self.logs.filter_log_events(grant, crate::slots::request(input))),
+            10 => crate::slots::answer(self.logs.get_log_events(grant, crate::slots::request(input))),
+            11 => crate::slots::answer(self.logs.list_tags_for_resource(grant, crate::slots::request(input))),
+            12 => crate::slots::answer(self.logs.list_tags_log_group(grant, crate::slots::request(input))),
+            13 => crate::slots::answer(self.logs.put_log_events(grant, crate::slots::request(input))),
+            14 => crate::slots::answer(self.logs.put_resource_policy(grant, crate::slots::request(input))),
+            15 => crate::slots::answer_nothing(
                 self.logs.put_retention_policy(grant, crate::slots::request(input)),
             ),
-            13 => crate::slots::answer_nothing(self.logs.tag_log_group(grant, crate::slots::request(input))),
-            14 => crate::slots::answer_nothing(self.logs.tag_resource(grant, crate::slots::request(input))),
-            15 => {
+            16 => crate::slots::answer_nothing(self.logs.tag_log_group(grant, crate::slots::request(input))),
+            17 => crate::slots::answer_nothing(self.logs.tag_resource(grant, crate::slots::request(input))),
+            18 => {
                 crate::slots::answer_nothing(self.logs.untag_log_group(grant, crate::slots::request(input)))
             }
-            16 => crate::slots::answer_nothing(self.logs.untag_resource(grant, crate::slots::request(input))),
+            19 => crate::slots::answer_nothing(self.logs.untag_resource(grant, crate::slots::request(input))),
             _ => crate::slots::no_such_operation(operation),
         }
     }
@@ -177,6 +199,12 @@ enumeration!(DataProtectionStatus {
 structure!(DeleteLogGroupRequest { log_group_name: String });
 
 structure!(DeleteLogStreamRequest { log_group_name: String, log_stream_name: String });
+
+structure!(DeleteResourcePolicyRequest {
+    policy_name: String,
+    resource_arn: String,
+    expected_revision_id: String,
+});
 
 structure!(DeleteRetentionPolicyRequest { log_group_name: String });
 
@@ -208,6 +236,18 @@ structure!(DescribeLogStreamsRequest {
 
 structure!(DescribeLogStreamsResponse {
     log_streams: Vec<LogStream>,
+    next_token: String,
+});
+
+structure!(DescribeResourcePoliciesRequest {
+    next_token: String,
+    limit: i64,
+    resource_arn: String,
+    policy_scope: PolicyScope,
+});
+
+structure!(DescribeResourcePoliciesResponse {
+    resource_policies: Vec<ResourcePolicy>,
     next_token: String,
 });
 
@@ -335,6 +375,11 @@ enumeration!(OrderBy {
 
 structure!(OutputLogEvent { timestamp: i64, message: String, ingestion_time: i64 });
 
+enumeration!(PolicyScope {
+    Account = "ACCOUNT",
+    Resource = "RESOURCE",
+});
+
 structure!(PutLogEventsRequest {
     log_group_name: String,
     log_stream_name: String,
@@ -349,6 +394,15 @@ structure!(PutLogEventsResponse {
     rejected_entity_info: RejectedEntityInfo,
 });
 
+structure!(PutResourcePolicyRequest {
+    policy_name: String,
+    policy_document: String,
+    resource_arn: String,
+    expected_revision_id: String,
+});
+
+structure!(PutResourcePolicyResponse { resource_policy: ResourcePolicy, revision_id: String });
+
 structure!(PutRetentionPolicyRequest { log_group_name: String, retention_in_days: i64 });
 
 structure!(RejectedEntityInfo { error_type: EntityRejectionErrorType });
@@ -357,6 +411,15 @@ structure!(RejectedLogEventsInfo {
     too_new_log_event_start_index: i64,
     too_old_log_event_end_index: i64,
     expired_log_event_end_index: i64,
+});
+
+structure!(ResourcePolicy {
+    policy_name: String,
+    policy_document: String,
+    last_updated_time: i64,
+    policy_scope: PolicyScope,
+    resource_arn: String,
+    revision_id: String,
 });
 
 structure!(SearchedLogStream { log_stream_name: String, searched_completely: bool });
@@ -472,6 +535,17 @@ pub static SERVICE: hearth_wire::Service = {
                 ..OPERATION
             },
             Operation {
+                name: "DeleteResourcePolicy",
+                input: &shapes::DeleteResourcePolicyRequest,
+                errors: &[
+                    &shapes::InvalidParameterException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::OperationAbortedException,
+                    &shapes::ServiceUnavailableException,
+                ],
+                ..OPERATION
+            },
+            Operation {
                 name: "DeleteRetentionPolicy",
                 input: &shapes::DeleteRetentionPolicyRequest,
                 errors: &[
@@ -498,6 +572,13 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::ResourceNotFoundException,
                     &shapes::ServiceUnavailableException,
                 ],
+                ..OPERATION
+            },
+            Operation {
+                name: "DescribeResourcePolicies",
+                input: &shapes::DescribeResourcePoliciesRequest,
+                output: &shapes::DescribeResourcePoliciesResponse,
+                errors: &[&shapes::InvalidParameterException, &shapes::ServiceUnavailableException],
                 ..OPERATION
             },
             Operation {
@@ -551,6 +632,19 @@ pub static SERVICE: hearth_wire::Service = {
                     &shapes::ResourceNotFoundException,
                     &shapes::ServiceUnavailableException,
                     &shapes::UnrecognizedClientException,
+                ],
+                ..OPERATION
+            },
+            Operation {
+                name: "PutResourcePolicy",
+                input: &shapes::PutResourcePolicyRequest,
+                output: &shapes::PutResourcePolicyResponse,
+                errors: &[
+                    &shapes::InvalidParameterException,
+                    &shapes::LimitExceededException,
+                    &shapes::OperationAbortedException,
+                    &shapes::ResourceNotFoundException,
+                    &shapes::ServiceUnavailableException,
                 ],
                 ..OPERATION
             },
@@ -623,7 +717,6 @@ pub static SERVICE: hearth_wire::Service = {
             Unimplemented { name: "DeleteLookupTable", method: "POST", uri: "/" },
             Unimplemented { name: "DeleteMetricFilter", method: "POST", uri: "/" },
             Unimplemented { name: "DeleteQueryDefinition", method: "POST", uri: "/" },
-            Unimplemented { name: "DeleteResourcePolicy", method: "POST", uri: "/" },
             Unimplemented { name: "DeleteScheduledQuery", method: "POST", uri: "/" },
             Unimplemented { name: "DeleteSubscriptionFilter", method: "POST", uri: "/" },
             Unimplemented { name: "DeleteSyslogConfiguration", method: "POST", uri: "/" },
@@ -643,7 +736,6 @@ pub static SERVICE: hearth_wire::Service = {
             Unimplemented { name: "DescribeMetricFilters", method: "POST", uri: "/" },
             Unimplemented { name: "DescribeQueries", method: "POST", uri: "/" },
             Unimplemented { name: "DescribeQueryDefinitions", method: "POST", uri: "/" },
-            Unimplemented { name: "DescribeResourcePolicies", method: "POST", uri: "/" },
             Unimplemented { name: "DescribeSubscriptionFilters", method: "POST", uri: "/" },
             Unimplemented { name: "DisassociateKmsKey", method: "POST", uri: "/" },
             Unimplemented { name: "DisassociateSourceFromS3TableIntegration", method: "POST", uri: "/" },
@@ -686,7 +778,6 @@ pub static SERVICE: hearth_wire::Service = {
             Unimplemented { name: "PutLogGroupDeletionProtection", method: "POST", uri: "/" },
             Unimplemented { name: "PutMetricFilter", method: "POST", uri: "/" },
             Unimplemented { name: "PutQueryDefinition", method: "POST", uri: "/" },
-            Unimplemented { name: "PutResourcePolicy", method: "POST", uri: "/" },
             Unimplemented { name: "PutStorageTierPolicy", method: "POST", uri: "/" },
             Unimplemented { name: "PutSubscriptionFilter", method: "POST", uri: "/" },
             Unimplemented { name: "PutSyslogConfiguration", method: "POST", uri: "/" },
@@ -811,6 +902,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
             }],
         },
         Authorisation {
+            operation: "DeleteResourcePolicy",
+            requirements: &[Requirement {
+                action: "logs:DeleteResourcePolicy",
+                resource: Resource::Any,
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
             operation: "DeleteRetentionPolicy",
             requirements: &[Requirement {
                 action: "logs:DeleteRetentionPolicy",
@@ -895,6 +995,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Part::Text(":log-group::log-stream:"),
                     ],
                 ]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "DescribeResourcePolicies",
+            requirements: &[Requirement {
+                action: "logs:DescribeResourcePolicies",
+                resource: Resource::Any,
                 keys: &[],
                 when: None,
             }],
@@ -1031,6 +1140,15 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     Part::Text(":log-stream:"),
                     Part::Member(&[1]),
                 ]]),
+                keys: &[],
+                when: None,
+            }],
+        },
+        Authorisation {
+            operation: "PutResourcePolicy",
+            requirements: &[Requirement {
+                action: "logs:PutResourcePolicy",
+                resource: Resource::Any,
                 keys: &[],
                 when: None,
             }],
@@ -1282,6 +1400,24 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static DeleteResourcePolicyRequest: Shape = Shape {
+        name: "DeleteResourcePolicyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "policyName", wire_name: "policyName", shape: &PolicyName, ..MEMBER },
+                Member { name: "resourceArn", wire_name: "resourceArn", shape: &Arn, ..MEMBER },
+                Member {
+                    name: "expectedRevisionId",
+                    wire_name: "expectedRevisionId",
+                    shape: &ExpectedRevisionId,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[2, 0, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static DeleteRetentionPolicyRequest: Shape = Shape {
         name: "DeleteRetentionPolicyRequest",
         kind: Kind::Structure(Structure {
@@ -1406,6 +1542,37 @@ pub mod shapes {
         }),
         ..SHAPE
     };
+    pub static DescribeResourcePoliciesRequest: Shape = Shape {
+        name: "DescribeResourcePoliciesRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "nextToken", wire_name: "nextToken", shape: &NextToken, ..MEMBER },
+                Member { name: "limit", wire_name: "limit", shape: &DescribeLimit, ..MEMBER },
+                Member { name: "resourceArn", wire_name: "resourceArn", shape: &Arn, ..MEMBER },
+                Member { name: "policyScope", wire_name: "policyScope", shape: &PolicyScope, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0, 3, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static DescribeResourcePoliciesResponse: Shape = Shape {
+        name: "DescribeResourcePoliciesResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "resourcePolicies",
+                    wire_name: "resourcePolicies",
+                    shape: &ResourcePolicies,
+                    ..MEMBER
+                },
+                Member { name: "nextToken", wire_name: "nextToken", shape: &NextToken, ..MEMBER },
+            ],
+            by_wire_name: &[1, 0],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
     pub static Entity: Shape = Shape {
         name: "Entity",
         kind: Kind::Structure(Structure {
@@ -1459,6 +1626,7 @@ pub mod shapes {
     pub static EventMessage: Shape = Shape { name: "EventMessage", min: Some(1), ..SHAPE };
     pub static EventsLimit: Shape =
         Shape { name: "EventsLimit", kind: Kind::Integer, min: Some(1), max: Some(10000), ..SHAPE };
+    pub static ExpectedRevisionId: Shape = Shape { name: "ExpectedRevisionId", min: Some(1), ..SHAPE };
     pub static FilterCount: Shape = Shape { name: "FilterCount", kind: Kind::Integer, ..SHAPE };
     pub static FilterLogEventsRequest: Shape = Shape {
         name: "FilterLogEventsRequest",
@@ -1900,7 +2068,11 @@ pub mod shapes {
         },
         ..SHAPE
     };
+    pub static PolicyDocument: Shape =
+        Shape { name: "PolicyDocument", min: Some(1), max: Some(51200), ..SHAPE };
     pub static PolicyName: Shape = Shape { name: "PolicyName", ..SHAPE };
+    pub static PolicyScope: Shape =
+        Shape { name: "PolicyScope", values: super::PolicyScope::VALUES, ..SHAPE };
     pub static PutLogEventsRequest: Shape = Shape {
         name: "PutLogEventsRequest",
         kind: Kind::Structure(Structure {
@@ -1958,6 +2130,47 @@ pub mod shapes {
                 },
             ],
             by_wire_name: &[0, 2, 1],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutResourcePolicyRequest: Shape = Shape {
+        name: "PutResourcePolicyRequest",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "policyName", wire_name: "policyName", shape: &PolicyName, ..MEMBER },
+                Member {
+                    name: "policyDocument",
+                    wire_name: "policyDocument",
+                    shape: &PolicyDocument,
+                    ..MEMBER
+                },
+                Member { name: "resourceArn", wire_name: "resourceArn", shape: &Arn, ..MEMBER },
+                Member {
+                    name: "expectedRevisionId",
+                    wire_name: "expectedRevisionId",
+                    shape: &ExpectedRevisionId,
+                    ..MEMBER
+                },
+            ],
+            by_wire_name: &[3, 1, 0, 2],
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static PutResourcePolicyResponse: Shape = Shape {
+        name: "PutResourcePolicyResponse",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member {
+                    name: "resourcePolicy",
+                    wire_name: "resourcePolicy",
+                    shape: &ResourcePolicy,
+                    ..MEMBER
+                },
+                Member { name: "revisionId", wire_name: "revisionId", shape: &ExpectedRevisionId, ..MEMBER },
+            ],
+            by_wire_name: &[0, 1],
             ..STRUCTURE
         }),
         ..SHAPE
@@ -2043,6 +2256,35 @@ pub mod shapes {
         kind: Kind::Structure(Structure {
             members: &[],
             error: Some(ErrorTrait { code: "ResourceNotFoundException", status: 400, sender: true }),
+            ..STRUCTURE
+        }),
+        ..SHAPE
+    };
+    pub static ResourcePolicies: Shape = Shape {
+        name: "ResourcePolicies",
+        kind: Kind::List {
+            item: &Member { name: "member", wire_name: "member", shape: &ResourcePolicy, ..MEMBER },
+            flattened: false,
+        },
+        ..SHAPE
+    };
+    pub static ResourcePolicy: Shape = Shape {
+        name: "ResourcePolicy",
+        kind: Kind::Structure(Structure {
+            members: &[
+                Member { name: "policyName", wire_name: "policyName", shape: &PolicyName, ..MEMBER },
+                Member {
+                    name: "policyDocument",
+                    wire_name: "policyDocument",
+                    shape: &PolicyDocument,
+                    ..MEMBER
+                },
+                Member { name: "lastUpdatedTime", wire_name: "lastUpdatedTime", shape: &Timestamp, ..MEMBER },
+                Member { name: "policyScope", wire_name: "policyScope", shape: &PolicyScope, ..MEMBER },
+                Member { name: "resourceArn", wire_name: "resourceArn", shape: &Arn, ..MEMBER },
+                Member { name: "revisionId", wire_name: "revisionId", shape: &ExpectedRevisionId, ..MEMBER },
+            ],
+            by_wire_name: &[2, 1, 0, 3, 4, 5],
             ..STRUCTURE
         }),
         ..SHAPE

@@ -109,6 +109,9 @@ fn resolved(resolver: Resolver, asker: &Asker<'_>, (members, input): (&[Path], &
         (Resolver::User, Some(name)) => vec![asker.identity_arn("user", &name)],
         (Resolver::Role, Some(name)) => vec![asker.identity_arn("role", &name)],
         (Resolver::Group, Some(name)) => vec![asker.identity_arn("group", &name)],
+        (Resolver::EventBus, name) => vec![event_bus(asker, name.as_deref())],
+        (Resolver::EventBuses, _) => event_buses(asker, members, input),
+        (Resolver::Rule, Some(name)) => vec![rule(asker, &name, value(1).as_deref())],
         (_, None) => Vec::new(),
     }
 }
@@ -132,6 +135,40 @@ fn queue(asker: &Asker<'_>, url: &str) -> String {
     let (before, name) = url.rsplit_once('/').unwrap_or(("", url));
     let account = before.rsplit('/').next().and_then(|account| account.parse().ok()).unwrap_or(asker.account);
     format!("arn:{}:sqs:{}:{account}:{name}", asker.region.partition(), asker.region)
+}
+
+/// A bus is named by its name or its ARN; the default one need not be named.
+fn event_bus(asker: &Asker<'_>, name: Option<&str>) -> String {
+    match name.unwrap_or("default") {
+        arn if arn.starts_with("arn:") => arn.to_owned(),
+        name => {
+            let (region, account) = (asker.region, asker.account);
+            format!("arn:{}:events:{region}:{account}:event-bus/{name}", region.partition())
+        }
+    }
+}
+
+/// Each bus that events are for, once.
+fn event_buses(asker: &Asker<'_>, members: &[Path], input: &Value) -> Vec<String> {
+    let [named, events] = members else { return Vec::new() };
+    let named = values(input, named);
+    let mut buses: Vec<String> = named.iter().map(|name| event_bus(asker, Some(name))).collect();
+    if named.len() < values(input, events).len() {
+        buses.push(event_bus(asker, None));
+    }
+    buses.sort();
+    buses.dedup();
+    buses
+}
+
+/// A rule of the default bus has no bus in its ARN.
+fn rule(asker: &Asker<'_>, name: &str, bus: Option<&str>) -> String {
+    let bus = event_bus(asker, bus);
+    match bus.split_once(":event-bus/") {
+        Some((before, "default")) => format!("{before}:rule/{name}"),
+        Some((before, bus)) => format!("{before}:rule/{bus}/{name}"),
+        None => bus,
+    }
 }
 
 impl Asker<'_> {

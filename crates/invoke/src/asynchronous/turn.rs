@@ -222,6 +222,7 @@ impl Taken<'_> {
             source: "lambda".to_owned(),
             detail_type: format!("Lambda Function Invocation Result - {outcome}"),
             resources: vec![target.to_owned(), concluded.function_arn.to_owned()],
+            before: None,
         };
         let extras = Extras { event: Some(event), ..Extras::default() };
         self.deliver((target, settings), concluded.record(self.inner.clock.now()), extras).await

@@ -141,11 +141,9 @@ async fn configurations_are_refused_in_words_that_say_why() {
             "DestinationConfig.OnFailure.Destination: Hearth does not support Kafka topics yet.",
         ),
         (
-            with(&|input| {
-                input.destination_config = success("arn:aws:events:us-east-1:000000000000:event-bus/b")
-            }),
+            with(&|input| input.destination_config = success("arn:aws:events:us-east-1:000000000000:rule/r")),
             400,
-            "Hearth does not support",
+            "is none of a queue of SQS",
         ),
         (
             with(&|input| input.destination_config = failures_to("arn:aws:s3:::b")),

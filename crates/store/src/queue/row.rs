@@ -24,6 +24,20 @@ pub const BUCKET_MS: u64 = 300_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EntryId(pub u128);
 
+/// In records ids are hexadecimal: JSON readers lose digits of large numbers.
+impl serde::Serialize for EntryId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for EntryId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(EntryId).map_err(serde::de::Error::custom)
+    }
+}
+
 /// Makes [`EntryId`]s.
 pub struct Ids {
     rng: Arc<dyn Rng>,

@@ -1,9 +1,10 @@
 //! Filter policies as they are written, and what AWS refuses of them.
 //! <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 
-use super::{Comparison, Node, Object, Policy, Scope, Test};
+use super::{Policy, Scope};
 use crate::failures::invalid;
 use hearth_api::sns::errors;
+use hearth_pattern::tree::{Comparison, Node, Object, Test, are_choices};
 use hearth_wire::Failure;
 use serde_json::{Map, Value};
 
@@ -52,7 +53,7 @@ impl Reader {
         let mut read = Object::default();
         for (key, value) in object {
             match value {
-                Value::Array(choices) if key == "$or" && is_either(choices) => {
+                Value::Array(choices) if key == "$or" && are_choices(choices) => {
                     let choices = choices.iter().filter_map(Value::as_object);
                     let choices: Result<_, Failure> =
                         choices.map(|choice| self.object(choice, depth)).collect();
@@ -86,22 +87,13 @@ impl Reader {
     }
 }
 
-/// AWS: `$or` is an operator only as a list of two or more objects, none of which has the keys of operators only.
-fn is_either(choices: &[Value]) -> bool {
-    const OPERATORS: [&str; 7] =
-        ["anything-but", "prefix", "suffix", "equals-ignore-case", "numeric", "exists", "cidr"];
-    choices.len() >= 2
-        && choices.iter().all(|choice| {
-            choice.as_object().is_some_and(|choice| {
-                !choice.is_empty() && !choice.keys().any(|key| OPERATORS.contains(&key.as_str()))
-            })
-        })
-}
-
 fn test(value: &Value) -> Result<Test, Failure> {
     match value {
         Value::String(text) => Ok(Test::Text(text.clone())),
-        Value::Number(number) => Ok(Test::Number(number.clone())),
+        // AWS: `301.5` is also `3.015e2` here.
+        Value::Number(number) => {
+            Ok(Test::Range(vec![(Comparison::Equal, number.as_f64().unwrap_or_default())]))
+        }
         Value::Bool(_) | Value::Null => Ok(Test::Literal(value.clone())),
         Value::Array(_) => Err(refuse("Match value must be String, number, true, false, or null")),
         Value::Object(object) => {
@@ -122,13 +114,13 @@ fn operation(operator: &str, operand: &Value) -> Result<Test, Failure> {
     match operator {
         "prefix" => Ok(Test::Prefix(text()?)),
         "suffix" => Ok(Test::Suffix(text()?)),
-        "equals-ignore-case" => Ok(Test::IgnoreCase(text()?)),
+        "equals-ignore-case" => Ok(Test::IgnoringCase(text()?.to_lowercase())),
         "exists" => operand
             .as_bool()
             .map(Test::Exists)
             .ok_or_else(|| refuse("exists match pattern must be either true or false.")),
-        "cidr" => cidr(&text()?),
-        "numeric" => numeric(operand),
+        "cidr" => Test::cidr(&text()?).map_err(|reason| refuse(&reason)),
+        "numeric" => Test::numeric(operand).map_err(|reason| refuse(&reason)),
         "anything-but" => anything_but(operand),
         other => Err(refuse(&format!("Unrecognized match type {other}"))),
     }
@@ -156,53 +148,4 @@ fn anything_but(operand: &Value) -> Result<Test, Failure> {
         _ => Err(refuse("Value of anything-but must be an array or single string/number value.")),
     };
     Ok(Test::AnythingBut(tests?))
-}
-
-fn numeric(operand: &Value) -> Result<Test, Failure> {
-    let Value::Array(parts) = operand else {
-        return Err(refuse("Value of numeric must be an array."));
-    };
-    if parts.is_empty() || parts.len() > 4 {
-        return Err(refuse("Too many elements in numeric expression"));
-    }
-    let mut bounds = Vec::new();
-    for pair in parts.chunks(2) {
-        let comparison = match pair[0].as_str() {
-            Some("=") => Comparison::Equal,
-            Some("<") => Comparison::Less,
-            Some("<=") => Comparison::LessOrEqual,
-            Some(">") => Comparison::Greater,
-            Some(">=") => Comparison::GreaterOrEqual,
-            Some(other) => return Err(refuse(&format!("Unrecognized numeric range operator: {other}"))),
-            None => return Err(refuse("Invalid member in numeric match: must be a string operator")),
-        };
-        let Some(number) = pair.get(1).and_then(Value::as_f64) else {
-            return Err(refuse(&format!(
-                "Value of {} must be numeric",
-                pair[0].as_str().unwrap_or_default()
-            )));
-        };
-        bounds.push((comparison, number));
-    }
-    let lower = |it: &(Comparison, f64)| matches!(it.0, Comparison::Greater | Comparison::GreaterOrEqual);
-    let upper = |it: &(Comparison, f64)| matches!(it.0, Comparison::Less | Comparison::LessOrEqual);
-    match bounds[..] {
-        [_] => Ok(Test::Range(bounds)),
-        [ref low, ref high] if lower(low) && upper(high) => {
-            if low.1 >= high.1 {
-                return Err(refuse("Bottom must be less than top"));
-            }
-            Ok(Test::Range(bounds))
-        }
-        _ => Err(refuse("Too many terms in numeric range expression")),
-    }
-}
-
-fn cidr(text: &str) -> Result<Test, Failure> {
-    let wrong = || refuse(&format!("Malformed CIDR, one '/' required: {text}"));
-    let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
-    let address: std::net::IpAddr = address.parse().map_err(|_| wrong())?;
-    let bits: u8 = bits.parse().map_err(|_| wrong())?;
-    let length = if address.is_ipv4() { 32 } else { 128 };
-    if bits > length { Err(wrong()) } else { Ok(Test::Cidr(address, bits)) }
 }
