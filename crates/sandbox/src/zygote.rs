@@ -198,6 +198,7 @@ impl Midwife<'_> {
         });
         let ended = half.end().map_err(Fault::at("end", "the half"));
         call(&zygote, libc::SYS_close, &[us], "let go of the midwife")?;
+        call(&zygote, libc::SYS_munmap, &[own.scratch, SCRATCH_BYTES], "clear up")?;
         zygote.release().map_err(Fault::at("let go of", "the zygote"))?;
         let copy = copied?;
         let pid = copy.pid();
@@ -245,11 +246,11 @@ impl Midwife<'_> {
         )?;
         self.map(copy.pid(), wanted.host_id)?;
         for capability in 0..CAPABILITIES {
-            // Those that this kernel does not know it refuses; it cannot give them either.
-            let dropped = [libc::PR_CAPBSET_DROP.unsigned_abs().into(), capability];
-            if copy.call(libc::SYS_prctl, &dropped).is_err() {
-                break;
-            }
+            match prctl(libc::PR_CAPBSET_DROP, capability, "empty the bounding set") {
+                // The first that this kernel does not know; it cannot give it either.
+                Err(fault) if fault.source.raw_os_error() == Some(libc::EINVAL) && capability > 0 => break,
+                dropped => dropped?,
+            };
         }
         let clear =
             [libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL].map(|number| number.unsigned_abs().into());

@@ -218,7 +218,10 @@ async fn a_zygote_is_copied_for_many_at_once_and_its_end_is_told() {
         println!("not run: zygotes take root and an x86-64");
         return ground.close().await;
     }
-    let task = task("import os, random\nprint(os.getpid(), os.getppid(), random.random())\n");
+    let task = task(
+        "import os, random\n\
+         print(os.getpid(), os.getppid(), len(list(open('/proc/self/maps'))), random.random())\n",
+    );
     let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
     let waits = WAITS.replace(before, "pass");
     let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
@@ -242,6 +245,10 @@ async fn a_zygote_is_copied_for_many_at_once_and_its_end_is_told() {
         copy.destroy().await;
     }
     assert_eq!(said.len(), 24);
+    // Nothing of the copying stays in anybody's memory.
+    let maps: std::collections::BTreeSet<&str> =
+        said.iter().map(|said| said.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(maps.len(), 1, "{maps:?}");
     // One that has been made outlives it.
     let mut copy_that_lives = copy().await.unwrap().unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(zygote.process_id()).unwrap()).unwrap();
@@ -251,6 +258,27 @@ async fn a_zygote_is_copied_for_many_at_once_and_its_end_is_told() {
     copy_that_lives.assign(&assignment(task.path())).await.unwrap();
     assert!(finish(&mut copy_that_lives).await.ok().starts_with("2 1 "));
     copy_that_lives.destroy().await;
+    zygote.destroy().await;
+    ground.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_more_than_one_thread_is_not_copied() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_zygotes() {
+        println!("not run: zygotes take root and an x86-64");
+        return ground.close().await;
+    }
+    let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
+    let thread = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()";
+    let waits = WAITS.replace(before, thread);
+    let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
+    let (zygote, nursery) = ground.spawner.spawn_zygote(cell()).await.unwrap();
+    assert!(zygote.waiting().await);
+    match ground.spawner.spawn_copy(cell(), &nursery).await {
+        Err(Error::Cage(fault)) => assert!(fault.to_string().contains("thread"), "{fault}"),
+        other => panic!("{other:?}"),
+    }
     zygote.destroy().await;
     ground.close().await;
 }
