@@ -6,7 +6,7 @@ use crate::home::{Home, sdk_dir};
 use crate::local;
 use crate::replaceable::Replaceable;
 use crate::urls::Urls;
-use crate::wiring::{Assembly, Foundation, Places, clock, rng};
+use crate::wiring::{Assembly, Foundation, Places, Scheduled, clock, rng};
 use hearth_api::Dispatch;
 use hearth_base::AdvancingClock;
 use hearth_gateway::{Gateway, Limits};
@@ -29,6 +29,7 @@ pub struct Running {
     assembly: Mutex<Option<Assembly>>,
     lambda: RwLock<hearth_lambda::Service>,
     invoke: RwLock<hearth_invoke::Service>,
+    scheduled: RwLock<Scheduled>,
     /// The services the gateway knows; with none replaceable, it has them directly.
     replaceable: Vec<Arc<Replaceable>>,
     service_names: Vec<&'static str>,
@@ -112,6 +113,7 @@ impl Running {
         Ok(Arc::new(Self {
             lambda: RwLock::new(assembly.lambda.clone()),
             invoke: RwLock::new(assembly.invoke.clone()),
+            scheduled: RwLock::new(assembly.scheduled.clone()),
             service_names: assembly.services.iter().map(|service| service.service().name).collect(),
             assembly: Mutex::new(Some(assembly)),
             foundation,
@@ -162,6 +164,13 @@ impl Running {
         self.foundation.advancing.as_ref()
     }
 
+    /// Returns when schedules and the data plane have done all that is due.
+    pub async fn quiet(&self) {
+        let scheduled = self.scheduled.read().unwrap_or_else(PoisonError::into_inner).clone();
+        scheduled.quiet().await;
+        self.invoke().quiet().await;
+    }
+
     /// The data plane as it is now.
     pub fn invoke(&self) -> hearth_invoke::Service {
         self.invoke.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -186,6 +195,7 @@ impl Running {
         }
         *self.lambda.write().unwrap_or_else(PoisonError::into_inner) = next.lambda.clone();
         *self.invoke.write().unwrap_or_else(PoisonError::into_inner) = next.invoke.clone();
+        *self.scheduled.write().unwrap_or_else(PoisonError::into_inner) = next.scheduled.clone();
         let former = assembly.replace(next);
         drop(assembly);
         if let Some(former) = former {

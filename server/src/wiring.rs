@@ -4,8 +4,8 @@ use crate::configuration::{ClockKind, Configuration};
 use crate::credentials::Root;
 use crate::secret::Secret;
 use hearth_api::{
-    Dispatch, events as events_api, iam as iam_api, lambda as lambda_api, logs as logs_api, sns as sns_api,
-    sqs as sqs_api, sts as sts_api,
+    Dispatch, events as events_api, iam as iam_api, lambda as lambda_api, logs as logs_api,
+    scheduler as scheduler_api, sns as sns_api, sqs as sqs_api, sts as sts_api,
 };
 use hearth_base::{AdvancingClock, BoxFuture, Clock, Rng, SystemClock, SystemRng};
 use hearth_environment::{
@@ -58,11 +58,29 @@ pub struct Assembly {
     pub lambda: hearth_lambda::Service,
     /// The data plane, for function URLs among others.
     pub invoke: hearth_invoke::Service,
+    /// What goes by the clock, for who moves it.
+    pub scheduled: Scheduled,
     environments: Environments,
     logs_work: hearth_logs::Handle,
     sqs_work: hearth_sqs::Handle,
     sns_work: hearth_sns::Handle,
     events_work: hearth_base::Running,
+    scheduler_work: hearth_base::Running,
+}
+
+/// The services that do something by themselves when its time has come.
+#[derive(Clone)]
+pub struct Scheduled {
+    events: Arc<hearth_eventbridge::Service>,
+    scheduler: hearth_scheduler::Service,
+}
+
+impl Scheduled {
+    /// Returns when nothing is due, and all that was due has been delivered.
+    pub async fn quiet(&self) {
+        self.scheduler.quiet().await;
+        self.events.quiet().await;
+    }
 }
 
 impl Foundation {
@@ -137,20 +155,8 @@ impl Foundation {
         let delivery = hearth_delivery::Service::new(Arc::clone(&self.authority));
         let sns = Arc::new(self.sns(&store, &delivery).await?);
         let events = Arc::new(self.events(&store, &delivery).await?);
-        let environments = Environments::new(hearth_environment::Options {
-            spawner: self.spawner.clone(),
-            data_dir: directory.to_owned(),
-            sdk_dir: self.sdk_dir.clone(),
-            runtimes: Arc::clone(&self.runtimes),
-            endpoint: self.endpoint.clone(),
-            credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
-            logs: Arc::new(log_delivery),
-            clock: self.service_clock(),
-            rng: rng(),
-            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
-            environments_max: self.configuration.environments_max,
-            idle_timeout: self.configuration.idle_timeout,
-        })?;
+        let scheduler = self.scheduler(&store, &delivery).await?;
+        let environments = self.environments(directory, log_delivery)?;
         let lambda = hearth_lambda::Service::open(hearth_lambda::Options {
             store: store.clone(),
             blobs: Blobs::open(&directory.join("packages"), clock())?,
@@ -170,6 +176,7 @@ impl Foundation {
             .with_resources("sqs", sqs.clone())
             .with_resources("sns", sns.clone())
             .with_resources("events", events.clone())
+            .with_resources("scheduler", Arc::new(scheduler.clone()))
             .with_resources("logs", log_policies);
         self.authority.set_sources(sources);
         let invoke = hearth_invoke::Service::open(hearth_invoke::Options {
@@ -194,16 +201,50 @@ impl Foundation {
         // Deliveries begin when there is somebody to deliver to.
         let sns_work = sns.start();
         let events_work = events.start();
+        let scheduler_work = scheduler.start();
         let services: Vec<Arc<dyn Dispatch>> = vec![
             Arc::new(lambda_api::Dispatcher::new(Arc::new(lambda.clone()), Arc::new(invoke.clone()))),
             Arc::new(logs_api::Dispatcher::new(logs)),
             Arc::new(sqs_api::Dispatcher::new(sqs)),
             Arc::new(sns_api::Dispatcher::new(sns)),
-            Arc::new(events_api::Dispatcher::new(events)),
+            Arc::new(events_api::Dispatcher::new(events.clone())),
+            Arc::new(scheduler_api::Dispatcher::new(Arc::new(scheduler.clone()))),
             Arc::new(iam_api::Dispatcher::new(Arc::new(self.iam()))),
             Arc::new(sts_api::Dispatcher::new(Arc::new(self.sts()))),
         ];
-        Ok(Assembly { services, lambda, invoke, environments, logs_work, sqs_work, sns_work, events_work })
+        Ok(Assembly {
+            services,
+            lambda,
+            invoke,
+            scheduled: Scheduled { events, scheduler },
+            environments,
+            logs_work,
+            sqs_work,
+            sns_work,
+            events_work,
+            scheduler_work,
+        })
+    }
+
+    fn environments(
+        &self,
+        directory: &Path,
+        logs: hearth_invoke::LogDelivery,
+    ) -> Result<Environments, Box<dyn Error>> {
+        Ok(Environments::new(hearth_environment::Options {
+            spawner: self.spawner.clone(),
+            data_dir: directory.to_owned(),
+            sdk_dir: self.sdk_dir.clone(),
+            runtimes: Arc::clone(&self.runtimes),
+            endpoint: self.endpoint.clone(),
+            credentials: Arc::new(RoleCredentials { authority: Arc::clone(&self.authority) }),
+            logs: Arc::new(logs),
+            clock: self.service_clock(),
+            rng: rng(),
+            stem_cell_bytes: u64::from(self.configuration.stem_cell_memory_mb) << 20,
+            environments_max: self.configuration.environments_max,
+            idle_timeout: self.configuration.idle_timeout,
+        })?)
     }
 
     async fn sns(
@@ -234,6 +275,21 @@ impl Foundation {
         Ok(hearth_eventbridge::Service::open(options).await?)
     }
 
+    async fn scheduler(
+        &self,
+        store: &Store,
+        delivery: &hearth_delivery::Service,
+    ) -> Result<hearth_scheduler::Service, Box<dyn Error>> {
+        let options = hearth_scheduler::Options {
+            store: store.clone(),
+            deliver: Arc::new(delivery.clone()),
+            authority: Arc::clone(&self.authority),
+            clock: self.service_clock(),
+            rng: rng(),
+        };
+        Ok(hearth_scheduler::Service::open(options).await?)
+    }
+
     fn iam(&self) -> Iam {
         Iam::new(IamOptions {
             directory: Arc::clone(&self.directory),
@@ -255,6 +311,7 @@ impl Assembly {
     /// Lets invocations in flight finish within `grace`, ends every environment and all background work.
     pub async fn close(self, grace: Duration) {
         self.invoke.close();
+        self.scheduler_work.stop().await;
         self.environments.drain(grace).await;
         self.logs_work.stop().await;
         self.events_work.stop().await;

@@ -22,6 +22,12 @@ STATEMENT = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal":
 QUEUE = {"QueueUrl": f"http://127.0.0.1:4566/{ACCOUNT}/denied"}
 TOPIC, TOPIC_ARN = ({name: f"arn:aws:sns:us-east-1:{ACCOUNT}:denied"} for name in ("TopicArn", "ResourceArn"))
 SUBSCRIPTION = {"SubscriptionArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:denied:1"}
+SCHEDULE, SCHEDULE_GROUP = {"Name": "s"}, {"ResourceArn": f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/g"}
+SCHEDULED = {
+    "ScheduleExpression": "rate(1 hour)",
+    "FlexibleTimeWindow": {"Mode": "OFF"},
+    "Target": {"Arn": QUEUE_ARN, "RoleArn": roles.of()},
+}
 RULE, OF_RULE, BUS = {"Name": "denied"}, {"Rule": "denied"}, f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
 ARCHIVE, REPLAY = {"ArchiveName": "denied"}, {"ReplayName": "denied"}
 RULE_ARN = {"ResourceARN": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/denied"}
@@ -141,6 +147,18 @@ CASES = [
     ("logs", "TagResource", GROUP_ARN | {"tags": {"a": "b"}}, None),
     ("logs", "UntagLogGroup", GROUP | {"tags": ["a"]}, None),
     ("logs", "UntagResource", GROUP_ARN | {"tagKeys": ["a"]}, None),
+    ("scheduler", "CreateSchedule", SCHEDULE | SCHEDULED, None),
+    ("scheduler", "CreateScheduleGroup", SCHEDULE, None),
+    ("scheduler", "DeleteSchedule", SCHEDULE, None),
+    ("scheduler", "DeleteScheduleGroup", SCHEDULE, None),
+    ("scheduler", "GetSchedule", SCHEDULE, None),
+    ("scheduler", "GetScheduleGroup", SCHEDULE, None),
+    ("scheduler", "ListScheduleGroups", {}, None),
+    ("scheduler", "ListSchedules", {}, None),
+    ("scheduler", "ListTagsForResource", SCHEDULE_GROUP, None),
+    ("scheduler", "TagResource", SCHEDULE_GROUP | {"Tags": [{"Key": "k", "Value": "v"}]}, None),
+    ("scheduler", "UntagResource", SCHEDULE_GROUP | {"TagKeys": ["k"]}, None),
+    ("scheduler", "UpdateSchedule", SCHEDULE | SCHEDULED, None),
     ("sns", "AddPermission", TOPIC | LABEL | {"AWSAccountId": [FRIEND], "ActionName": ["Publish"]}, None),
     ("sns", "ConfirmSubscription", TOPIC | {"Token": "t"}, None),
     ("sns", "CreateTopic", {"Name": "denied"}, None),

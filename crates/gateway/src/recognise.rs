@@ -131,8 +131,13 @@ mod tests {
 
     #[test]
     fn services_are_told_by_scope_target_host_path_and_version() {
-        let tables =
-            [&hearth_api::lambda::SERVICE, &hearth_api::logs::SERVICE, &hearth_api::sts::SERVICE, &EDGE];
+        let tables = [
+            &hearth_api::lambda::SERVICE,
+            &hearth_api::logs::SERVICE,
+            &hearth_api::scheduler::SERVICE,
+            &hearth_api::sts::SERVICE,
+            &EDGE,
+        ];
         let services = tables.map(|table| Arc::new(Table(table)) as Arc<dyn Dispatch>);
         for (scope, target, host, uri, expected) in [
             (Some("logs"), "", "", "/", Some("logs")),
@@ -150,6 +155,10 @@ mod tests {
             (None, "", "logsts.localhost", "/", None),
             (None, "", "127.0.0.1:4566", "/2015-03-31/functions/f/invocations", None),
             (None, "", "127.0.0.1:4566", "/2015-03-31/functions/f", Some("lambda")),
+            (None, "", "127.0.0.1:4566", "/schedules/s", Some("scheduler")),
+            (None, "", "127.0.0.1:4566", "/tags/arn%3Aaws%3Ascheduler", Some("scheduler")),
+            (None, "", "127.0.0.1:4566", "/2017-03-31/tags/arn", Some("lambda")),
+            (Some("lambda"), "", "", "/tags/arn", Some("lambda")),
             (None, "", "127.0.0.1:4566", "/?Action=GetCallerIdentity&Version=2011-06-15", Some("sts")),
             (None, "", "127.0.0.1:4566", "/", None),
         ] {

@@ -1,7 +1,15 @@
-//! Schedule expressions of rules: `rate(…)` and the six fields of `cron(…)`, in UTC.
+//! Schedule expressions of rules: `rate(…)` and the six fields of `cron(…)`, in UTC; and those of EventBridge Scheduler
+//! ([`ZonedSchedule`]), which knows `at(…)` and time zones besides.
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html>
 //!
-//! It says when a rule is due next. It refuses to know what time it is.
+//! It says when a rule or a schedule is due next. It refuses to know what time it is.
+
+mod posix;
+mod zone;
+mod zoned;
+
+pub use zone::{Zone, ZoneError};
+pub use zoned::ZonedSchedule;
 
 use hearth_base::Timestamp;
 use std::time::Duration;

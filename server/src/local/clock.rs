@@ -68,17 +68,23 @@ impl Clock {
     }
 
     async fn go_to(&self, clock: &AdvancingClock, goal: Timestamp) {
+        // What was asked for just now is on its way to be waited for.
+        self.quiet().await;
         loop {
             let next = clock.next_deadline().filter(|next| *next <= goal);
             let until = next.unwrap_or(goal);
             clock.advance(until.since(clock.now()));
             tokio::time::sleep(WAKING).await;
-            if tokio::time::timeout(MOMENT_MAX, self.0.invoke().quiet()).await.is_err() {
-                tracing::warn!("an invocation takes long; the clock goes on without it");
-            }
+            self.quiet().await;
             if next.is_none() {
                 return;
             }
+        }
+    }
+
+    async fn quiet(&self) {
+        if tokio::time::timeout(MOMENT_MAX, self.0.quiet()).await.is_err() {
+            tracing::warn!("an invocation takes long; the clock goes on without it");
         }
     }
 }

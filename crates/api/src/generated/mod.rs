@@ -8,6 +8,8 @@ pub mod iam;
 pub mod lambda;
 /// The logs API.
 pub mod logs;
+/// The scheduler API.
+pub mod scheduler;
 /// The sns API.
 pub mod sns;
 /// The sqs API.
@@ -21,6 +23,7 @@ pub static SERVICES: &[&hearth_wire::Service] = &[
     &iam::SERVICE,
     &lambda::SERVICE,
     &logs::SERVICE,
+    &scheduler::SERVICE,
     &sns::SERVICE,
     &sqs::SERVICE,
     &sts::SERVICE,
