@@ -42,6 +42,11 @@ def become_function():
     if coerced is not None:
         os.environ["LC_CTYPE"] = coerced
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+    # This process may be a copy of the one that waited: what was drawn or numbered before is that one's.
+    if "random" in sys.modules:
+        sys.modules["random"].seed()
+    if "threading" in sys.modules:
+        sys.modules["threading"].main_thread()._set_native_id()
     # Log records tell the time since the module was imported; it is counted in nanoseconds from Python 3.13 on.
     logging._startTime = time.time_ns() if isinstance(logging._startTime, int) else time.time()
 

@@ -4,15 +4,20 @@ Each comparison runs the same function on a server with cells and on one without
 """
 
 import os
+import platform
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
+import residue
+from cells import cells_of, copied, only_copies, wait_for_cells, was_cell, zygotes_of
 from functions import NODE, PYTHON, code, create, name_of
 from hearth import Server, eventually
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="stem cells take root")
+zygotes = pytest.mark.skipif(os.geteuid() != 0 or platform.machine() != "x86_64", reason="zygotes take root and an x86-64")
 
 # Everything about its process that a function can look at, as JSON. What must differ between environments is apart.
 PYTHON_LOOKS = '''
@@ -41,6 +46,7 @@ def status():
     return {name: value.split() for name, _, value in lines if name.startswith(same)}
 
 def handler(event, context):
+    time.sleep(event.get("seconds", 0))
     shown = [entry for entry in read("/proc/self/environ").split("\\0") if entry]
     own = "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_LOG_STREAM_NAME _X_AMZN_TRACE_ID".split()
     import ctypes
@@ -53,7 +59,6 @@ def handler(event, context):
             "shown": sorted(entry for entry in shown if entry.partition("=")[0] not in own),
             "shown is true": sorted(entry.partition("=")[0] for entry in shown) == sorted(set(os.environ) - {"LC_CTYPE", "_X_AMZN_TRACE_ID"}),
             "getenv": [(libc.getenv(name.encode()) or b"").decode() for name in ("_HANDLER", "TZ", "COLOUR", "_HEARTH_STEM", "_HEARTH_STEM_ROOM")],
-            "child": sorted(line.partition("=")[0] for line in os.popen("env").read().splitlines()),
             "descriptors": sorted(os.listdir("/proc/self/fd")),
             "first descriptor": first_descriptor,
             "argv": sys.argv, "command line": read("/proc/self/cmdline"), "name": read("/proc/self/comm"),
@@ -63,12 +68,14 @@ def handler(event, context):
             "mounts": mounts(), "root": sorted(os.listdir("/")), "task": tree("/var/task"), "var": sorted(os.listdir("/var")),
             "tmp": os.listdir("/tmp"), "size of tmp": os.statvfs("/tmp").f_blocks,
             "limits": read("/proc/self/limits"), "status": status(), "host name": os.uname().nodename,
-            "threads": threading.active_count(), "locale": __import__("locale").setlocale(0), "zone": time.tzname,
+            "threads": threading.active_count(), "native thread": threading.main_thread().native_id,
+            "child": sorted(line.partition("=")[0] for line in os.popen("env").read().splitlines()), "locale": __import__("locale").setlocale(0), "zone": time.tzname,
             "log": [logging.getLogger().level, len(logging.getLogger().handlers)],
             "just begun": logging.LogRecord("n", 0, "p", 0, "m", (), None).relativeCreated < 20000,
             "nothing left": [name for name in vars(sys.modules["__main__"]) if name in ("line", "block", "piece", "entry")],
         },
-        "own": {"hash": hash("any text"), "random": random.random(), "boot": read("/proc/sys/kernel/random/uuid"),
+        "hash": hash("any text"),
+        "own": {"random": random.random(), "boot": read("/proc/sys/kernel/random/uuid"),
                 "key": os.environ["AWS_ACCESS_KEY_ID"], "stream": context.log_stream_name},
     }
 '''
@@ -117,29 +124,6 @@ export const handler = async (event, context) => {
 LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS}
 
 
-def cells_of(server):
-    """The interpreters below the server that have no environment variables any more: those of cells that wait."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            is_bootstrap = any(word.startswith(b"/var/runtime/bootstrap.") for word in words)
-            if is_bootstrap and b"_HEARTH_STEM_ROOM=" in (process / "environ").read_bytes():
-                if _descends(int(process.name), server.process.pid):
-                    found.append(int(process.name))
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def _descends(pid, ancestor):
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return False
-
-
 def look(server, runtime, name, **settings):
     """What a new function sees, and whether its process was a cell before."""
     function = create(server.client("lambda"), runtime, code(runtime, LOOKS[runtime]), name=name, **settings)
@@ -147,19 +131,6 @@ def look(server, runtime, name, **settings):
     outcome = function.invoke({})
     assert outcome.error is None, outcome.log
     return outcome.value, was_cell(server, before)
-
-
-def wait_for_cells(server, count=2):
-    """Waits until so many cells are there, on a server that has any, and gives them."""
-    if server.has_cells:
-        eventually(lambda: len(cells_of(server)) >= count, what=f"{count} stem cells")
-        time.sleep(0.5)  # as many as are made
-    return cells_of(server)
-
-
-def was_cell(server, before):
-    """Whether one of these processes has become a function."""
-    return any(Path(f"/proc/{pid}").exists() for pid in set(before) - set(cells_of(server)))
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +171,7 @@ def test_two_functions_out_of_cells_share_nothing(servers, runtime):
     assert of_one and of_other
     for subject, value in one["own"].items():
         assert other["own"][subject] != value, subject
+    assert runtime != PYTHON or one["hash"] != other["hash"]
 
 
 @root
@@ -256,3 +228,163 @@ def test_a_restarted_server_has_cells_for_what_is_deployed(tmp_path):
         create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print"))
     with Server("--data-dir", tmp_path / "data") as server:
         eventually(lambda: len(cells_of(server)) == 2, what="cells before the first invocation")
+
+
+@root
+@pytest.mark.parametrize("runtime", LOOKS)
+def test_a_cell_that_dies_is_replaced_and_leaves_nothing(tmp_path, runtime):
+    before = residue.snapshot()
+    with Server("--data-dir", tmp_path / "data") as server:
+        server.has_cells = True
+        source = {PYTHON: "handler = lambda event, context: 1", NODE: "export const handler = async () => 1;"}[runtime]
+        function = create(server.client("lambda"), runtime, code(runtime, source))
+        killed = wait_for_cells(server)
+        cages = residue.descendants(server.process.pid)
+        # One whose place is taken by another before anybody asks, and one of which the server cannot know yet.
+        os.kill(killed[0], signal.SIGKILL)
+        eventually(lambda: len(cells_of(server)) == 2 and killed[0] not in cells_of(server), what="a cell in its place")
+        for process in cells_of(server):
+            os.kill(process, signal.SIGKILL)
+        outcome = function.invoke({})
+        assert (outcome.error, outcome.value) == (None, 1), outcome.log
+        eventually(lambda: not set(killed) & set(residue.descendants(server.process.pid)), what="the dead are still there")
+        assert len(residue.descendants(server.process.pid)) <= len(cages) + 4
+    eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
+
+
+@root
+def test_kill_9_while_cells_wait_leaves_nothing_behind(tmp_path):
+    before, namespaces = residue.snapshot(), residue.namespaces()
+    server = Server("--data-dir", tmp_path / "data")
+    server.has_cells = True
+    for runtime in LOOKS:
+        create(server.client("lambda"), runtime, code(runtime, LOOKS[runtime]))
+    assert len(wait_for_cells(server, 4)) == 4
+    inside, own = residue.descendants(server.process.pid), residue.namespaces() - namespaces
+    server.kill()
+    eventually(lambda: not set(residue.descendants()) & set(inside), what=lambda: residue.descendants())
+    # A killed one cannot remove everything by itself: the next one does.
+    with Server("--data-dir", tmp_path / "data"):
+        pass
+    eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
+    eventually(lambda: not own & residue.namespaces(), what="network namespaces of the killed server are still there")
+
+
+@root
+def test_a_server_stops_at_once_while_a_cell_starts(tmp_path):
+    """Not one that waits for a function: one that has not come so far, and never does."""
+    with Server("--data-dir", tmp_path / "data", "--grace", "2") as server:
+        server.has_cells = True
+        create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print"))
+        waiting = wait_for_cells(server)
+        os.kill(waiting[0], signal.SIGKILL)
+        eventually(lambda: _halt_a_new_one(server, waiting), what="a cell that starts")
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 8
+
+
+def _halt_a_new_one(server, known):
+    """Stops an interpreter of a cell before it waits."""
+    for process in residue.descendants(server.process.pid):
+        try:
+            if b"/var/runtime/bootstrap.py" in Path(f"/proc/{process}/cmdline").read_bytes() and process not in known:
+                os.kill(process, signal.SIGSTOP)
+                return b"_HEARTH_STEM=" in Path(f"/proc/{process}/environ").read_bytes()
+        except OSError:
+            continue
+    return False
+
+
+SETTINGS = {"MemorySize": 1024, "Timeout": 20, "Environment": {"Variables": {"COLOUR": "blue", "EMPTY": ""}}}
+
+
+@pytest.fixture(scope="module")
+def copying(tmp_path_factory):
+    """A server without cells, where cold starts have copies of zygotes."""
+    with Server("--data-dir", tmp_path_factory.mktemp("copying")) as server:
+        create(server.client("lambda"), PYTHON, code(PYTHON, "handler = print"))
+        only_copies(server)
+        server.has_cells = False
+        yield server
+
+
+def burst(function, count, **event):
+    with ThreadPoolExecutor(count) as pool:
+        outcomes = list(pool.map(lambda _: function.invoke({"seconds": 3} | event), range(count)))
+    assert [outcome.error for outcome in outcomes] == [None] * count, [outcome.log for outcome in outcomes]
+    return [outcome.value for outcome in outcomes]
+
+
+@zygotes
+def test_the_copy_of_a_zygote_sees_what_every_other_sees(servers, copying):
+    name = name_of("alike")
+    make = lambda: create(copying.client("lambda"), PYTHON, code(PYTHON, PYTHON_LOOKS), name=name, **SETTINGS)  # noqa: E731
+    one, other, *_ = copies = burst(copied(copying, make), 4)
+    assert {copy["hash"] for copy in copies} == {one["hash"]}, "these are no copies of one zygote"
+    plain, _ = look(servers[1], PYTHON, name, **SETTINGS)
+    for copy in copies:
+        for subject, value in plain["alike"].items():
+            assert copy["alike"][subject] == value, subject
+        assert copy["alike"].keys() == plain["alike"].keys()
+    for subject, value in one["own"].items():
+        assert len({str(copy["own"][subject]) for copy in copies}) == 4, (subject, value)
+
+
+@zygotes
+def test_two_functions_have_no_zygote_in_common(copying):
+    source = "import time\ndef handler(event, context):\n    time.sleep(event['seconds'])\n    return hash('any text'), id(object)"
+    make = lambda: create(copying.client("lambda"), PYTHON, code(PYTHON, source), Timeout=20)  # noqa: E731
+    one, other = (burst(copied(copying, make), 3) for _ in range(2))
+    assert one[0] == one[1] == one[2] and other[0] == other[1] == other[2]
+    assert one[0][0] != other[0][0] and one[0] != other[0]
+
+
+@zygotes
+def test_a_zygote_is_given_up_after_some_copies_and_replaced_when_it_dies(copying):
+    source = "import time\ndef handler(event, context):\n    time.sleep(event['seconds'])\n    return hash('any text')"
+    make = lambda: create(copying.client("lambda"), PYTHON, code(PYTHON, source), MemorySize=256, Timeout=20)  # noqa: E731
+    before = zygotes_of(copying)
+    function = copied(copying, make)
+    (zygote,) = set(zygotes_of(copying)) - set(before)
+    first = set(burst(function, 20))
+    assert len(first) == 1
+    function.configure(Description="all its environments go")
+    burst(function, 20)
+    eventually(lambda: zygote not in zygotes_of(copying), what="a zygote that was copied often enough is still there")
+    eventually(lambda: len(set(zygotes_of(copying)) - set(before)) == 1, what="another zygote")
+    time.sleep(1)
+    function.configure(Description="and once more")
+    assert set(burst(function, 2)).isdisjoint(first)
+    for process in set(zygotes_of(copying)) - set(before):
+        os.kill(process, signal.SIGKILL)
+    function.configure(Description="in which a zygote has just died")
+    assert len(burst(function, 2)) == 2
+
+
+@zygotes
+def test_memory_and_processors_of_a_copy_are_the_functions_own(copying):
+    source = "def handler(event, context):\n    block = bytearray(event['mb'] << 20)\n    for at in range(0, len(block), 4096):\n        block[at] = 1"
+    make = lambda: create(copying.client("lambda"), PYTHON, code(PYTHON, source), MemorySize=256, Timeout=60)  # noqa: E731
+    function = copied(copying, make)
+    assert function.invoke({"mb": 180}).error is None
+    outcome = function.invoke({"mb": 300})
+    assert outcome.error == "Unhandled" and b"Runtime.OutOfMemory" in outcome.body, outcome.body
+
+
+@zygotes
+@pytest.mark.parametrize("end", [Server.stop, Server.kill], ids=["stopped", "killed"])
+def test_zygotes_and_copies_end_with_their_server(tmp_path, end):
+    before = residue.snapshot()
+    server = Server("--data-dir", tmp_path / "data")
+    function = create(server.client("lambda"), PYTHON, code(PYTHON, PYTHON_LOOKS), Timeout=20)
+    eventually(lambda: zygotes_of(server), what="a zygote")
+    time.sleep(1)
+    burst(function, 5)
+    inside = residue.descendants(server.process.pid)
+    assert sum(name.startswith("python") for name in inside.values()) >= 6, inside
+    end(server)
+    eventually(lambda: not set(residue.descendants()) & set(inside), what=lambda: residue.descendants())
+    with Server("--data-dir", tmp_path / "data"):
+        pass
+    eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import ground as grounds
 import pytest
 import residue
+from cells import copied, only_copies
 from hearth import Server, eventually
 
 SECRET = "secret-of-another-function"
@@ -275,6 +276,27 @@ def test_fails(ground, attacker, targets, case):
     assert outcome.error is None, (outcome.body, outcome.log)
     told = outcome.value if isinstance(outcome.value, str) else repr(outcome.value)
     assert re.fullmatch(case.expected, told), told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="zygotes take root")
+def test_all_fails_in_the_copy_of_a_zygote_too(targets):
+    """Confined step by step from outside, where every other program confines itself."""
+    ground = grounds.open_ground(grounds.ROOT)
+    try:
+        ground.attacker()
+        only_copies(ground.server)
+        attacker = copied(ground.server, ground.attacker)
+        for case in FILES + CHANGES + PRIVILEGES + NETWORK + SIGNALS + INSIDE:
+            outcome = attack(ground, attacker, case.code, **targets)
+            assert outcome.error is None, (case.what, outcome.body, outcome.log)
+            told = outcome.value if isinstance(outcome.value, str) else repr(outcome.value)
+            assert re.fullmatch(case.expected, told), (case.what, told)
+        both = "time.sleep(2); result = hash('any text')"
+        (thread, outcomes), last = during(attacker, both, ground), attack(ground, attacker, both)
+        thread.join()
+        assert outcomes[0].value == last.value, "these were no copies"
+    finally:
+        grounds.close_ground(ground)
 
 
 def test_machine_code_of_another_architecture_is_ended(ground, attacker):

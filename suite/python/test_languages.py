@@ -1,5 +1,7 @@
 """Languages beside Python and Node.js: their examples, as a user builds and deploys them, and what their functions may do."""
 
+import os
+
 import functions
 import pytest
 import toolchain
@@ -140,6 +142,16 @@ def test_java_classes_are_mapped_from_an_archive(tmp_path):
         # Who brings an archive of their own means it.
         own = {"Environment": {"Variables": {"JAVA_TOOL_OPTIONS": "-XX:SharedArchiveFile=/opt/own.jsa"}}}
         assert create(server.client("lambda"), JAVA, package, **settings, **own).invoke(archive).value is False
+        # Half an archive, as of a data directory that was copied in part, is none.
+        whole = made()[0].stat().st_size
+        os.truncate(made()[0], whole // 2)
+        outcome = create(server.client("lambda"), JAVA, package, **settings).invoke(archive)
+        assert outcome.value is False and "warning" not in outcome.log
+    with Server("--data-dir", tmp_path / "data") as server:
+        assert create(server.client("lambda"), JAVA, package, **settings).invoke(archive).value is False
+        eventually(lambda: made()[0].stat().st_size > whole // 2, 60, "an archive made anew")
+        eventually(lambda: made()[0].with_suffix(".length").read_text() == str(made()[0].stat().st_size), 10, "its length")
+        assert create(server.client("lambda"), JAVA, package, **settings).invoke(archive).value is True
 
 
 def test_java_own_serializer(deploy, java_files):

@@ -1,20 +1,31 @@
 //! Stem cells: cages in which a language's interpreter has started and waits, with no function in it. A cold start claims one
-//! and needs not wait for the interpreter; another takes its place when nobody waits for anything.
+//! and needs not wait for the interpreter; another takes its place when nobody waits for anything, and also that of one that died.
+//! When there is none, a function whose interpreter can be copied has a copy of its zygote instead (`nests.rs`).
 //!
-//! It refuses to keep more than the budget of memory allows, to make cells while environments start, and to hand out one twice.
+//! It refuses to keep more than the budget of memory allows, to make cells while environments start, to hand out one twice, and to
+//! hold up the end of the server for one that still starts.
 
+mod maker;
+mod nests;
+mod patience;
 mod shape;
 
 pub(crate) use shape::{Shape, assignment};
 
+use crate::Key;
 use crate::living::{Life, Living};
 use crate::turns::Turns;
-use hearth_sandbox::{Sandbox, Spawner};
+use hearth_sandbox::{Error, Exit, Sandbox, Spawner};
+use maker::{Made, Maker};
+use nests::{Nests, Owner, Zygote};
+use patience::Patience;
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How many cells of each shape are kept.
 const CELLS_PER_SHAPE: usize = 2;
@@ -22,47 +33,45 @@ const CELLS_PER_SHAPE: usize = 2;
 const SHAPES_MAX: usize = 32;
 /// How long after a claim, and after each cell, another is made: what was claimed needs the processors first.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a cell may take to be ready. It gets only what processor time nobody else wants.
-const BOOT_MAX: Duration = Duration::from_secs(30);
-/// So many cells of a shape in a row that never became ready, and no more are made for a while.
-const FAILURES_MAX: u32 = 3;
-const FAILURES_REST: Duration = Duration::from_secs(300);
 /// When the machine has no room for a cage, another is tried after this long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// How long the copy of a zygote may take to wait, which it does from its first moment.
+const COPY_MAX: Duration = Duration::from_secs(5);
 
 /// The cells of one server.
 pub(crate) struct Cells {
-    spawner: Spawner,
+    maker: Maker,
     budget_bytes: u64,
     state: Mutex<State>,
     /// Told when a cell may be missing.
-    missing: Notify,
-    living: Living,
-    tasks: Handle,
+    missing: Arc<Notify>,
+    /// True when no more are wanted: what still starts is given up at once.
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct State {
     /// The one that was used last comes first.
     stocks: VecDeque<Stock>,
-    closed: bool,
+    nests: Nests,
 }
 
 struct Stock {
     shape: Shape,
     ready: Vec<Cell>,
-    failures: u32,
-    /// Until when none is made.
-    rests: Option<Instant>,
+    patience: Patience,
 }
 
-/// What came of making a cell.
-enum Made {
-    Ready(Cell),
-    /// Its interpreter ended, or did not come to wait.
-    Unready,
-    /// There was no room for a cage: nothing is known of the shape.
-    Refused,
+/// What there is to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// A cell of this shape, the one that was used last first.
+    Make(Box<Shape>),
+    /// A zygote for this function: when there are cells enough.
+    Hatch(Box<(Shape, Owner)>),
+    /// Nothing, until then: a shape rests.
+    Rest(Instant),
+    Nothing,
 }
 
 /// A cell that waits. Dropping it ends it, and a drain waits until it has.
@@ -71,6 +80,9 @@ struct Cell {
     life: Option<Life>,
     tasks: Handle,
 }
+
+/// The end of a cell.
+type End = Pin<Box<dyn Future<Output = Exit> + Send>>;
 
 impl Cells {
     /// None yet: they are made once it is known which are wanted, and only while nothing else starts.
@@ -81,13 +93,13 @@ impl Cells {
         turns: &Arc<Turns>,
     ) -> Arc<Self> {
         let budget_bytes = if spawner.makes_stem_cells() { budget_bytes } else { 0 };
+        let closed = watch::Sender::new(false);
         let cells = Arc::new(Self {
-            spawner: spawner.clone(),
+            maker: Maker::new(spawner, living, &closed),
             budget_bytes,
             state: Mutex::default(),
-            missing: Notify::new(),
-            living: living.clone(),
-            tasks: Handle::current(),
+            missing: Arc::default(),
+            closed,
         });
         if budget_bytes > 0 {
             tokio::spawn(refill(Arc::downgrade(&cells), Arc::clone(turns)));
@@ -95,12 +107,12 @@ impl Cells {
         cells
     }
 
-    /// Cells of this shape will be wanted.
-    pub(crate) fn expect(&self, shape: &Shape) {
+    /// Cells of this shape will be wanted, by this function.
+    pub(crate) fn expect(&self, shape: &Shape, key: &Key) {
         if self.budget_bytes > 0 {
             let mut state = self.lock();
             state.stock(shape);
-            let dropped = state.trim(self.budget_bytes);
+            let dropped = (state.trim(self.budget_bytes), self.wish(&mut state, shape, key));
             drop(state);
             drop(dropped);
             self.missing.notify_one();
@@ -108,73 +120,108 @@ impl Cells {
     }
 
     /// A cell of this shape that waits, if there is one.
-    pub(crate) fn claim(&self, shape: &Shape) -> Option<Sandbox> {
+    pub(crate) fn claim(&self, shape: &Shape, key: &Key) -> Option<Sandbox> {
         if self.budget_bytes == 0 {
             return None;
         }
-        let mut ended = Vec::new();
         let mut state = self.lock();
         let stock = state.stock(shape);
-        let mut claimed = None;
-        while let Some(cell) = stock.ready.pop() {
-            if cell.sandbox.as_ref().is_some_and(Sandbox::is_waiting) {
-                claimed = Some(cell);
-                break;
-            }
-            ended.push(cell);
+        let ended = stock.take_ended(Instant::now());
+        let claimed = stock.ready.pop();
+        if claimed.is_some() {
+            stock.patience.succeed();
         }
+        let dropped = self.wish(&mut state, shape, key);
         drop(state);
-        drop(ended);
+        drop((ended, dropped));
         self.missing.notify_one();
         claimed.and_then(Cell::take)
     }
 
-    /// Ends all cells, and makes no more.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let stocks = std::mem::take(&mut state.stocks);
-        drop(state);
-        drop(stocks);
+    /// A cell of this shape whose interpreter is copied from the function's zygote, if there is one.
+    pub(crate) async fn copy(&self, shape: &Shape, key: &Key, cpu_weight: u32) -> Option<Sandbox> {
+        let owner = Owner::of(key);
+        let nursery = self.lock().nests.copied(shape, &owner)?;
+        let copy = async {
+            let copy = self.maker.spawner.spawn_copy(shape.spec_of_copy(cpu_weight), &nursery).await?;
+            // It waits from its first moment, but that is still to be heard.
+            Ok(copy.waiting().await.then_some(copy))
+        };
+        let copy = match tokio::time::timeout(COPY_MAX, copy).await {
+            Ok(Ok(copy)) => copy,
+            Ok(Err(Error::Cage(fault))) => {
+                tracing::warn!(%fault, "a zygote could not be copied: its function starts plainly");
+                None
+            }
+            Err(_) => None,
+            // The zygote had no part in it.
+            Ok(Err(_)) => return None,
+        };
+        drop(nursery);
+        let useless = self.lock().nests.told((shape, &owner), copy.is_some(), Instant::now());
+        drop(useless);
         self.missing.notify_one();
+        copy
     }
 
-    async fn make(&self, shape: &Shape) {
-        let made = match self.boot(shape).await {
-            Made::Ready(cell) => Some(cell),
-            Made::Unready => None,
-            Made::Refused => return tokio::time::sleep(REFUSED_PAUSE).await,
+    /// Ends all cells, and makes no more.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+        let state = std::mem::take(&mut *self.lock());
+        drop(state);
+    }
+
+    #[must_use]
+    fn wish(&self, state: &mut State, shape: &Shape, key: &Key) -> Vec<Zygote> {
+        let has_zygote = shape.has_one_thread() && self.maker.spawner.makes_zygotes();
+        if has_zygote { state.nests.wish(shape, &Owner::of(key)) } else { Vec::new() }
+    }
+
+    /// Looks through everything: what there is to do, and whose end is to be waited for when that is nothing.
+    fn look(&self, now: Instant) -> (Next, Vec<End>) {
+        let mut state = self.lock();
+        let dropped = state.trim(self.budget_bytes);
+        let ended: Vec<Cell> = state.stocks.iter_mut().flat_map(|stock| stock.take_ended(now)).collect();
+        let room = state.room(self.budget_bytes);
+        let useless = state.nests.take_useless(room, now);
+        let next = state.next(self.budget_bytes, now);
+        let ends = match next {
+            Next::Make(_) | Next::Hatch(_) => Vec::new(),
+            Next::Rest(_) | Next::Nothing => {
+                let waiting = state.stocks.iter().flat_map(|stock| &stock.ready);
+                waiting.chain(state.nests.cells()).filter_map(Cell::end).collect()
+            }
         };
+        drop(state);
+        drop((dropped, ended, useless));
+        (next, ends)
+    }
+
+    /// Takes in what was made of a shape.
+    fn keep(&self, shape: &Shape, made: Made<Cell>) {
         let mut state = self.lock();
         // Whoever closed the stocks, or gave this one up, wants no more cells of it.
         let Some(stock) = state.stocks.iter_mut().find(|stock| stock.shape == *shape) else { return };
-        if let Some(cell) = made {
-            stock.failures = 0;
-            stock.ready.push(cell);
-        } else {
-            stock.failures += 1;
-            let rests = stock.failures >= FAILURES_MAX;
-            stock.rests = rests.then(|| Instant::now() + FAILURES_REST);
+        match made {
+            Made::Ready(cell) => stock.ready.push(cell),
+            made => made.tell(&mut stock.patience),
         }
     }
 
-    /// A cell that waits; when there is none, the next plain start of such a function will explain why.
-    async fn boot(&self, shape: &Shape) -> Made {
-        let life = self.living.begin();
-        let sandbox = match self.spawner.spawn(shape.spec()).await {
-            Ok(sandbox) => sandbox,
-            Err(error) => {
-                tracing::debug!(%error, "no stem cell could be made");
-                return Made::Refused;
+    /// Takes in the zygote that was made for a function.
+    fn keep_zygote(&self, (shape, owner): &(Shape, Owner), made: Made<Zygote>) {
+        let mut state = self.lock();
+        let unwanted = match made {
+            Made::Ready(zygote) => state.nests.keep(shape, owner, zygote),
+            made => {
+                if let Some(patience) = state.nests.patience(shape, owner) {
+                    made.tell(patience);
+                }
+                None
             }
         };
-        let is_ready = tokio::time::timeout(BOOT_MAX, sandbox.waiting()).await == Ok(true);
-        let cell = Cell { sandbox: Some(sandbox), life: Some(life), tasks: self.tasks.clone() };
-        if is_ready {
-            return Made::Ready(cell);
-        }
-        tracing::warn!("an interpreter that was to wait for a function did not: its functions start plainly");
-        Made::Unready
+        drop(state);
+        drop(unwanted);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,12 +234,7 @@ impl State {
     fn stock(&mut self, shape: &Shape) -> &mut Stock {
         let known = self.stocks.iter().position(|stock| stock.shape == *shape);
         let stock = known.and_then(|at| self.stocks.remove(at));
-        let stock = stock.unwrap_or_else(|| Stock {
-            shape: shape.clone(),
-            ready: Vec::new(),
-            failures: 0,
-            rests: None,
-        });
+        let stock = stock.unwrap_or_else(|| Stock::new(shape.clone(), Vec::new()));
         self.stocks.push_front(stock);
         &mut self.stocks[0]
     }
@@ -206,32 +248,65 @@ impl State {
             let room = usize::try_from(budget_bytes.saturating_sub(bytes) / each).unwrap_or(usize::MAX);
             if stock.ready.len() > room {
                 let ready = stock.ready.split_off(room);
-                dropped.push(Stock { shape: stock.shape.clone(), ready, failures: 0, rests: None });
+                dropped.push(Stock::new(stock.shape.clone(), ready));
             }
             bytes += each * CELLS_PER_SHAPE as u64;
         }
         dropped
     }
 
-    /// The shape of the next cell to make, the one that was used last first; None when none is missing.
-    fn missing(&self, budget_bytes: u64) -> Option<Shape> {
+    /// What all stocks, when they are full, leave of the budget.
+    fn room(&self, budget_bytes: u64) -> u64 {
+        let full = self.stocks.iter().map(|stock| stock.shape.memory_bytes() * CELLS_PER_SHAPE as u64);
+        budget_bytes.saturating_sub(full.sum())
+    }
+
+    fn next(&self, budget_bytes: u64, now: Instant) -> Next {
         let mut bytes = 0;
+        let mut rest: Option<Instant> = None;
         for stock in &self.stocks {
             let each = stock.shape.memory_bytes();
             let room = usize::try_from(budget_bytes.saturating_sub(bytes) / each).unwrap_or(usize::MAX);
-            let rests = stock.rests.is_some_and(|until| Instant::now() < until);
-            if stock.ready.len() < CELLS_PER_SHAPE.min(room) && !rests {
-                return Some(stock.shape.clone());
+            if stock.ready.len() < CELLS_PER_SHAPE.min(room) {
+                match stock.patience.rests(now) {
+                    Some(until) => rest = Some(rest.map_or(until, |rest| rest.min(until))),
+                    None => return Next::Make(Box::new(stock.shape.clone())),
+                }
             }
             bytes += each * CELLS_PER_SHAPE as u64;
         }
-        None
+        match self.nests.missing(self.room(budget_bytes), now) {
+            Ok(wanted) => Next::Hatch(Box::new(wanted)),
+            Err(until) => rest.into_iter().chain(until).min().map_or(Next::Nothing, Next::Rest),
+        }
+    }
+}
+
+impl Stock {
+    fn new(shape: Shape, ready: Vec<Cell>) -> Self {
+        Self { shape, ready, patience: Patience::default() }
+    }
+
+    /// Takes out the cells that wait no more.
+    fn take_ended(&mut self, now: Instant) -> Vec<Cell> {
+        let ended: Vec<Cell> = self.ready.extract_if(.., |cell| !cell.waits()).collect();
+        ended.iter().for_each(|_| self.patience.fail(now));
+        ended
     }
 }
 
 impl Cell {
     fn take(mut self) -> Option<Sandbox> {
         self.sandbox.take()
+    }
+
+    fn waits(&self) -> bool {
+        self.sandbox.as_ref().is_some_and(Sandbox::is_waiting)
+    }
+
+    /// Resolves when its program has ended. Keeps nothing of it alive.
+    fn end(&self) -> Option<End> {
+        Some(Box::pin(self.sandbox.as_ref()?.ended()))
     }
 }
 
@@ -247,29 +322,113 @@ impl Drop for Cell {
     }
 }
 
-/// Makes the cells that are missing, one after another.
+/// Resolves when one of them does; never when there is none.
+async fn first(mut ends: Vec<End>) {
+    std::future::poll_fn(|context| {
+        let ended = ends.iter_mut().any(|end| end.as_mut().poll(context).is_ready());
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Makes what is missing, one after another. What it waits for is never waited for with the cells in hand, so that they can be
+/// dropped meanwhile.
 async fn refill(cells: Weak<Cells>, turns: Arc<Turns>) {
-    loop {
-        let Some(strong) = cells.upgrade() else { return };
-        let missing = {
-            let mut state = strong.lock();
-            if state.closed {
-                return;
+    let Some(strong) = cells.upgrade() else { return };
+    let (missing, mut closed) = (Arc::clone(&strong.missing), strong.closed.subscribe());
+    let maker = strong.maker.clone();
+    drop(strong);
+    while !*closed.borrow() {
+        let Some((next, ends)) = cells.upgrade().map(|cells| cells.look(Instant::now())) else { return };
+        let is_idle = matches!(next, Next::Rest(_) | Next::Nothing);
+        let rested = async {
+            match &next {
+                Next::Make(_) | Next::Hatch(_) => tokio::time::sleep(PAUSE).await,
+                Next::Rest(until) => tokio::time::sleep_until((*until).into()).await,
+                Next::Nothing => std::future::pending().await,
             }
-            let dropped = state.trim(strong.budget_bytes);
-            let missing = state.missing(strong.budget_bytes);
-            drop(state);
-            drop(dropped);
-            missing
         };
-        match missing {
-            None => strong.missing.notified().await,
-            Some(shape) => {
-                tokio::time::sleep(PAUSE).await;
-                if turns.are_free() {
-                    strong.make(&shape).await;
-                }
-            }
+        tokio::select! {
+            // Its sender goes with the cells.
+            _ = closed.wait_for(|closed| *closed) => return,
+            () = rested => {}
+            () = missing.notified(), if is_idle => {}
+            () = first(ends), if is_idle => {}
         }
+        if !turns.are_free() {
+            continue;
+        }
+        match next {
+            Next::Make(shape) => {
+                let made = maker.cell(&shape).await;
+                let Some(cells) = cells.upgrade() else { return };
+                cells.keep(&shape, made);
+            }
+            Next::Hatch(wanted) => {
+                let made = maker.zygote(&wanted.0).await;
+                let Some(cells) = cells.upgrade() else { return };
+                cells.keep_zygote(&wanted, made);
+            }
+            Next::Rest(_) | Next::Nothing => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::patience::{FAILURES_MAX, REST};
+    use super::*;
+
+    const BUDGET: u64 = 1 << 30;
+
+    fn state() -> State {
+        let mut state = State::default();
+        state.stock(&Shape::sample());
+        state
+    }
+
+    #[test]
+    fn a_shape_whose_cells_fail_rests_and_is_tried_again() {
+        let (mut state, start) = (state(), Instant::now());
+        let make = Next::Make(Box::new(Shape::sample()));
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(state.next(BUDGET, start), make);
+            state.stocks[0].patience.fail(start);
+        }
+        assert_eq!(state.next(BUDGET, start), Next::Rest(start + REST));
+        assert_eq!(state.next(BUDGET, start + REST), make);
+    }
+
+    #[test]
+    fn nothing_is_made_beyond_the_budget_or_of_no_shape() {
+        let now = Instant::now();
+        assert_eq!(State::default().next(BUDGET, now), Next::Nothing);
+        assert_eq!(state().next(Shape::sample().memory_bytes() - 1, now), Next::Nothing);
+        assert_eq!(state().next(Shape::sample().memory_bytes(), now), Next::Make(Box::new(Shape::sample())));
+    }
+
+    #[test]
+    fn zygotes_come_after_cells_and_within_the_budget() {
+        let (start, shape) = (Instant::now(), Shape::sample());
+        let owner = Owner::of(&crate::Definition::sample().key);
+        let mut state = State::default();
+        assert!(state.nests.wish(&shape, &owner).is_empty());
+        let hatch = Next::Hatch(Box::new((shape.clone(), owner.clone())));
+        assert_eq!(state.next(shape.memory_bytes(), start), hatch);
+        assert_eq!(state.next(shape.memory_bytes() - 1, start), Next::Nothing);
+        state.stock(&shape);
+        assert_eq!(state.next(BUDGET, start), Next::Make(Box::new(shape.clone())));
+        for _ in 0..FAILURES_MAX {
+            state.stocks[0].patience.fail(start);
+        }
+        assert_eq!(state.next(BUDGET, start), hatch);
+        assert_eq!(
+            state.next(shape.memory_bytes() * 3 - 1, start),
+            Next::Rest(start + REST),
+            "cells have their room"
+        );
+        let patience = state.nests.patience(&shape, &owner).unwrap();
+        patience.pause(start + REFUSED_PAUSE);
+        assert_eq!(state.next(BUDGET, start), Next::Rest(start + REFUSED_PAUSE));
     }
 }

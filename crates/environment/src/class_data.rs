@@ -2,12 +2,13 @@
 //! <https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html>
 //!
 //! It is made once for each JVM, in a cage like a function's, since the JVM wants the class path that it will have. It
-//! refuses to have any user's code in it: the bootstrap runs against itself (`Rehearsal.java`).
+//! refuses to have any user's code in it: the bootstrap runs against itself (`Rehearsal.java`). And it refuses an archive that is not
+//! whole, however it came to be so: beside each lies its length, written after it.
 
 use crate::bootstrap::write;
 use crate::plan;
 use crate::{Definition, Interpreter, Language};
-use hearth_sandbox::{Isolation, Spawner, Spec};
+use hearth_sandbox::{Exit, ExitStatus, Isolation, Spawner, Spec};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -47,7 +48,7 @@ impl ClassData {
                 && (value.contains("SharedArchiveFile") || value.contains("-Xshare"))
         });
         let name = name(interpreter)?;
-        let there = !own && self.directory.join(&name).exists();
+        let there = !own && is_whole(&self.directory.join(&name));
         there.then(|| format!("-XX:SharedArchiveFile={RUNTIME}/{name}"))
     }
 
@@ -58,7 +59,7 @@ impl ClassData {
         }
         let Some(name) = name(interpreter) else { return };
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        if !begun.insert(name.clone()) || self.directory.join(&name).exists() {
+        if !begun.insert(name.clone()) || is_whole(&self.directory.join(&name)) {
             return;
         }
         let spec = plan::rehearsal(interpreter, (&self.directory, Path::new(RUNTIME)));
@@ -82,21 +83,45 @@ async fn make(spawner: &Spawner, spec: Spec, archive: PathBuf) -> io::Result<()>
         }
         Ok::<_, io::Error>(bytes)
     };
+    let read = async { Ok::<_, io::Error>((read.await?, sandbox.wait().await)) };
     let read = tokio::time::timeout(MADE_WITHIN, read).await;
     sandbox.destroy().await;
-    let bytes = read??;
-    if !bytes.starts_with(&MAGIC.to_ne_bytes()) || bytes.len() as u64 > ARCHIVE_BYTES_MAX {
-        return Err(io::Error::other(format!("the JVM wrote {} bytes that are no archive", bytes.len())));
-    }
+    let (bytes, exit) = read??;
+    accept(&bytes, exit)?;
     tokio::task::spawn_blocking(move || keep(&archive, &bytes)).await.map_err(io::Error::other)?
 }
 
-/// Whole, or not at all: whether there is one is all that is asked of it later.
+/// Refuses what is no archive, or perhaps a part of one.
+fn accept(bytes: &[u8], exit: Exit) -> io::Result<()> {
+    let is_archive = bytes.starts_with(&MAGIC.to_ne_bytes()) && bytes.len() as u64 <= ARCHIVE_BYTES_MAX;
+    if is_archive && exit.status == ExitStatus::Code(0) {
+        return Ok(());
+    }
+    let length = bytes.len();
+    Err(io::Error::other(format!(
+        "the JVM wrote {length} bytes that are no archive, and ended with {exit:?}"
+    )))
+}
+
+/// Whole, or not at all.
 fn keep(archive: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = archive.with_extension("whole");
     write(&aside, bytes)?;
     std::fs::File::open(&aside)?.sync_all()?;
-    std::fs::rename(&aside, archive)
+    std::fs::rename(&aside, archive)?;
+    write(&length_of(archive), bytes.len().to_string().as_bytes())
+}
+
+/// Whether there is an archive that is as long as the one that was kept. A data directory may have been copied in part.
+fn is_whole(archive: &Path) -> bool {
+    let kept = std::fs::read_to_string(length_of(archive)).ok().and_then(|text| text.parse().ok());
+    let found = std::fs::metadata(archive).ok().map(|found| found.len());
+    found.is_some() && found == kept
+}
+
+/// Where the length of an archive is written.
+fn length_of(archive: &Path) -> PathBuf {
+    archive.with_extension("length")
 }
 
 /// The archive's file: another for every build of every JVM, which would only warn of one that is not its own. None for an
@@ -107,4 +132,43 @@ fn name(interpreter: &Interpreter) -> Option<String> {
     let (major, minor, patch) = interpreter.version;
     let (changed, length) = (found.mtime(), found.len());
     Some(format!("hearth-runtime-{major}.{minor}.{patch}-{changed:x}-{length:x}.jsa"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_not_whole_is_not_used_and_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = directory.path().join("hearth-runtime-17.0.1-0-0.jsa");
+        let bytes = [&MAGIC.to_ne_bytes()[..], &[7; 5000]].concat();
+        assert!(!is_whole(&archive));
+        keep(&archive, &bytes).unwrap();
+        assert!(is_whole(&archive));
+        std::fs::write(&archive, &bytes[..4096]).unwrap();
+        assert!(!is_whole(&archive), "cut");
+        std::fs::remove_file(&archive).unwrap();
+        assert!(!is_whole(&archive), "gone");
+        std::fs::write(&archive, &bytes).unwrap();
+        std::fs::remove_file(length_of(&archive)).unwrap();
+        assert!(!is_whole(&archive), "of unknown length");
+        keep(&archive, &bytes).unwrap();
+        assert!(is_whole(&archive));
+    }
+
+    #[test]
+    fn what_a_jvm_did_not_write_to_its_end_is_no_archive() {
+        let (ended, killed) = (ExitStatus::Code(0), ExitStatus::Signal(9));
+        let archive = [&MAGIC.to_ne_bytes()[..], &[7; 100]].concat();
+        for (bytes, status, fine) in [
+            (&archive[..], ended, true),
+            (&archive[..50], killed, false),
+            (&archive[..], ExitStatus::Code(1), false),
+            (&archive[1..], ended, false),
+            (&[][..], ended, false),
+        ] {
+            assert_eq!(accept(bytes, Exit { status, oom_killed: false }).is_ok(), fine, "{status:?}");
+        }
+    }
 }

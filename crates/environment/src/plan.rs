@@ -72,7 +72,11 @@ impl Plan<'_> {
     /// A stem cell that has become what `spec` says.
     pub(crate) async fn claim(&self, spec: &Spec) -> Option<Sandbox> {
         let shape = Shape::of(spec, self.definition)?;
-        let sandbox = self.cells.claim(&shape)?;
+        let key = &self.definition.key;
+        let sandbox = match self.cells.claim(&shape, key) {
+            Some(sandbox) => sandbox,
+            None => self.cells.copy(&shape, key, CPU_WEIGHT).await?,
+        };
         match sandbox.assign(&assignment(spec)).await {
             Ok(()) => Some(sandbox),
             Err(error) => {
@@ -87,7 +91,7 @@ impl Plan<'_> {
     pub(crate) fn expect(&self, spawner: &Spawner) {
         let spec = self.initial(spawner.isolation()).ok();
         if let Some(shape) = spec.and_then(|(spec, _)| Shape::of(&spec, self.definition)) {
-            self.cells.expect(&shape);
+            self.cells.expect(&shape, &self.definition.key);
         }
     }
 
@@ -362,7 +366,7 @@ pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path
     let (mut mounts, link) = installation(interpreter);
     mounts.push(Mount { source: source.to_path_buf(), target: seen.to_path_buf() });
     let java = interpreter.program_in(Some(Path::new(LANGUAGE_ROOT)));
-    let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\"; exec cat /tmp/bootstrap.jsa >&3";
+    let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\" && exec cat /tmp/bootstrap.jsa >&3";
     let mut arguments: Vec<OsString> = vec!["-c".into(), script.into(), java.into()];
     arguments.extend(java_flags(REHEARSAL_MEMORY_MB).map(Into::into));
     arguments.extend(["-XX:ArchiveClassesAtExit=/tmp/bootstrap.jsa", "-cp"].map(Into::into));

@@ -5,9 +5,10 @@
 use crate::cgroup::{Layout, Opened};
 use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
-use crate::message::{Report, Request, TemporaryRequest};
+use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
 use crate::stem::{self, Waiting, Woken};
+use crate::zygote::{self, Gift, Midwife};
 use crate::{Companion, Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -34,6 +35,8 @@ pub struct Birth<'a> {
     /// Where the request will come from.
     pub cradle: OwnedFd,
     pub layout: &'a Layout,
+    /// Whether this is the midwife of a zygote, and in the spawner's pid namespace.
+    pub is_midwife: bool,
     /// None under `Isolation::Process`.
     pub cage: Option<CageParts<'a>>,
 }
@@ -72,6 +75,8 @@ struct Delivery {
     channel: OwnedFd,
     output: Outputs,
     storage: Option<OwnedFd>,
+    /// Where copies of a zygote are asked for, or by whom.
+    nursery: Option<OwnedFd>,
 }
 
 /// The write ends of what the programs print.
@@ -92,11 +97,19 @@ pub fn live(birth: Birth<'_>) -> ! {
             let outcome = blank.map_err(Error::from).and_then(|blank| begin(&birth, blank, &delivery));
             match outcome {
                 Ok((programs, waiting)) => {
-                    let Delivery { request, channel, output, storage, .. } = delivery;
+                    let Delivery { request, channel, output, storage, nursery, .. } = delivery;
                     // While we held them, their readers would not see the program's end.
                     drop((output, storage));
+                    let nursery = nursery.filter(|_| birth.is_midwife);
                     let watched = [&channel, &signals, &birth.cradle];
-                    if waiting.is_none_or(|waiting| serve_stem(&waiting, watched, request.host_id, &programs))
+                    if birth.is_midwife {
+                        if let (Some(waiting), Some(nursery), Some(parts)) = (waiting, nursery, &birth.cage) {
+                            let midwife =
+                                Midwife { waiting: &waiting, nursery: &nursery, filters: parts.filters };
+                            midwife.live(watched, || reap(&channel, &signals, &programs));
+                        }
+                    } else if waiting
+                        .is_none_or(|waiting| serve_stem(&waiting, watched, request.host_id, &programs))
                     {
                         keep(&channel, &birth.cradle, &signals, &programs);
                     }
@@ -120,7 +133,8 @@ fn settle(birth: &Birth<'_>) -> Result<OwnedFd, Fault> {
     let kept: Vec<i32> =
         [&birth.cradle].into_iter().chain(usual.map(|(image, _)| image)).map(AsRawFd::as_raw_fd).collect();
     kernel::close_all_but(&kept).map_err(Fault::at("close", "the spawner's descriptors"))?;
-    rustix::thread::set_name(c"hearth-cage").map_err(fault("name", "the first process"))?;
+    let name = if birth.is_midwife { c"hearth-midwife" } else { c"hearth-cage" };
+    rustix::thread::set_name(name).map_err(fault("name", "the first process"))?;
     let signals =
         kernel::signal_descriptor(&[libc::SIGCHLD, libc::SIGTERM]).map_err(Fault::at("watch", "signals"))?;
     if birth.cage.is_none() {
@@ -141,16 +155,20 @@ fn prepare(birth: &Birth<'_>) -> Result<Blank, Fault> {
     let entrances = std::mem::take(&mut groups.entrances);
     let (mut proc, mut storage) = (None, None);
     if let Some(parts) = &birth.cage {
-        if let Some((image, bytes)) = parts.usual {
+        if let Some((image, bytes)) = parts.usual.filter(|_| !birth.is_midwife) {
             storage = Some((temporary::mount_copy(image, parts.directory, Path::new("/"))?, bytes));
         }
         proc = Some(root::prepare(&parts.directory.join("root"))?);
+        if birth.is_midwife {
+            // It shows the whole machine.
+            root::hide_proc()?;
+        }
     }
     let (orders, theirs) = socket::pair().map_err(Fault::at("make", "a socket for the program's start"))?;
     match kernel::clone(0).map_err(Fault::at("make", "the program's process"))? {
         Cloned::Child => {
-            let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filters));
-            let error = program::run(Start { orders: theirs, entrances, caged });
+            let filters = birth.cage.as_ref().filter(|_| !birth.is_midwife).map(|parts| parts.filters);
+            let error = program::run(Start { orders: theirs, entrances, caged: proc.zip(filters) });
             kernel::exit(error)
         }
         Cloned::Parent { pid, pidfd } => {
@@ -170,7 +188,8 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
     let companions = request.companions.iter().map(|_| fds.next()).collect::<Option<_>>()?;
     let messages = if request.messages.is_some() { Some(fds.next()?) } else { None };
     let output = Outputs { stdout, stderr, companions, messages };
-    Some(Delivery { request, bytes, channel, output, storage: fds.next() })
+    let nursery = if request.origin == Origin::Executed { None } else { Some(fds.next_back()?) };
+    Some(Delivery { request, bytes, channel, output, storage: fds.next(), nursery })
 }
 
 /// Makes the cage what the request asks for, and lets the companions and the program run. Gives their process ids, the
@@ -195,20 +214,33 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
     }
     let line = root.is_some().then(socket::stream).transpose().map_err(Fault::at("make", "a line"))?;
     let (ours, theirs) = line.unzip();
-    let given = [stdout, stderr].into_iter().chain(messages).chain(&theirs);
-    let given: Vec<BorrowedFd<'_>> = given.map(AsFd::as_fd).collect();
-    start_program(&blank.orders, &delivery.bytes, &given)?;
+    let is_ready = request.origin == Origin::Copied;
+    let pidfd = match (&delivery.nursery, &theirs) {
+        (Some(nursery), Some(line)) if is_ready => {
+            // The copy takes its number.
+            end_program(blank.program)?;
+            let entrances = &blank.entrances;
+            let gift = Gift { stdout, stderr, line, messages: messages.as_ref(), entrances };
+            zygote::ask(nursery, request, &gift)?
+        }
+        _ => {
+            let given = [stdout, stderr].into_iter().chain(messages).chain(&theirs);
+            let given: Vec<BorrowedFd<'_>> = given.map(AsFd::as_fd).collect();
+            start_program(&blank.orders, &delivery.bytes, &given)?;
+            blank.pidfd
+        }
+    };
     drop(theirs);
     let waiting = match (ours, root, blank.proc, &request.stem) {
         (Some(line), Some(root), Some(proc), Some(stem)) => {
-            Some(Waiting { line, root, proc, program: blank.program, stem: stem.clone() })
+            Some(Waiting { line, root, proc, program: blank.program, stem: stem.clone(), is_ready })
         }
         _ => None,
     };
     if birth.cage.is_some() && waiting.is_none() {
         drop_privileges(request.host_id)?;
     }
-    let mut fds: Vec<BorrowedFd<'_>> = vec![blank.pidfd.as_fd()];
+    let mut fds: Vec<BorrowedFd<'_>> = vec![pidfd.as_fd()];
     fds.extend(kept.as_ref().map(AsFd::as_fd));
     fds.extend(listeners.iter().map(AsFd::as_fd));
     let report = Report::Started { number: birth.number, has_temporary: kept.is_some() };
@@ -220,7 +252,10 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
 /// Sees a stem cell through to its assignment and gives up what that took. False when the cage is to end.
 fn serve_stem(waiting: &Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, programs: &[i32]) -> bool {
     let [channel, signals, _] = watched;
-    let mut is_ready = false;
+    let mut is_ready = waiting.is_ready;
+    if is_ready && !stem::report(channel, &Report::Waiting) {
+        return false;
+    }
     loop {
         let Ok(woken) = waiting.wait(watched, is_ready) else { return false };
         for woken in woken {
@@ -284,6 +319,15 @@ fn start_program(orders: &OwnedFd, request: &[u8], given: &[BorrowedFd<'_>]) -> 
         },
         Err(error) => Err(Fault::at("hear from", "the program")(error).into()),
     }
+}
+
+/// Ends the process that was to become the program.
+fn end_program(pid: i32) -> Result<(), Fault> {
+    let failed = || fault("end", "a process that is not needed");
+    let pid = rustix::process::Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH).map_err(failed())?;
+    rustix::process::kill_process(pid, Signal::KILL).map_err(failed())?;
+    rustix::process::waitpid(Some(pid), WaitOptions::empty()).map_err(failed())?;
+    Ok(())
 }
 
 /// Makes a process in the cage and lets it become the companion.

@@ -3,9 +3,10 @@
 use crate::Fault;
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, Scope,
+    RulesetCreated, RulesetCreatedAttr, Scope,
 };
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 const POLICY: &str = include_str!("../../../policies/landlock.list");
@@ -14,9 +15,20 @@ const ABI_WANTED: ABI = ABI::V6;
 
 /// Restricts this process, for good. A kernel without Landlock restricts nothing, which the probe tells.
 pub fn restrict() -> Result<(), Fault> {
-    let fail = |error: landlock::RulesetError| {
-        Fault::at("apply", "the Landlock rules")(io::Error::other(error.to_string()))
-    };
+    create()?.restrict_self().map_err(fail)?;
+    Ok(())
+}
+
+/// The rules, for another process of this cage; None where the kernel has no Landlock.
+pub fn rules() -> Result<Option<OwnedFd>, Fault> {
+    create().map(Into::into)
+}
+
+fn fail(error: landlock::RulesetError) -> Fault {
+    Fault::at("apply", "the Landlock rules")(io::Error::other(error.to_string()))
+}
+
+fn create() -> Result<RulesetCreated, Fault> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI_WANTED))
@@ -32,8 +44,7 @@ pub fn restrict() -> Result<(), Fault> {
         let access = if Path::new(path).is_dir() { access } else { access & AccessFs::from_file(ABI_WANTED) };
         rules = rules.add_rule(PathBeneath::new(opened, access)).map_err(fail)?;
     }
-    rules.restrict_self().map_err(fail)?;
-    Ok(())
+    Ok(rules)
 }
 
 fn parse(policy: &'static str) -> Result<Vec<(&'static str, BitFlags<AccessFs>)>, String> {

@@ -64,6 +64,18 @@ impl Filters {
         ]))
     }
 
+    /// As the kernel takes them: how many instructions, and those.
+    pub fn programs(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
+        self.0.iter().map(|program| {
+            let bytes = program.iter().flat_map(|instruction| {
+                let [low, high] = instruction.code.to_ne_bytes();
+                [[low, high, instruction.jt, instruction.jf], instruction.k.to_ne_bytes()].concat()
+            });
+            // The compiler makes no larger ones.
+            (u16::try_from(program.len()).unwrap_or(u16::MAX), bytes.collect())
+        })
+    }
+
     /// Puts them on this thread, for good.
     pub fn install(&self) -> Result<(), Fault> {
         self.0.iter().try_for_each(|program| {

@@ -269,6 +269,138 @@ pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     unsafe { AsyncFd::register(fd) }.map_err(Into::into)
 }
 
+/// The general registers of a thread, as `PTRACE_GETREGS` orders them.
+#[cfg(target_arch = "x86_64")]
+pub type Registers = [u64; 27];
+
+#[cfg(target_arch = "x86_64")]
+const PTRACE_CONT: u64 = 7;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_SINGLESTEP: u64 = 9;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_GETREGS: u64 = 12;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_SETREGS: u64 = 13;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_DETACH: u64 = 17;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_GETEVENTMSG: u64 = 0x4201;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_SEIZE: u64 = 0x4206;
+#[cfg(target_arch = "x86_64")]
+const PTRACE_INTERRUPT: u64 = 0x4207;
+/// `PR_GET_TID_ADDRESS`.
+pub const PR_GET_TID_ADDRESS: libc::c_int = 40;
+const PTRACE_GET_RSEQ_CONFIGURATION: u64 = 0x420f;
+/// Copies are traced from their first instruction, and nothing that is traced outlives its tracer.
+#[cfg(target_arch = "x86_64")]
+const PTRACE_OPTIONS: u64 = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 20);
+
+fn ptrace(request: u64, pid: i32, address: u64, data: u64) -> io::Result<()> {
+    // SAFETY: every caller gives the data that its request reads or writes; the system call itself, unlike the C library's
+    // function, has one signature for all of them.
+    let result = unsafe { libc::syscall(libc::SYS_ptrace, request, i64::from(pid), address, data) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Begins to trace a process, and asks it to stop.
+#[cfg(target_arch = "x86_64")]
+pub fn trace(pid: i32) -> io::Result<()> {
+    ptrace(PTRACE_SEIZE, pid, 0, PTRACE_OPTIONS)?;
+    ptrace(PTRACE_INTERRUPT, pid, 0, 0)
+}
+
+/// Lets a process that is stopped go its own way.
+#[cfg(target_arch = "x86_64")]
+pub fn trace_no_more(pid: i32) -> io::Result<()> {
+    ptrace(PTRACE_DETACH, pid, 0, 0)
+}
+
+/// Lets a process that is stopped run one instruction.
+#[cfg(target_arch = "x86_64")]
+pub fn step(pid: i32) -> io::Result<()> {
+    ptrace(PTRACE_SINGLESTEP, pid, 0, 0)
+}
+
+/// Lets a process that is stopped run on, still traced.
+#[cfg(target_arch = "x86_64")]
+pub fn run_on(pid: i32) -> io::Result<()> {
+    ptrace(PTRACE_CONT, pid, 0, 0)
+}
+
+/// The process that has just been copied from one that is stopped for that.
+#[cfg(target_arch = "x86_64")]
+pub fn copy_made(pid: i32) -> io::Result<i32> {
+    let mut message: libc::c_ulong = 0;
+    ptrace(PTRACE_GETEVENTMSG, pid, 0, (&raw mut message) as u64)?;
+    i32::try_from(message).map_err(io::Error::other)
+}
+
+/// The registers of a process that is stopped.
+#[cfg(target_arch = "x86_64")]
+pub fn registers(pid: i32) -> io::Result<Registers> {
+    let mut registers: Registers = [0; 27];
+    ptrace(PTRACE_GETREGS, pid, 0, (&raw mut registers) as u64)?;
+    Ok(registers)
+}
+
+/// Changes them.
+#[cfg(target_arch = "x86_64")]
+pub fn set_registers(pid: i32, registers: &Registers) -> io::Result<()> {
+    ptrace(PTRACE_SETREGS, pid, 0, std::ptr::from_ref(registers) as u64)
+}
+
+/// What a process has told the kernel of its restartable sequences: address, size, and signature; the address is 0 for one that
+/// has none.
+pub fn restartable_sequences(pid: i32) -> io::Result<(u64, u32, u32)> {
+    /// `struct ptrace_rseq_configuration` of the kernel's interface.
+    #[repr(C)]
+    struct Configuration {
+        address: u64,
+        size: u32,
+        signature: u32,
+        flags: u32,
+        padding: u32,
+    }
+    let mut told = Configuration { address: 0, size: 0, signature: 0, flags: 0, padding: 0 };
+    ptrace(PTRACE_GET_RSEQ_CONFIGURATION, pid, size_of::<Configuration>() as u64, (&raw mut told) as u64)?;
+    Ok((told.address, told.size, told.signature))
+}
+
+/// Whether the kernel tells where a thread has the C library keep its number: not every one is built to.
+pub fn tells_tid_address() -> bool {
+    let mut address: u64 = 0;
+    // SAFETY: the call writes one pointer, to a place that lives across it.
+    let result = unsafe { libc::prctl(PR_GET_TID_ADDRESS, &raw mut address) };
+    result == 0
+}
+
+/// Where a process has its list of robust locks, and how long the head is.
+pub fn robust_list(pid: i32) -> io::Result<(u64, u64)> {
+    let (mut head, mut length): (u64, u64) = (0, 0);
+    // SAFETY: the call writes one pointer and one length, to places that live across it.
+    let result = unsafe { libc::syscall(libc::SYS_get_robust_list, pid, &raw mut head, &raw mut length) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok((head, length)) }
+}
+
+/// Waits until a process that is traced stops or ends, and gives the status as `waitpid` does.
+#[cfg(target_arch = "x86_64")]
+pub fn wait_for_stop(pid: i32) -> io::Result<i32> {
+    let mut status = 0;
+    loop {
+        // SAFETY: waitpid writes one integer, which lives across the call.
+        match unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) } {
+            -1 => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+            _ => return Ok(status),
+        }
+    }
+}
+
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -21,6 +21,10 @@
 //! program its environment, and gives up what it has. The program itself had nothing more before than after: the host's tree is
 //! gone, all filters are in place, and its user is the cage's own.
 //!
+//! A **zygote** is a program that waits so and is never assigned but copied (`zygote.rs`): its parent, the midwife, stands where the
+//! first process of a cage would, in the spawner's own pid namespace, and makes by `ptrace` the system calls of each copy (`remote.rs`),
+//! until that is a cage's program like any other.
+//!
 //! # The cage
 //! - **Users.** Inside there is one, 993:990. As root, each cage has a host user of its own that nobody else on the machine
 //!   has; otherwise all have the server's own. The program's user namespace lies below the one that owns all the others, so
@@ -49,6 +53,7 @@ mod kernel;
 mod message;
 mod probe;
 mod program;
+mod remote;
 mod root;
 mod run;
 mod sandbox;
@@ -58,11 +63,12 @@ mod spec;
 mod stem;
 mod temporary;
 mod warden;
+mod zygote;
 
 pub use error::{Error, Fault};
 pub use probe::{Finding, State, probe};
 pub use sandbox::{Exit, ExitStatus, Sandbox};
-pub use spawner::{Isolation, Spawner, SpawnerOptions};
+pub use spawner::{Isolation, Nursery, Spawner, SpawnerOptions};
 pub use spec::{
     Announcement, Assignment, Companion, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary,
     TemporaryStorage,

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 /// there are any, and for all but [`TemporaryRequest::Memory`] and `Directory` what becomes `/tmp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    pub origin: Origin,
     /// The host's user and group id of everything inside; None where there is only the server's own.
     pub host_id: Option<u32>,
     pub program: PathBuf,
@@ -37,6 +38,29 @@ pub struct Request {
 pub struct Order {
     pub targets: Vec<PathBuf>,
     pub environment: Vec<(OsString, OsString)>,
+}
+
+/// How the program comes about. It is the first that a request says, since the spawner reads it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// By `execve`.
+    Executed,
+    /// So too, and uncaged, to be copied. With it comes, last, the end of a socket where copies are asked for.
+    Zygote,
+    /// As a copy. With it comes, last, the other end.
+    Copied,
+}
+
+impl Origin {
+    /// What a request's bytes say, without the rest.
+    pub fn of(request: &[u8]) -> Option<Self> {
+        match request.first_chunk::<8>().map(|number| u64::from_le_bytes(*number))? {
+            0 => Some(Self::Executed),
+            1 => Some(Self::Zygote),
+            2 => Some(Self::Copied),
+            _ => None,
+        }
+    }
 }
 
 /// How `/tmp` comes about.
@@ -79,6 +103,11 @@ impl Request {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(1024));
+        out.number(match self.origin {
+            Origin::Executed => 0,
+            Origin::Zygote => 1,
+            Origin::Copied => 2,
+        });
         out.number(self.host_id.map_or(0, |id| u64::from(id) + 1));
         out.path(&self.program);
         out.list(&self.arguments, |out, text| out.text(text));
@@ -131,8 +160,11 @@ impl Request {
 
     /// From bytes.
     pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        let origin = Origin::of(bytes).ok_or_else(malformed)?;
         let mut from = Reader(bytes);
+        from.number()?;
         Ok(Self {
+            origin,
             host_id: from.small()?.checked_sub(1),
             program: from.path()?,
             arguments: from.list(Reader::text)?,
@@ -359,6 +391,7 @@ mod tests {
 
     fn request() -> Request {
         Request {
+            origin: Origin::Copied,
             host_id: Some(u32::MAX - 1),
             program: "/bin/true".into(),
             arguments: vec!["a".into(), OsString::from_vec(vec![0xff, 0xfe])],

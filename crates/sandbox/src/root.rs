@@ -74,6 +74,11 @@ pub fn prepare(scaffold: &Path) -> Result<OwnedFd, Fault> {
     Ok(proc)
 }
 
+/// Takes `/proc` away again, from those who use what [`prepare`] gives.
+pub fn hide_proc() -> Result<(), Fault> {
+    rustix::mount::unmount("/proc", UnmountFlags::DETACH).map_err(fault("detach", Path::new("/proc")))
+}
+
 /// What is left over when a cage has been furnished.
 pub struct Furnished {
     /// A second, detached mount of `/tmp`, for the next cage.

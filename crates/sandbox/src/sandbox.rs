@@ -211,11 +211,18 @@ impl Sandbox {
     /// Waits for the program's end. Other processes of the cage may live on until [`Sandbox::kill`]. May be called
     /// many times and by many tasks; cancel-safe.
     pub async fn wait(&self) -> Exit {
+        self.ended().await
+    }
+
+    /// As [`Sandbox::wait`], for those who do not hold the sandbox meanwhile.
+    pub fn ended(&self) -> impl Future<Output = Exit> + Send + use<> {
         let mut life = self.life.clone();
-        match life.wait_for(|life| *life != Life::Running).await.map(|life| *life) {
-            Ok(Life::Exited(exit) | Life::Gone(exit)) => exit,
-            // The watcher ends with the runtime only, and everything of the cage with it.
-            Ok(Life::Running) | Err(_) => KILLED,
+        async move {
+            match life.wait_for(|life| *life != Life::Running).await.map(|life| *life) {
+                Ok(Life::Exited(exit) | Life::Gone(exit)) => exit,
+                // The watcher ends with the runtime only, and everything of the cage with it.
+                Ok(Life::Running) | Err(_) => KILLED,
+            }
         }
     }
 

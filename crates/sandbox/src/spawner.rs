@@ -4,12 +4,12 @@
 use crate::cgroup::Layout;
 use crate::filter::Filters;
 use crate::identity::{Identities, Identity};
-use crate::message::{Report, Request, TemporaryRequest};
+use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::sandbox::{self, Dialled, Fates, Life, Progress};
 use crate::spec::{TemporaryHold, TemporaryStorage};
 use crate::temporary::Images;
 use crate::warden::Warden;
-use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket};
+use crate::{Error, Fault, Finding, Sandbox, Spec, Temporary, kernel, probe, run, socket, zygote};
 use hearth_base::{Rng, SystemRng};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions};
 use std::ffi::OsString;
@@ -50,6 +50,17 @@ pub enum Isolation {
 #[derive(Debug, Clone)]
 pub struct Spawner {
     inner: Arc<Inner>,
+}
+
+/// Where copies of a zygote are asked for. The zygote ends when all clones are dropped.
+#[derive(Debug, Clone)]
+pub struct Nursery(Arc<OwnedFd>);
+
+impl Nursery {
+    /// Whether anybody holds another clone, as whoever waits for a copy does.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 #[derive(Debug)]
@@ -149,14 +160,49 @@ impl Spawner {
     /// [`Error::Execute`] when the program cannot be executed; [`Error::Spec`] for what cannot be;
     /// [`Error::Cage`] for a failed step; [`Error::TooMany`] and [`Error::SpawnerGone`] as they say.
     pub async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
+        self.spawn_as(spec, (Origin::Executed, None)).await
+    }
+
+    /// Starts a zygote: a program that waits as that of a stem cell does, and is only ever copied. It runs with root's privileges, and
+    /// nothing of a user's may be in its spec. What the spec says of limits but memory, processors and processes, of `/tmp` and of
+    /// listeners is for its copies.
+    ///
+    /// # Errors
+    /// As [`Spawner::spawn`]; [`Error::Spec`] with field `stem` where [`Spawner::makes_zygotes`] says no.
+    pub async fn spawn_zygote(&self, spec: Spec) -> Result<(Sandbox, Nursery), Error> {
+        let (ours, theirs) = socket::pair().map_err(Fault::at("make", "a zygote's nursery"))?;
+        let spec = Spec { listeners: Vec::new(), ..spec };
+        let zygote = self.spawn_as(spec, (Origin::Zygote, Some(Arc::new(theirs)))).await?;
+        Ok((zygote, Nursery(Arc::new(ours))))
+    }
+
+    /// Makes a stem cell whose program is a copy of a zygote that waits, and waits itself. The spec is the zygote's.
+    ///
+    /// # Errors
+    /// As [`Spawner::spawn_zygote`]. After [`Error::Cage`] the zygote may be of no more use.
+    pub async fn spawn_copy(&self, spec: Spec, zygote: &Nursery) -> Result<Sandbox, Error> {
+        self.spawn_as(spec, (Origin::Copied, Some(zygote.0.clone()))).await
+    }
+
+    /// Whether there can be zygotes: where there can be stem cells, and processes may be traced, on x86-64.
+    pub fn makes_zygotes(&self) -> bool {
+        self.makes_stem_cells() && zygote::are_possible()
+    }
+
+    async fn spawn_as(&self, spec: Spec, origin: (Origin, Option<Arc<OwnedFd>>)) -> Result<Sandbox, Error> {
         spec.check(self.inner.isolation)?;
+        let is_plain = origin.0 == Origin::Executed;
+        if !is_plain && (spec.stem.is_none() || !spec.companions.is_empty() || !self.makes_zygotes()) {
+            let reason = "there are no zygotes of this here".to_owned();
+            return Err(Error::Spec { field: "stem", reason });
+        }
         if spec.stem.is_some() && !self.makes_stem_cells() {
             let reason = "only root can put mounts into a living cage".to_owned();
             return Err(Error::Spec { field: "stem", reason });
         }
         let inner = self.inner.clone();
         // A task of its own, so that a call that is dropped half way still holds the host id until all is gone.
-        match tokio::spawn(async move { inner.spawn(spec).await }).await {
+        match tokio::spawn(async move { inner.spawn(spec, origin).await }).await {
             Ok(result) => result,
             Err(_) => Err(Error::SpawnerGone),
         }
@@ -280,10 +326,14 @@ impl Pipes {
 }
 
 impl Inner {
-    async fn spawn(&self, spec: Spec) -> Result<Sandbox, Error> {
+    async fn spawn(
+        &self,
+        spec: Spec,
+        (origin, nursery): (Origin, Option<Arc<OwnedFd>>),
+    ) -> Result<Sandbox, Error> {
         // The semaphore is never closed.
         let _builder = self.builders.acquire().await.map_err(|_| Error::SpawnerGone)?;
-        let outfit = self.equip(spec).await?;
+        let outfit = self.equip(spec, origin).await?;
         let identity = match &outfit.hold {
             Hold::New(hold) => hold.identity.clone(),
             Hold::Kept(hold) => hold.identity.clone(),
@@ -293,8 +343,9 @@ impl Inner {
             Pipes::open(&outfit.request)?;
         let mut fds = vec![theirs.as_fd()];
         fds.extend(ends.iter().chain(&outfit.storage).map(AsFd::as_fd));
+        fds.extend(nursery.as_deref().map(AsFd::as_fd));
         self.send(&outfit.request.encode(), &fds).await?;
-        drop((theirs, ends));
+        drop((theirs, ends, nursery));
         let channel = kernel::watch(ours).map_err(Fault::at("watch", "a cage's channel"))?;
         let channel = Arc::new(channel);
         let first = sandbox::receive(&channel).await;
@@ -383,8 +434,14 @@ impl Inner {
         }
     }
 
-    async fn equip(&self, spec: Spec) -> Result<Outfit, Error> {
-        let (temporary, storage, hold) = self.equip_temporary(&spec.temporary).await?;
+    async fn equip(&self, spec: Spec, origin: Origin) -> Result<Outfit, Error> {
+        let (temporary, storage, hold) = match origin {
+            Origin::Zygote => {
+                let hold = TemporaryHold { mount: Mutex::new(None), identity: None, directory: None };
+                (TemporaryRequest::Directory, None, Hold::New(hold))
+            }
+            Origin::Executed | Origin::Copied => self.equip_temporary(&spec.temporary).await?,
+        };
         let identity = match &hold {
             Hold::New(hold) => hold.identity.as_ref(),
             Hold::Kept(hold) => hold.identity.as_ref(),
@@ -415,6 +472,7 @@ impl Inner {
             }
         }
         let request = Request {
+            origin,
             host_id: identity.map(|identity| identity.id),
             program: spec.program,
             arguments: spec.arguments,

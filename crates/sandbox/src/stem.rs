@@ -30,6 +30,8 @@ pub struct Waiting {
     /// The program's process.
     pub program: i32,
     pub stem: Stem,
+    /// Whether the program waits already, as the copy of one that does.
+    pub is_ready: bool,
 }
 
 /// What woke the first process.

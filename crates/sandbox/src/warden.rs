@@ -6,7 +6,7 @@ use crate::cage::{self, Birth, CageParts};
 use crate::cgroup::{Layout, RunLocks};
 use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
-use crate::message::Report;
+use crate::message::{Origin, Report};
 use crate::{Fault, socket};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -118,7 +118,7 @@ impl Warden {
                     Err(error) => return Err(error),
                 }
             } else if ready == 0 && cages.wants_spare() {
-                match self.bear(cages) {
+                match self.bear(cages, false) {
                     Ok(pid) => cages.spare.push_back(pid),
                     // The next request is told why.
                     Err(_) => cages.exhausted = true,
@@ -158,7 +158,8 @@ impl Warden {
         }
     }
 
-    /// Hands a request on to a spare cage, or to a new one. What the bytes say is for that to read.
+    /// Hands a request on to a spare cage, or to a new one. What the bytes say is for that to read, but for whether it is a
+    /// cage.
     fn answer(&self, bytes: &[u8], fds: &[OwnedFd], cages: &mut Cages) {
         let Some(channel) = fds.first() else { return };
         cages.exhausted = false;
@@ -177,10 +178,12 @@ impl Warden {
 
     fn hand_on(&self, bytes: &[u8], fds: &[OwnedFd], cages: &mut Cages) -> Result<i32, Fault> {
         let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        let is_midwife = Origin::of(bytes) == Some(Origin::Zygote);
         loop {
-            let (pid, spare) = match cages.spare.pop_front() {
+            let spare = if is_midwife { None } else { cages.spare.pop_front() };
+            let (pid, spare) = match spare {
                 Some(pid) => (pid, true),
-                None => (self.bear(cages)?, false),
+                None => (self.bear(cages, is_midwife)?, false),
             };
             let cradle = cages.living.get(&pid).and_then(|cage| cage.cradle.as_ref());
             let sent = match cradle {
@@ -196,14 +199,14 @@ impl Warden {
         }
     }
 
-    /// Makes the first process of a cage.
-    fn bear(&self, cages: &mut Cages) -> Result<i32, Fault> {
+    /// Makes the first process of a cage, or of a zygote: that has to see the pid namespaces of cages below its own.
+    fn bear(&self, cages: &mut Cages, is_midwife: bool) -> Result<i32, Fault> {
         let (ours, cradle) = socket::pair().map_err(Fault::at("make", "a cage's cradle"))?;
         cages.next += 1;
         let number = cages.next;
         let mut namespaces = 0;
         if self.filters.is_some() {
-            namespaces |= libc::CLONE_NEWPID;
+            namespaces |= if is_midwife { 0 } else { libc::CLONE_NEWPID };
             if self.own_user_only {
                 namespaces |= libc::CLONE_NEWUSER;
             }
@@ -219,6 +222,7 @@ impl Warden {
                 number,
                 cradle,
                 layout: &self.layout,
+                is_midwife,
                 cage: self.filters.as_ref().map(|filters| CageParts {
                     filters,
                     directory: &self.directory,

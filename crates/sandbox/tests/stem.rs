@@ -169,3 +169,154 @@ async fn a_process_without_a_cage_is_no_cell() {
     }
     ground.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_a_zygote_are_cells_like_any_other() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_zygotes() {
+        println!("not run: zygotes take root and an x86-64");
+        return ground.close().await;
+    }
+    let task = task(LOOKS);
+    // A zygote has no /proc.
+    let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
+    let waits = WAITS.replace(before, "import threading");
+    let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
+    let (zygote, nursery) =
+        ground.spawner.spawn_zygote(cell()).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(zygote.waiting().await);
+    let mut seen = Vec::new();
+    for copied in [false, true, true] {
+        let begin = std::time::Instant::now();
+        let spawned = if copied {
+            ground.spawner.spawn_copy(cell(), &nursery).await
+        } else {
+            ground.spawner.spawn(cell()).await
+        };
+        let mut sandbox = spawned.unwrap_or_else(|error| panic!("{error}"));
+        assert!(sandbox.waiting().await && sandbox.is_waiting());
+        println!("{copied} {:?}", begin.elapsed());
+        sandbox.assign(&assignment(task.path())).await.unwrap();
+        let ran = finish(&mut sandbox).await;
+        seen.push(ran.ok().to_owned());
+        sandbox.destroy().await;
+    }
+    assert!(zygote.is_waiting());
+    zygote.destroy().await;
+    for copy in &seen[1..] {
+        let differ: Vec<_> =
+            seen[0].lines().zip(copy.lines()).filter(|(plain, copied)| plain != copied).collect();
+        assert_eq!((differ, seen[0].lines().count()), (Vec::new(), copy.lines().count()));
+    }
+    ground.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zygote_is_copied_for_many_at_once_and_its_end_is_told() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_zygotes() {
+        println!("not run: zygotes take root and an x86-64");
+        return ground.close().await;
+    }
+    let task = task(
+        "import os, random\n\
+         print(os.getpid(), os.getppid(), len(list(open('/proc/self/maps'))), random.random())\n",
+    );
+    let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
+    let waits = WAITS.replace(before, "pass");
+    let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
+    let (zygote, nursery) = ground.spawner.spawn_zygote(cell()).await.unwrap();
+    assert!(zygote.waiting().await);
+    let copy = || {
+        let (spawner, cell, nursery) = (ground.spawner.clone(), cell(), nursery.clone());
+        tokio::spawn(async move { spawner.spawn_copy(cell, &nursery).await })
+    };
+    let mut copies = Vec::new();
+    for copy in (0..24).map(|_| copy()).collect::<Vec<_>>() {
+        copies.push(copy.await.unwrap().unwrap_or_else(|error| panic!("{error}")));
+    }
+    let mut said = std::collections::BTreeSet::new();
+    for mut copy in copies {
+        assert!(copy.waiting().await);
+        copy.assign(&assignment(task.path())).await.unwrap();
+        let ran = finish(&mut copy).await;
+        assert!(ran.ok().starts_with("2 1 "), "{ran:?}");
+        said.insert(ran.ok().to_owned());
+        copy.destroy().await;
+    }
+    assert_eq!(said.len(), 24);
+    // Nothing of the copying stays in anybody's memory.
+    let maps: std::collections::BTreeSet<&str> =
+        said.iter().map(|said| said.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(maps.len(), 1, "{maps:?}");
+    // One that has been made outlives it.
+    let mut copy_that_lives = copy().await.unwrap().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(zygote.process_id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    zygote.wait().await;
+    assert!(matches!(copy().await.unwrap(), Err(Error::Cage(_))));
+    copy_that_lives.assign(&assignment(task.path())).await.unwrap();
+    assert!(finish(&mut copy_that_lives).await.ok().starts_with("2 1 "));
+    copy_that_lives.destroy().await;
+    zygote.destroy().await;
+    ground.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_more_than_one_thread_is_not_copied() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_zygotes() {
+        println!("not run: zygotes take root and an x86-64");
+        return ground.close().await;
+    }
+    let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
+    let thread = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()";
+    let waits = WAITS.replace(before, thread);
+    let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
+    let (zygote, nursery) = ground.spawner.spawn_zygote(cell()).await.unwrap();
+    assert!(zygote.waiting().await);
+    match ground.spawner.spawn_copy(cell(), &nursery).await {
+        Err(Error::Cage(fault)) => assert!(fault.to_string().contains("thread"), "{fault}"),
+        other => panic!("{other:?}"),
+    }
+    zygote.destroy().await;
+    ground.close().await;
+}
+
+/// All that a program can ask of itself and that is the same for every cage.
+const LOOKS: &str = r#"
+import os, re, threading
+def read(path):
+    return open(path, "rb").read().decode("utf-8", "replace")
+print(sorted(os.environ.items()), read("/proc/self/environ").rstrip("\0"))
+print(os.getpid(), os.getppid(), os.getsid(0), os.getpgid(0), os.getuid(), os.getgid(), os.getgroups(), os.getcwd())
+print(sorted(os.listdir("/proc/self/fd")), [os.get_inheritable(fd) for fd in (0, 1, 2)])
+print([re.sub(r"\d\d+", "N", os.readlink(f"/proc/self/fd/{fd}")) for fd in (0, 1, 2)], os.readlink("/proc/self/exe"))
+print(read("/proc/self/limits"))
+moving = ("Vm", "Rss", "voluntary", "nonvoluntary", "HugetlbPages", "Pss", "Cpus", "Mems", "SigQ")
+print("\n".join(line for line in read("/proc/self/status").splitlines() if not line.startswith(moving)))
+print(re.sub(r"^\d+ \d+ \d+:\d+", "", re.sub(r"/dev/loop\d+", "loop", read("/proc/self/mountinfo")), flags=re.M).replace("master:", ""))
+print(sorted(os.listdir("/proc/self/ns")), read("/proc/self/cgroup"), read("/proc/self/uid_map"), read("/proc/self/gid_map"), read("/proc/self/setgroups"))
+print(read("/proc/self/comm"), read("/proc/self/cmdline"), os.sched_getaffinity(0), os.nice(0), read("/proc/self/oom_score_adj"))
+print(sorted(name for name in os.listdir("/proc") if name.isdigit()), os.listdir("/tmp"), sorted(os.listdir("/")))
+print(os.stat("/proc/self/mem").st_uid, os.umask(0))
+pid = os.fork()
+if pid == 0:
+    print(os.getpid(), flush=True)
+    os._exit(3)
+print(os.waitpid(pid, 0))
+thread = threading.Thread(target=lambda: print(threading.get_native_id()))
+thread.start(); thread.join()
+for path in ("/var/task/x", "/x", "/tmp/x", "/etc/x", "/proc/sys/kernel/hostname"):
+    try: open(path, "w"); print("wrote", path)
+    except OSError as error: print(error.strerror)
+for number in (101, 272, 165, 308, 161, 250, 317):
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    print(number, libc.syscall(number, 0, 0, 0, 0, 0), ctypes.get_errno())
+for cpu in os.sched_getaffinity(0):
+    # The C library is told by the kernel, in memory that they have agreed on.
+    os.sched_setaffinity(0, {cpu})
+    print(cpu, libc.sched_getcpu())
+os.system("echo shell $$; id -u; cat /proc/self/status | grep -E 'Cap|Seccomp|NoNewPrivs'; readlink /proc/self/exe")
+"#;

@@ -102,6 +102,17 @@ impl Shape {
         self.limits.memory_bytes
     }
 
+    /// Whether there can be zygotes of it: a process can be copied only while it has one thread.
+    pub(crate) fn has_one_thread(&self) -> bool {
+        self.language == Language::Python
+    }
+
+    /// What the copy of a zygote of this shape is made from, which somebody waits for.
+    pub(crate) fn spec_of_copy(&self, cpu_weight: u32) -> Spec {
+        let spec = self.spec();
+        Spec { limits: Limits { cpu_weight, ..spec.limits }, ..spec }
+    }
+
     /// What a cell of this shape is made from.
     pub(crate) fn spec(&self) -> Spec {
         Spec {
@@ -168,10 +179,19 @@ fn brings_libraries(definition: &Definition) -> bool {
 }
 
 #[cfg(test)]
+impl Shape {
+    /// That of some function.
+    pub(crate) fn sample() -> Self {
+        let definition = Definition { runtime: "python3.12".parse().unwrap(), ..Definition::sample() };
+        Self::of(&tests::spec(), &definition).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn spec() -> Spec {
+    pub(super) fn spec() -> Spec {
         let mount = |source: &str, target: &str| Mount { source: source.into(), target: target.into() };
         Spec {
             program: "/var/lang/bin/python3.12".into(),
