@@ -6,7 +6,7 @@
 'use strict';
 
 const { join } = require('node:path');
-const { becomeFunction } = require('./cell.cjs');
+const { becomeFunction, isCell, rehearse } = require('./cell.cjs');
 const { RuntimeApiClient } = require('./client.cjs');
 const { patchConsole } = require('./console.cjs');
 const { invocation } = require('./context.cjs');
@@ -16,16 +16,21 @@ const { HttpResponseStream } = require('./http-response-stream.cjs');
 const { setSearchPath } = require('./search.cjs');
 const { run } = require(PROMISES_ONLY ? './promises.cjs' : './callbacks.cjs');
 
-becomeFunction();
-const taskRoot = process.env.LAMBDA_TASK_ROOT;
+function begin() {
+  becomeFunction();
+  const taskRoot = process.env.LAMBDA_TASK_ROOT;
 
-// AWS: its entry is an ES module called index.mjs: a function sees that name, and no main module.
-process.argv[1] = join(__dirname, 'index.mjs');
-process.mainModule = undefined;
+  // AWS: its entry is an ES module called index.mjs: a function sees that name, and no main module.
+  process.argv[1] = join(__dirname, 'index.mjs');
+  process.mainModule = undefined;
 
-setSearchPath(__dirname, taskRoot);
-patchConsole(invocation);
-if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
-  globalThis.awslambda = { ...globalThis.awslambda, streamifyResponse, HttpResponseStream };
+  setSearchPath(__dirname, taskRoot);
+  patchConsole(invocation);
+  if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
+    globalThis.awslambda = { ...globalThis.awslambda, streamifyResponse, HttpResponseStream };
+  }
+  run(new RuntimeApiClient(process.env.AWS_LAMBDA_RUNTIME_API), taskRoot, process.env._HANDLER);
 }
-run(new RuntimeApiClient(process.env.AWS_LAMBDA_RUNTIME_API), taskRoot, process.env._HANDLER);
+
+if (isCell()) rehearse().then(begin);
+else begin();

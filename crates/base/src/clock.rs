@@ -13,6 +13,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Resolves once `deadline` is reached; at once when it has passed.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
+
+    /// The same for who only looks now and then whether there is something to tidy up: who puts the clock forward need not
+    /// stop at this time, and a year can pass with one look at its end.
+    fn idle_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        self.sleep_until(deadline)
+    }
 }
 
 /// The machine's own clock.
@@ -83,10 +89,17 @@ impl Clock for AdvancingClock {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        let mut lead = self.shared.lead.subscribe();
         let sleeping = Sleeping::new(Arc::clone(&self.shared), deadline);
+        let idle = self.idle_until(deadline);
         Box::pin(async move {
             let _sleeping = sleeping;
+            idle.await;
+        })
+    }
+
+    fn idle_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        let mut lead = self.shared.lead.subscribe();
+        Box::pin(async move {
             loop {
                 let now = SystemClock.now().after(*lead.borrow_and_update());
                 if now >= deadline {
@@ -203,6 +216,11 @@ mod tests {
         assert!(clock.now() >= begun.after(hour));
         drop(late);
         assert_eq!(clock.next_deadline(), None);
+        let idle = clock.idle_until(clock.now().after(hour));
+        assert_eq!(clock.next_deadline(), None, "nobody stops for who idles");
+        let waking = tokio::spawn(idle);
+        clock.advance(hour);
+        waking.await.unwrap();
         clock.sleep_until(clock.now().after(Duration::from_millis(1))).await;
     }
 

@@ -512,7 +512,7 @@ async fn reap(pool: Weak<Pool>, deaths: Arc<Notify>) {
         let Some(strong) = pool.upgrade() else { return };
         let options = &strong.surroundings.options;
         let step = (options.idle_timeout / REAPS_PER_IDLE_TIMEOUT).max(Duration::from_millis(10));
-        let pause: BoxFuture<'static, ()> = options.clock.sleep_until(options.clock.now().after(step));
+        let pause: BoxFuture<'static, ()> = options.clock.idle_until(options.clock.now().after(step));
         drop(strong);
         tokio::select! {
             () = pause => {}

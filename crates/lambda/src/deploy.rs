@@ -287,7 +287,7 @@ pub(crate) async fn collect_garbage(service: Weak<Inner>) {
         drop(inner);
         tokio::select! {
             () = garbage.notified() => {}
-            () = clock.sleep_until(clock.now().after(GARBAGE_INTERVAL)) => {}
+            () = clock.idle_until(clock.now().after(GARBAGE_INTERVAL)) => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 /// After this long the task looks again when nothing is due.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_secs(30 * 86_400);
 
 /// Which rules with a schedule there are, as far as the task for them knows.
 #[derive(Default)]

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 /// For how long something stays claimed by a task that may have gone.
 const CLAIM: Duration = Duration::from_secs(30);
 /// After this long without work a task looks again.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_secs(30 * 86_400);
 /// How many events of one target may wait for another try; later ones wait behind them.
 const WAITING_MAX: usize = 10_000;
 /// Events that are taken at once.
@@ -75,7 +75,7 @@ async fn sweep(inner: Arc<Inner>) {
             tracing::error!(%error, "cannot remove what is left of event buses and targets; trying again");
         }
         archive::expire(&inner).await;
-        inner.clock.sleep_until(inner.clock.now().after(SWEEP)).await;
+        inner.clock.idle_until(inner.clock.now().after(SWEEP)).await;
     }
 }
 

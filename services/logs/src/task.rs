@@ -64,7 +64,7 @@ async fn work(inner: &Inner) {
             tracing::error!(%error, "cannot remove old log events; trying again");
         }
         tokio::select! {
-            () = inner.clock.sleep_until(inner.clock.now().after(INTERVAL)) => {}
+            () = inner.clock.idle_until(inner.clock.now().after(INTERVAL)) => {}
             () = inner.deleted.notified() => {}
         }
     }

@@ -29,7 +29,7 @@ const DELIVERED_MAX: usize = 64;
 /// For how long an invocation stays claimed by a task that may have gone: longer than a delivery may take.
 const CLAIM: Duration = Duration::from_secs(90);
 /// After this long without work a task looks again.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_secs(30 * 86_400);
 /// After this long storage is asked again when it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two removals of what the queue no longer needs to know again.

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 /// For how long something stays claimed by a task that may have gone.
 const CLAIM: Duration = Duration::from_secs(30);
 /// After this long without work a task looks again.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_secs(30 * 86_400);
 /// How many messages of one subscription may wait for another try; later ones wait behind them.
 const WAITING_MAX: usize = 10_000;
 /// Messages that are taken at once.
@@ -70,7 +70,7 @@ async fn sweep(inner: Arc<Inner>) {
         if let Err(error) = swept {
             tracing::error!(%error, "cannot remove what is left of topics; trying again");
         }
-        inner.clock.sleep_until(inner.clock.now().after(SWEEP)).await;
+        inner.clock.idle_until(inner.clock.now().after(SWEEP)).await;
     }
 }
 

@@ -102,7 +102,7 @@ async fn work(inner: &Inner) {
     let mut swept = inner.clock.now();
     loop {
         let now = inner.clock.now();
-        let mut next = match move_messages(inner).await {
+        let next = match move_messages(inner).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(%error, "cannot move messages; trying again");
@@ -117,10 +117,15 @@ async fn work(inner: &Inner) {
         } else if let Err(error) = inner.registry.queues().remove_gone().await {
             tracing::error!(%error, "cannot remove what was purged; trying again");
         }
-        let sweep = swept.after(INTERVAL);
-        next = Some(next.map_or(sweep, |next: Timestamp| next.min(sweep)));
+        let moved = async {
+            match next {
+                Some(next) => inner.clock.sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = inner.clock.sleep_until(next.unwrap_or(sweep)) => {}
+            () = moved => {}
+            () = inner.clock.idle_until(swept.after(INTERVAL)) => {}
             () = inner.work.notified() => {}
         }
     }
