@@ -1,4 +1,4 @@
-//! Measures SQS on the embedded store, without HTTP: `cargo run --release -p hearth-sqs --example throughput [waiting]`.
+//! Measures SQS on the embedded store, without HTTP: `cargo run --release -p hearth-sqs --example queue_throughput [waiting]`.
 //!
 //! It prints messages a second sent by 64 senders, singly and in tens, and received and deleted by 8 receivers; then the
 //! same with as many messages waiting as the argument says (a million), and what the process weighs.
