@@ -656,5 +656,5 @@ def test_killed_servers_lose_no_event(tmp_path, crash_rounds):
             arrived.update(it["detail"]["n"] for it in bodies(server, to, wait=2))
             return arrived >= sent
 
-        eventually(all_there, seconds=60)
+        eventually(all_there, seconds=60, what=lambda: f"missing {sorted(sent - arrived)[:20]} of {len(sent)}")
         assert arrived == sent
