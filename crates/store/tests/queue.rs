@@ -1,7 +1,7 @@
 //! Durable queues over both engines: what a claimer may rely on, also after the store was opened anew.
 
 use bytes::Bytes;
-use hearth_base::{Clock, Rng, SeededRng, Timestamp, VirtualClock};
+use hearth_base::{BoxFuture, Clock, Rng, SeededRng, Timestamp, VirtualClock};
 use hearth_store::memory::{self, Memory};
 use hearth_store::queue::{
     Claim, Claimed, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
@@ -9,6 +9,7 @@ use hearth_store::queue::{
 use hearth_store::{DataDirectory, Keyspace, Shard, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const START: i64 = 1_750_000_000_000;
@@ -83,6 +84,72 @@ async fn counts(queue: &Queue) -> Counts {
 }
 
 const ID: EntryId = EntryId(7);
+
+/// A clock whose sleepers wake later than its time comes, as those of a busy machine do.
+#[derive(Default)]
+struct Lagging {
+    millis: AtomicI64,
+}
+
+impl Clock for Lagging {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(START + self.millis.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
+        // In these tests nobody's sleep ends by itself.
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_told_of_what_others_have_found_to_be_back() {
+    let clock = Arc::new(Lagging::default());
+    let memory = Arc::new(Memory::new(clock.clone(), memory::Options::default()));
+    let queues = Queues::new(QueueOptions {
+        store: memory,
+        shard: Shard::new(Keyspace::Queues, "test"),
+        name: "test",
+        clock: clock.clone(),
+        rng: Arc::new(SeededRng::new(1)),
+    });
+    for find in ["count", "remove", "extend", "transfer"] {
+        let queue = queues.queue(queues.next_id(), Discipline::Standard);
+        let claim = |clock: &Lagging| Claim {
+            max: 1,
+            until: clock.now().after(Duration::from_secs(10)),
+            since: Timestamp::default(),
+            delay: Duration::ZERO,
+            claimed_max: 1_000,
+            dead: None,
+            again: Vec::new(),
+        };
+        queue.enqueue(vec![new("a"), new("b")]).await.unwrap();
+        let other = queue.claim(claim(&clock)).await.unwrap();
+        queue.claim(claim(&clock)).await.unwrap();
+        let (waiting, waiters_clock) = (queue.clone(), clock.clone());
+        let waiter = tokio::spawn(async move {
+            let never = Timestamp::from_millis(i64::MAX / 2);
+            waiting.claim_within(never, || claim(&waiters_clock)).await.unwrap()
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        clock.millis.fetch_add(11_000, Ordering::Relaxed);
+        match find {
+            "count" => drop(queue.counts(Duration::ZERO).await.unwrap()),
+            "remove" => drop(queue.remove(vec![other[0].receipt]).await.unwrap()),
+            "extend" => {
+                let wait = Duration::from_secs(1);
+                let extension = Extension { receipt: other[0].receipt, wait, total_max: wait };
+                drop(queue.extend(vec![extension]).await.unwrap());
+            }
+            _ => drop(queue.transfer(0, Arc::new(|_| None)).await.unwrap()),
+        }
+        let found = tokio::time::timeout(Duration::from_secs(10), waiter).await;
+        assert!(found.is_ok_and(|found| found.unwrap().len() == 1), "{find}");
+    }
+}
 
 #[tokio::test]
 async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {

@@ -196,6 +196,7 @@ impl Memory {
         }
         if self.head_waits.is_some_and(|waits| waits <= now) {
             self.head_waits = None;
+            returned += 1;
         }
         returned
     }

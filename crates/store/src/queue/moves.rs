@@ -54,7 +54,7 @@ impl Owner {
         plan: &mut Plan,
     ) -> Result<Transferred, QueueError> {
         let now = self.now_millis();
-        self.with(|memory| memory.tick(now));
+        self.tick(now, plan);
         self.supply(max).await?;
         let mut moved = 0;
         for id in self.with(|memory| memory.window.next(max)) {

@@ -84,10 +84,14 @@ impl Owner {
         Ok(None)
     }
 
+    /// Makes available whose time has come. Whoever waits has to be told at once: it knows no longer that the time will come.
+    pub(super) fn tick(&self, now: u64, plan: &mut Plan) {
+        plan.woken += self.with(|memory| memory.tick(now));
+    }
+
     pub(super) async fn claim(&self, claim: &Claim, plan: &mut Plan) -> Result<Vec<Claimed>, QueueError> {
         let now = self.now_millis();
-        let returned = self.with(|memory| memory.tick(now));
-        plan.woken += returned;
+        self.tick(now, plan);
         if let Some(claimed) = self.claim_again(claim, plan).await? {
             return Ok(claimed);
         }
@@ -203,8 +207,8 @@ impl Owner {
     pub(super) fn extend(&self, extension: &Extension, plan: &mut Plan) -> Settled {
         let Extension { receipt, wait, total_max } = extension;
         let now = self.now_millis();
+        self.tick(now, plan);
         let known = self.with(|memory| {
-            memory.tick(now);
             memory.window.get(receipt.id).cloned().map(|known| (known, memory.window.is_hidden(receipt.id)))
         });
         let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -226,8 +230,8 @@ impl Owner {
 
     pub(super) fn remove(&self, receipt: &Receipt, plan: &mut Plan) -> Settled {
         let now = self.now_millis();
+        self.tick(now, plan);
         let known = self.with(|memory| {
-            memory.tick(now);
             memory.window.get(receipt.id).cloned().map(|known| (known, memory.window.is_hidden(receipt.id)))
         });
         match known {
@@ -243,7 +247,7 @@ impl Owner {
         }
     }
 
-    pub(super) async fn count(&self, delay: Duration) -> Result<Counts, QueueError> {
+    pub(super) async fn count(&self, delay: Duration, plan: &mut Plan) -> Result<Counts, QueueError> {
         let now = self.now_millis();
         let mut young = 0;
         if self.discipline == Discipline::Grouped && !delay.is_zero() {
@@ -252,8 +256,8 @@ impl Owner {
             let range = Range::between(self.keys.entry(0, first), self.keys.waiting.prefix_end()).keys_only();
             self.scan_all(range, |_, _| young += 1).await?;
         }
+        self.tick(now, plan);
         Ok(self.with(|memory| {
-            memory.tick(now);
             let claimed = memory.window.hidden();
             let delayed = memory.delayed.values().sum::<usize>() + young;
             Counts { ready: memory.total.saturating_sub(claimed + delayed), claimed, delayed }

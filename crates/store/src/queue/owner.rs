@@ -212,7 +212,7 @@ impl Owner {
                 plan.answer(reply, result);
             }
             Op::Count(delay, reply) => {
-                let result = self.count(delay).await;
+                let result = self.count(delay, plan).await;
                 plan.answer(reply, result);
             }
             Op::Close(_, reply) => drop(reply.send(Err(QueueError::Closed))),
@@ -249,7 +249,9 @@ impl Owner {
         for reply in plan.replies {
             reply(outcome.clone());
         }
-        for _ in 0..plan.woken.min(WOKEN_MAX) {
+        // What was forgotten tells nobody when something comes back: one has to ask, and have it read.
+        let forgotten = usize::from(self.memory().is_none());
+        for _ in 0..plan.woken.max(forgotten).min(WOKEN_MAX) {
             self.changed.notify_one();
         }
         if self.waiting.load(Ordering::Relaxed) > 0 {
