@@ -9,8 +9,10 @@ const { HEARTH_ENDPOINT: endpoint, HEARTH_NODE_MODULES: modules } = process.env;
 if (!endpoint || !modules) throw new Error('run this with: cargo xtask test --only javascript');
 const require = createRequire(join(modules, 'package.json'));
 
+export const events = require('@aws-sdk/client-eventbridge');
 export const lambda = require('@aws-sdk/client-lambda');
 export const logs = require('@aws-sdk/client-cloudwatch-logs');
+export const scheduler = require('@aws-sdk/client-scheduler');
 export const sns = require('@aws-sdk/client-sns');
 export const MessageValidator = require('sns-validator');
 export const sqs = require('@aws-sdk/client-sqs');
