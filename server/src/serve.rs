@@ -171,8 +171,11 @@ impl Running {
     /// Returns when schedules and the data plane have done all that is due.
     pub async fn quiet(&self) {
         let scheduled = self.scheduled.read().unwrap_or_else(PoisonError::into_inner).clone();
-        scheduled.quiet().await;
-        self.invoke().quiet().await;
+        // Twice: what runs last may have sent something to what was asked first.
+        for _ in 0..2 {
+            scheduled.quiet().await;
+            self.invoke().quiet().await;
+        }
     }
 
     /// The data plane as it is now.

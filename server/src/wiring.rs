@@ -75,6 +75,7 @@ pub struct Assembly {
 pub struct Scheduled {
     events: Arc<hearth_eventbridge::Service>,
     scheduler: hearth_scheduler::Service,
+    sns: Arc<hearth_sns::Service>,
 }
 
 impl Scheduled {
@@ -82,6 +83,7 @@ impl Scheduled {
     pub async fn quiet(&self) {
         self.scheduler.quiet().await;
         self.events.quiet().await;
+        self.sns.quiet().await;
     }
 }
 
@@ -213,8 +215,8 @@ impl Foundation {
             services,
             lambda,
             invoke,
+            scheduled: Scheduled { events, scheduler, sns: Arc::clone(&sns) },
             sns,
-            scheduled: Scheduled { events, scheduler },
             environments,
             logs_work,
             sqs_work,

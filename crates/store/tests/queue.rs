@@ -152,6 +152,29 @@ async fn who_waits_is_told_of_what_others_have_found_to_be_back() {
 }
 
 #[tokio::test]
+async fn a_queue_is_at_rest_when_nothing_can_be_claimed_and_nobody_is_at_work() {
+    for mut ground in Ground::all() {
+        let queues = ground.queues();
+        for discipline in [Discipline::Standard, Discipline::Grouped] {
+            let queue = queues.queue(queues.next_id(), discipline);
+            assert!(queue.is_at_rest().await);
+            queue.enqueue(vec![new("a")]).await.unwrap();
+            assert!(!queue.is_at_rest().await, "it can be claimed");
+            let claimed = queue.claim(ground.claim(1)).await.unwrap();
+            assert!(!queue.is_at_rest().await, "somebody is at work on it");
+            let receipt = claimed[0].receipt;
+            drop(claimed);
+            assert!(queue.is_at_rest().await, "it waits for its claim to end");
+            queue.enqueue(vec![new("b")]).await.unwrap();
+            let waits_behind = discipline == Discipline::Grouped;
+            assert_eq!(queue.is_at_rest().await, waits_behind);
+            queue.remove(vec![receipt]).await.unwrap();
+            assert!(!queue.is_at_rest().await);
+        }
+    }
+}
+
+#[tokio::test]
 async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
     for mut ground in Ground::all() {
         let queues = ground.queues();
@@ -160,13 +183,13 @@ async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
         let due = ground.clock.now().after(Duration::from_millis(5_099));
         let late = New { due: Some(due), ..new("late") };
         queue.enqueue(vec![new("a"), new("b"), late]).await.unwrap();
-        assert_eq!(counts(&queue).await, Counts { ready: 2, claimed: 0, delayed: 1 });
+        assert_eq!(counts(&queue).await, Counts { ready: 2, claimable: true, claimed: 0, delayed: 1 });
         let first = queue.claim(ground.claim(1)).await.unwrap();
         assert_eq!(values(&first), ["a"]);
         drop((queue, queues));
         let queues = ground.queues();
         let queue = queues.queue(ID, Discipline::Standard);
-        assert_eq!(counts(&queue).await, Counts { ready: 1, claimed: 1, delayed: 1 });
+        assert_eq!(counts(&queue).await, Counts { ready: 1, claimable: true, claimed: 1, delayed: 1 });
         let extension = |seconds| Extension {
             receipt: first[0].receipt,
             wait: Duration::from_secs(seconds),
@@ -188,7 +211,7 @@ async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
         );
         drop((queue, queues));
         let queue = ground.queues().queue(ID, Discipline::Standard);
-        assert_eq!(counts(&queue).await, Counts { ready: 0, claimed: 2, delayed: 0 });
+        assert_eq!(counts(&queue).await, Counts { ready: 0, claimable: false, claimed: 2, delayed: 0 });
     }
 }
 

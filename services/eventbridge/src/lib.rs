@@ -101,7 +101,7 @@ impl Service {
         task::start(&self.inner)
     }
 
-    /// Returns when no rule is due, and no event waits for its first delivery: for who moves the clock.
+    /// Returns when no rule is due, and no event waits for anything but another try: for who moves the clock.
     pub async fn quiet(&self) {
         self.inner.schedules.quiet(&*self.inner.clock).await;
         task::quiet(&self.inner).await;

@@ -57,13 +57,13 @@ pub fn start_target(inner: &Arc<Inner>, rule: RuleName, target: Target) {
     inner.background.spawn(deliver_all(Arc::clone(inner), rule, target));
 }
 
-/// Returns when no event waits for anything but another try.
+/// Returns when no event waits for anything but another try, and none is on its way to a target.
 pub async fn quiet(inner: &Inner) {
     let buses = inner.registry.buses().into_iter().map(|bus| bus.queue);
     let targets = inner.registry.rules().into_iter().flat_map(|rule| rule.targets.to_vec());
     let queues: Vec<Queue> = buses.chain(targets.map(|target| target.queue)).collect();
     for queue in queues {
-        while queue.counts(Duration::ZERO).await.is_ok_and(|counts| counts.ready > 0) {
+        while !queue.is_at_rest().await {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

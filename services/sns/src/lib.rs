@@ -122,6 +122,11 @@ impl Service {
     pub fn start(&self) -> Running {
         task::start(&self.inner)
     }
+
+    /// Returns when no message waits for anything but another try: for who moves the clock.
+    pub async fn quiet(&self) {
+        task::quiet(&self.inner).await;
+    }
 }
 
 impl ResourcePolicies for Service {

@@ -56,6 +56,18 @@ pub fn start_subscription(inner: &Arc<Inner>, subscription: Subscription) {
     inner.background.spawn(deliver_all(Arc::clone(inner), subscription.name, subscription.queue));
 }
 
+/// Returns when no message waits for anything but another try, and none is on its way to a subscription.
+pub async fn quiet(inner: &Inner) {
+    let topics = inner.registry.topics().into_iter().map(|topic| topic.queue);
+    let subscriptions = inner.registry.subscriptions().into_iter().map(|subscription| subscription.queue);
+    let queues: Vec<Queue> = topics.chain(subscriptions).collect();
+    for queue in queues {
+        while !queue.is_at_rest().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
 async fn sweep(inner: Arc<Inner>) {
     loop {
         let queues = inner.registry.queues();

@@ -201,6 +201,11 @@ impl Memory {
         returned
     }
 
+    /// Whether there is an entry that can be claimed, or one to be read that may be.
+    pub fn may_have_claimable(&self) -> bool {
+        self.more || self.delayed_unread > 0 || !self.window.next(1).is_empty()
+    }
+
     /// Takes in a new entry when all before it are in memory; otherwise it is read when its turn comes.
     pub fn arrive(&mut self, id: EntryId, known: Known, now: u64) {
         let within = Some(id) <= self.end;

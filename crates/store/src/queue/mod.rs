@@ -168,6 +168,8 @@ pub struct Claimed {
     pub first: Timestamp,
     /// The value.
     pub value: Bytes,
+    /// Shows that somebody is at work on the entry, for [`Queue::is_at_rest`].
+    in_hand: Arc<()>,
 }
 
 /// A change of when an entry comes back.
@@ -210,8 +212,10 @@ pub struct Transferred {
 /// How many entries there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// To be claimed now.
+    /// Neither claimed nor delayed.
     pub ready: usize,
+    /// Whether one of these can be claimed now; not so when all wait behind others of their groups.
+    pub claimable: bool,
     /// Claimed.
     pub claimed: usize,
     /// Not to be claimed yet.
@@ -364,6 +368,16 @@ impl Queue {
     /// Counts. In a grouped queue, entries younger than `delay` count as delayed.
     pub async fn counts(&self, delay: Duration) -> Result<Counts, QueueError> {
         self.ask(|reply| Op::Count(delay, reply)).await
+    }
+
+    /// Whether there is nothing to do now: nothing can be claimed, and nobody holds on to a [`Claimed`]. So it is for who keeps
+    /// what was claimed until it is done with. What waits for its time, or for its claim to end, is at rest.
+    pub async fn is_at_rest(&self) -> bool {
+        match self.counts(Duration::ZERO).await {
+            Ok(counts) => !counts.claimable && self.owner.in_hand() == 0,
+            // Of a queue that has gone nothing can be claimed; one that cannot be read has nobody at work.
+            Err(_) => true,
+        }
     }
 
     /// Commits a batch of the caller's, with a tombstone for the queue in it, after all that was asked before; from then

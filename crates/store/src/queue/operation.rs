@@ -11,6 +11,7 @@ use super::{
 use crate::{Key, Range};
 use bytes::Bytes;
 use hearth_base::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Entries that were delayed for longer expire only when their time has come.
@@ -177,7 +178,7 @@ impl Owner {
             place: known.state.place,
         };
         self.change((id, &known), state, plan);
-        Ok(Taken::Claimed(claimed(id, &state, value)))
+        Ok(Taken::Claimed(self.claimed(id, &state, value)))
     }
 
     /// Gives out the same entries once more, when nothing has happened to any of them.
@@ -199,7 +200,7 @@ impl Owner {
             let Some(value) = self.value(id, &known, plan).await? else { continue };
             let state = State { due: row::millis(claim.until), ..known.state };
             self.change((id, &known), state, plan);
-            again.push(claimed(id, &state, value));
+            again.push(self.claimed(id, &state, value));
         }
         Ok(Some(again))
     }
@@ -260,7 +261,8 @@ impl Owner {
         Ok(self.with(|memory| {
             let claimed = memory.window.hidden();
             let delayed = memory.delayed.values().sum::<usize>() + young;
-            Counts { ready: memory.total.saturating_sub(claimed + delayed), claimed, delayed }
+            let ready = memory.total.saturating_sub(claimed + delayed);
+            Counts { ready, claimable: ready > 0 && memory.may_have_claimable(), claimed, delayed }
         }))
     }
 
@@ -351,13 +353,14 @@ impl Owner {
         self.with(|memory| memory.window.change(id, state, now));
         plan.put(self.keys.claim(id), row::encode_claim(known.group.as_ref(), &state));
     }
-}
 
-fn claimed(id: EntryId, state: &State, value: Bytes) -> Claimed {
-    Claimed {
-        receipt: Receipt { id, nonce: state.nonce },
-        claims: state.claims,
-        first: Timestamp::from_millis(i64::try_from(state.first).unwrap_or(i64::MAX)),
-        value,
+    fn claimed(&self, id: EntryId, state: &State, value: Bytes) -> Claimed {
+        Claimed {
+            receipt: Receipt { id, nonce: state.nonce },
+            claims: state.claims,
+            first: Timestamp::from_millis(i64::try_from(state.first).unwrap_or(i64::MAX)),
+            value,
+            in_hand: Arc::clone(&self.in_hand),
+        }
     }
 }

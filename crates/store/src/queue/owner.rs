@@ -62,6 +62,8 @@ pub struct Owner {
     pub(super) timekeeper: Semaphore,
     /// How many wait.
     pub(super) waiting: AtomicUsize,
+    /// In every [`Claimed`] there is.
+    pub(super) in_hand: Arc<()>,
 }
 
 #[derive(Default)]
@@ -101,7 +103,13 @@ impl Owner {
             rescheduled: Notify::new(),
             timekeeper: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
+            in_hand: Arc::default(),
         }
+    }
+
+    /// How many claimed entries somebody holds on to.
+    pub fn in_hand(&self) -> usize {
+        Arc::strong_count(&self.in_hand) - 1
     }
 
     pub fn id(&self) -> EntryId {
