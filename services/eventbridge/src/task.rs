@@ -63,9 +63,7 @@ pub async fn quiet(inner: &Inner) {
     let targets = inner.registry.rules().into_iter().flat_map(|rule| rule.targets.to_vec());
     let queues: Vec<Queue> = buses.chain(targets.map(|target| target.queue)).collect();
     for queue in queues {
-        while !queue.is_at_rest().await {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        queue.rest().await;
     }
 }
 

@@ -17,9 +17,8 @@ use hearth_store::records::RecordError;
 use hearth_store::{CommitError, Error};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Schedules whose time has come that are taken at once.
@@ -40,10 +39,6 @@ const SWEEP: Duration = Duration::from_secs(300);
 pub struct Activity {
     /// Until when the task that looks after schedules sleeps, and how many changes it has seen; none while it is at work.
     asleep: watch::Sender<Option<(Timestamp, u64)>>,
-    /// Told when an invocation has been delivered, or put back.
-    settled: Notify,
-    /// Invocations that a former server had claimed, and that come back when their claims end.
-    orphans: AtomicUsize,
 }
 
 /// Storage did not do what was asked.
@@ -65,19 +60,17 @@ pub fn start(inner: &Arc<Inner>) -> Running {
 
 /// Returns when nothing is due, and all that was due has been delivered.
 pub async fn quiet(inner: &Inner) {
-    let Activity { asleep, settled, orphans } = &inner.activity;
-    let mut asleep = asleep.subscribe();
+    let mut asleep = inner.activity.asleep.subscribe();
     loop {
-        let settled = settled.notified();
+        inner.queue.rest().await;
         let (now, changes) = (inner.clock.now(), inner.registry.changes());
         let sleeps = asleep.borrow_and_update().is_some_and(|(until, seen)| until > now && seen == changes);
-        let counts = inner.queue.counts(Duration::ZERO).await.unwrap_or_default();
-        if sleeps && counts.ready == 0 && counts.claimed <= orphans.load(Ordering::Relaxed) {
+        // Before it went to sleep it may have put something into the queue.
+        if sleeps && inner.queue.is_at_rest().await {
             return;
         }
-        tokio::select! {
-            () = settled => {}
-            changed = asleep.changed() => changed.expect("the service holds the sender"),
+        if !sleeps {
+            asleep.changed().await.expect("the service holds the sender");
         }
     }
 }
@@ -185,8 +178,6 @@ fn flexibly(inner: &Inner, record: &ScheduleRecord, due: timing::Due) -> Duratio
 
 async fn deliver_all(inner: Arc<Inner>) {
     let mut running = JoinSet::new();
-    let counts = inner.queue.counts(Duration::ZERO).await.unwrap_or_default();
-    inner.activity.orphans.store(counts.claimed, Ordering::Relaxed);
     loop {
         while running.try_join_next().is_some() {}
         if running.len() >= DELIVERED_MAX {
@@ -194,11 +185,6 @@ async fn deliver_all(inner: Arc<Inner>) {
             continue;
         }
         for claimed in next(&inner, DELIVERED_MAX - running.len()).await {
-            if claimed.claims > 1 {
-                let orphans = &inner.activity.orphans;
-                let less = |count: usize| count.checked_sub(1);
-                let _ = orphans.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-            }
             running.spawn(deliver(Arc::clone(&inner), claimed));
         }
     }
@@ -232,7 +218,6 @@ async fn deliver(inner: Arc<Inner>, claimed: Claimed) {
         // It comes back when its claim ends.
         tracing::error!(%error, "cannot note what became of an invocation of a schedule");
     }
-    inner.activity.settled.notify_waiters();
 }
 
 async fn try_deliver(inner: &Inner, claimed: &Claimed) -> Result<(), TaskError> {

@@ -62,9 +62,7 @@ pub async fn quiet(inner: &Inner) {
     let subscriptions = inner.registry.subscriptions().into_iter().map(|subscription| subscription.queue);
     let queues: Vec<Queue> = topics.chain(subscriptions).collect();
     for queue in queues {
-        while !queue.is_at_rest().await {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        queue.rest().await;
     }
 }
 

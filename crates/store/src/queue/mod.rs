@@ -380,6 +380,13 @@ impl Queue {
         }
     }
 
+    /// Returns when [`Queue::is_at_rest`]. It looks again and again, as it is only for who puts a clock forward.
+    pub async fn rest(&self) {
+        while !self.is_at_rest().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Commits a batch of the caller's, with a tombstone for the queue in it, after all that was asked before; from then
     /// on the queue is closed. When the batch is refused it stays open.
     pub async fn close(&self, batch: Batch) -> Result<(), QueueError> {
