@@ -9,7 +9,7 @@ use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
 use crate::stem::{self, Waiting, Woken};
 use crate::zygote::{self, Gift, Midwife};
-use crate::{Companion, Error, Fault, root, socket, temporary};
+use crate::{Companion, Error, Fault, Line, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitOptions};
@@ -109,7 +109,7 @@ pub fn live(birth: Birth<'_>) -> ! {
                             midwife.live(watched, || reap(&channel, &signals, &programs));
                         }
                     } else if waiting
-                        .is_none_or(|waiting| serve_stem(&waiting, watched, request.host_id, &programs))
+                        .is_none_or(|waiting| serve_stem(waiting, watched, request.host_id, &programs))
                     {
                         keep(&channel, &birth.cradle, &signals, &programs);
                     }
@@ -197,14 +197,14 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
 fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i32>, Option<Waiting>), Error> {
     let request = &delivery.request;
     blank.groups.limit(&request.limits)?;
-    let (mut listeners, mut kept, mut root) = (Vec::new(), None, None);
+    let (mut listeners, mut kept, mut places) = (Vec::new(), None, None);
     if let Some(parts) = &birth.cage {
         rustix::system::sethostname(request.hostname.as_bytes())
             .map_err(fault("set the host name", &request.hostname))?;
         listeners = listen(request)?;
         let storage = choose_storage(parts, blank.storage, delivery)?;
         let furnished = root::furnish(request, storage.as_ref())?;
-        (kept, root) = (furnished.temporary, furnished.root);
+        (kept, places) = (furnished.temporary, furnished.places);
     }
     let mut programs = vec![blank.program];
     let Outputs { stdout, stderr, companions, messages } = &delivery.output;
@@ -212,8 +212,8 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
         let shared = (blank.entrances.as_slice(), blank.proc.as_ref());
         programs.push(start_companion(birth, shared, request, (companion, output))?);
     }
-    let line = root.is_some().then(socket::stream).transpose().map_err(Fault::at("make", "a line"))?;
-    let (ours, theirs) = line.unzip();
+    let line = places.map(stem::draw_line).transpose()?;
+    let (ours, theirs) = line.map_or((None, None), |(root, ours, theirs)| (Some((root, ours)), theirs));
     let is_ready = request.origin == Origin::Copied;
     let pidfd = match (&delivery.nursery, &theirs) {
         (Some(nursery), Some(line)) if is_ready => {
@@ -231,10 +231,17 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
         }
     };
     drop(theirs);
-    let waiting = match (ours, root, blank.proc, &request.stem) {
-        (Some(line), Some(root), Some(proc), Some(stem)) => {
-            Some(Waiting { line, root, proc, program: blank.program, stem: stem.clone(), is_ready })
-        }
+    let waiting = match (ours, blank.proc, &request.stem) {
+        (Some((root, line)), Some(proc), Some(stem)) => Some(Waiting {
+            line,
+            is_connected: stem.line == Line::Descriptor,
+            root,
+            proc,
+            program: blank.program,
+            directory: request.directory.clone(),
+            stem: stem.clone(),
+            is_ready,
+        }),
         _ => None,
     };
     if birth.cage.is_some() && waiting.is_none() {
@@ -250,7 +257,7 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
 }
 
 /// Sees a stem cell through to its assignment and gives up what that took. False when the cage is to end.
-fn serve_stem(waiting: &Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, programs: &[i32]) -> bool {
+fn serve_stem(mut waiting: Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, programs: &[i32]) -> bool {
     let [channel, signals, _] = watched;
     let mut is_ready = waiting.is_ready;
     if is_ready && !stem::report(channel, &Report::Waiting) {
@@ -263,6 +270,7 @@ fn serve_stem(waiting: &Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, p
                 Woken::Orphaned => return false,
                 Woken::Signalled if !reap(channel, signals, programs) => return false,
                 Woken::Signalled => {}
+                Woken::Ready if !waiting.is_connected => is_ready = !waiting.connect(),
                 Woken::Ready => {
                     is_ready = true;
                     if waiting.heard() && !stem::report(channel, &Report::Waiting) {
