@@ -54,6 +54,7 @@ pub struct Spec {
 pub struct Stem {
     /// The variable that tells the program its line.
     pub variable: OsString,
+    /// How it hears more.
     pub line: Line,
     /// Directories that an assignment may mount on. Those that it does not are gone after it.
     pub places: Vec<PathBuf>,

@@ -152,6 +152,8 @@ async fn a_cell_that_can_change_nothing_itself_is_changed_from_outside() {
     let own = cell();
     let socket = Spec {
         directory: "/var/task".into(),
+        // Python would set a variable itself.
+        environment: vec![("PYTHONCOERCECLOCALE".into(), "0".into())],
         stem: own.stem.map(|stem| Stem { line: Line::Socket { variables: 3 }, ..stem }),
         ..spec("/usr/bin/env", &["-S", "python3", "-S", "-c", KEEPS])
     };
