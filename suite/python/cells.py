@@ -27,7 +27,7 @@ def _waiting(server):
     for process in Path("/proc").iterdir():
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            is_bootstrap = any(word.startswith(b"/var/runtime/bootstrap.") for word in words)
+            is_bootstrap = any(word.startswith((b"/var/runtime/bootstrap.", b"hearth.runtime.Bootstrap")) for word in words)
             if is_bootstrap and b"_HEARTH_STEM_ROOM=" in (process / "environ").read_bytes():
                 if _descends(int(process.name), server.process.pid):
                     found.append((int(process.name), _depth(process.name)))

@@ -6,7 +6,7 @@
 
 use crate::variables::EXEC_WRAPPER;
 use crate::{Definition, Language};
-use hearth_sandbox::{Assignment, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary};
+use hearth_sandbox::{Assignment, File, Limits, Line, Link, Listener, Mount, Spec, Stem, Temporary};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ const PLACES: [&str; 2] = ["/var/task", "/opt"];
 const LIBRARIES: &str = "lib";
 /// Bytes for the environment: AWS lets functions have 4 KB of variables, and Lambda's own take less than as much.
 const ENVIRONMENT_ROOM: usize = 16 * 1024;
+/// Variables that a process can be given which cannot set its own; who has more starts plainly.
+const VARIABLES_MAX: usize = 256;
 /// Variables that a process reads when it starts, with the values that all functions of a runtime have.
 const STARTING: [&str; 4] = ["AWS_EXECUTION_ENV", "LANG", "LD_LIBRARY_PATH", "TZ"];
 /// The beginnings of names of variables that would have changed how a process starts: the dynamic loader, the C library, the
@@ -75,7 +77,8 @@ impl Shape {
             ACTING.iter().any(|acting| name.starts_with(acting))
                 || (name == EXEC_WRAPPER && !value.is_empty())
         };
-        if !is_plain || definition.variables.iter().any(acts) || brings_libraries(definition) {
+        let is_too_much = language == Language::Java && definition.variables.len() > VARIABLES_MAX / 2;
+        if !is_plain || is_too_much || definition.variables.iter().any(acts) || brings_libraries(definition) {
             return None;
         }
         let starting = |(name, _): &&(OsString, OsString)| STARTING.iter().any(|starting| name == starting);
@@ -119,7 +122,7 @@ impl Shape {
             program: self.program.clone(),
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
-            directory: "/".into(),
+            directory: self.directory().into(),
             companions: Vec::new(),
             mounts: self.mounts.clone(),
             links: self.links.clone(),
@@ -129,12 +132,30 @@ impl Shape {
             hostname: self.hostname.clone(),
             stem: Some(Stem {
                 variable: LINE.into(),
+                line: self.line(),
                 places: PLACES.map(PathBuf::from).into(),
                 inner: vec![LIBRARIES.into()],
                 room: ENVIRONMENT_ROOM,
             }),
             listeners: self.listeners.clone(),
             messages: self.messages.clone(),
+        }
+    }
+}
+
+impl Shape {
+    /// A JVM can change neither its directory nor its environment.
+    fn line(&self) -> Line {
+        match self.language {
+            Language::Java => Line::Socket { variables: VARIABLES_MAX },
+            _ => Line::Descriptor,
+        }
+    }
+
+    fn directory(&self) -> &'static str {
+        match self.line() {
+            Line::Socket { .. } => PLACES[0],
+            Line::Descriptor => "/",
         }
     }
 }
@@ -159,7 +180,8 @@ fn memory_bytes(language: Language) -> Option<u64> {
     let megabytes: u64 = match language {
         Language::Python => 48,
         Language::Node => 128,
-        Language::Java | Language::Ruby | Language::DotNet | Language::Provided => return None,
+        Language::Java => 96,
+        Language::Ruby | Language::DotNet | Language::Provided => return None,
     };
     Some(megabytes << 20)
 }

@@ -23,6 +23,7 @@ public final class Bootstrap {
         // Unbuffered, so that a line is one write, and nothing is lost when the process ends.
         System.setOut(unbuffered(FileDescriptor.out));
         System.setErr(unbuffered(FileDescriptor.err));
+        Cell.becomeFunction();
         Bootstrap bootstrap = new Bootstrap(new RuntimeClient(System.getenv("AWS_LAMBDA_RUNTIME_API")));
         Function function = bootstrap.load(System.getenv("_HANDLER"), arguments.length > 0 ? arguments[0] : "/opt");
         while (bootstrap.answer(function)) {

@@ -40,6 +40,9 @@ public final class Rehearsal {
         return event;
     }
 
+    /** What a stem cell does before it waits. */
+    static void prepare() {}
+
     private static void serve(ServerSocket listener) {
         try (Socket socket = listener.accept();
                 BufferedReader requests = new BufferedReader(
