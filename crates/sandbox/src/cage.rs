@@ -7,9 +7,9 @@ use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
 use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
-use crate::stem::{self, Waiting, Woken};
+use crate::stem::{self, Ends, Waiting, Woken};
 use crate::zygote::{self, Gift, Midwife};
-use crate::{Companion, Error, Fault, Line, root, socket, temporary};
+use crate::{Companion, Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitOptions};
@@ -109,7 +109,7 @@ pub fn live(birth: Birth<'_>) -> ! {
                             midwife.live(watched, || reap(&channel, &signals, &programs));
                         }
                     } else if waiting
-                        .is_none_or(|waiting| serve_stem(waiting, watched, request.host_id, &programs))
+                        .is_none_or(|waiting| serve_stem(&waiting, watched, request.host_id, &programs))
                     {
                         keep(&channel, &birth.cradle, &signals, &programs);
                     }
@@ -213,7 +213,7 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
         programs.push(start_companion(birth, shared, request, (companion, output))?);
     }
     let line = places.map(stem::draw_line).transpose()?;
-    let (ours, theirs) = line.map_or((None, None), |(root, ours, theirs)| (Some((root, ours)), theirs));
+    let (ours, theirs) = line.map_or((None, None), |(ours, theirs)| (Some(ours), theirs));
     let is_ready = request.origin == Origin::Copied;
     let pidfd = match (&delivery.nursery, &theirs) {
         (Some(nursery), Some(line)) if is_ready => {
@@ -232,9 +232,9 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
     };
     drop(theirs);
     let waiting = match (ours, blank.proc, &request.stem) {
-        (Some((root, line)), Some(proc), Some(stem)) => Some(Waiting {
+        (Some(Ends { root, line, order }), Some(proc), Some(stem)) => Some(Waiting {
             line,
-            is_connected: stem.line == Line::Descriptor,
+            order,
             root,
             proc,
             program: blank.program,
@@ -257,7 +257,7 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
 }
 
 /// Sees a stem cell through to its assignment and gives up what that took. False when the cage is to end.
-fn serve_stem(mut waiting: Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, programs: &[i32]) -> bool {
+fn serve_stem(waiting: &Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>, programs: &[i32]) -> bool {
     let [channel, signals, _] = watched;
     let mut is_ready = waiting.is_ready;
     if is_ready && !stem::report(channel, &Report::Waiting) {
@@ -270,7 +270,6 @@ fn serve_stem(mut waiting: Waiting, watched: [&OwnedFd; 3], host_id: Option<u32>
                 Woken::Orphaned => return false,
                 Woken::Signalled if !reap(channel, signals, programs) => return false,
                 Woken::Signalled => {}
-                Woken::Ready if !waiting.is_connected => is_ready = !waiting.connect(),
                 Woken::Ready => {
                     is_ready = true;
                     if waiting.heard() && !stem::report(channel, &Report::Waiting) {

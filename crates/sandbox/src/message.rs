@@ -151,7 +151,7 @@ impl Request {
             out.text(&stem.variable);
             out.number(match stem.line {
                 Line::Descriptor => 0,
-                Line::Socket { variables } => variables as u64 + 1,
+                Line::Pipes { variables } => variables as u64 + 1,
             });
             out.list(&stem.places, |out, path| out.path(path));
             out.list(&stem.inner, |out, path| out.path(path));
@@ -212,7 +212,7 @@ impl Stem {
             variable: from.text()?,
             line: match from.small()? {
                 0 => Line::Descriptor,
-                more => Line::Socket { variables: more as usize - 1 },
+                more => Line::Pipes { variables: more as usize - 1 },
             },
             places: from.list(Reader::path)?,
             inner: from.list(Reader::path)?,
@@ -420,7 +420,7 @@ mod tests {
             hostname: "h".into(),
             stem: Some(Stem {
                 variable: "S".into(),
-                line: Line::Socket { variables: 7 },
+                line: Line::Pipes { variables: 7 },
                 places: vec!["/var/task".into(), "/opt".into()],
                 inner: vec!["lib".into()],
                 room: 9,

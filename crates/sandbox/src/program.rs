@@ -4,7 +4,7 @@
 use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
-use crate::{Error, Fault, Line, fileaccess, kernel, socket, stem};
+use crate::{Error, Fault, Line, fileaccess, kernel, root, socket};
 use rustix::io::FdFlags;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
@@ -92,7 +92,7 @@ fn tell_line(request: &mut Request, line: Option<OwnedFd>) -> Result<Option<Owne
     let mut room = stem.variable.clone();
     room.push("_ROOM");
     let (told, variables, line) = match (stem.line, line) {
-        (Line::Socket { variables }, _) => (stem::socket_in(&request.directory).into(), variables, None),
+        (Line::Pipes { variables }, _) => (request.directory.clone().into_os_string(), variables, None),
         (Line::Descriptor, None) => return Ok(None),
         (Line::Descriptor, Some(line)) => {
             let line = rustix::io::fcntl_dupfd_cloexec(&line, LINE_DESCRIPTOR_MIN)
@@ -130,7 +130,9 @@ fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Resul
     kernel::reset_signals();
     if let Some((_, filters)) = &start.caged {
         give_up_privileges().map_err(cage)?;
-        fileaccess::restrict().map_err(cage)?;
+        let stem = request.stem.as_ref().filter(|stem| matches!(stem.line, Line::Pipes { .. }));
+        let ready = stem.map(|_| request.directory.join(root::READY));
+        fileaccess::restrict(ready.as_deref()).map_err(cage)?;
         set_limits(request).map_err(cage)?;
         limit_processes(request).map_err(cage)?;
         filters.install().map_err(cage)?;

@@ -70,10 +70,11 @@ pub enum Line {
     /// It inherits a descriptor and is told the number. Before it writes it clears its environment; after it has read, it
     /// sets the new one and goes to its directory itself.
     Descriptor,
-    /// It can do nothing of that, as a Java virtual machine, and is told the path of a socket, which is gone afterwards. It
+    /// It can do nothing of that, as a Java virtual machine, and is told a directory with two named pipes, which are gone
+    /// afterwards: it opens `order` to read, writes its byte to `ready`, and reads a byte instead of its environment. It
     /// starts in [`Spec::directory`], one of the places, and finds itself in what was mounted there, with the new environment
     /// where the kernel had put the old one: it must not have looked at that before, nor changed it.
-    Socket {
+    Pipes {
         /// So many variables can be assigned.
         variables: usize,
     },
@@ -262,9 +263,9 @@ impl Spec {
         let links = self.links.iter().map(|link| ("links", &link.link));
         let files = self.files.iter().map(|file| ("files", &file.path));
         if self.stem.as_ref().is_some_and(|stem| {
-            matches!(stem.line, Line::Socket { .. }) && !stem.places.contains(&self.directory)
+            matches!(stem.line, Line::Pipes { .. }) && !stem.places.contains(&self.directory)
         }) {
-            return refuse("directory", "that of a stem cell with a socket must be one of its places");
+            return refuse("directory", "that of a stem cell with named pipes must be one of its places");
         }
         let places = self.stem.iter().flat_map(|stem| &stem.places).map(|place| ("stem", place));
         for (field, path) in targets.chain(links).chain(files).chain(places) {

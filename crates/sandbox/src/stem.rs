@@ -4,7 +4,7 @@
 
 use crate::message::{Order, Report};
 use crate::program::fault;
-use crate::root::Places;
+use crate::root::{Pipes, Places};
 use crate::{Error, Fault, Line, Stem, root, socket};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What a socket takes without anybody reading: the server refuses more.
 pub const ENVIRONMENT_BYTES_MAX: usize = 64 * 1024;
@@ -27,9 +27,10 @@ const WORD: u64 = 8;
 
 /// What the first process of a stem cell keeps for its assignment.
 pub struct Waiting {
-    /// The other end is the program's; until it is connected, what it will connect to.
+    /// The other end is the program's.
     pub line: OwnedFd,
-    pub is_connected: bool,
+    /// By what the program hears, unless by the line.
+    pub order: Option<OwnedFd>,
     /// The cage's root, still writable for us.
     pub root: OwnedFd,
     /// A writable `/proc`.
@@ -79,13 +80,6 @@ impl Waiting {
         Ok(woken.map(|(_, kind)| kind).collect())
     }
 
-    /// Takes the program's connection; false when it cannot be had, and nothing will be heard of it.
-    pub fn connect(&mut self) -> bool {
-        let accepted = rustix::net::accept_with(&self.line, rustix::net::SocketFlags::CLOEXEC);
-        self.is_connected = true;
-        accepted.map(|line| self.line = line).is_ok()
-    }
-
     /// Whether the program has said that it waits; false when it has ended or said something else.
     pub fn heard(&self) -> bool {
         let mut byte = [0; 1];
@@ -113,7 +107,7 @@ impl Waiting {
         {
             return Err(malformed());
         }
-        let is_outside = matches!(self.stem.line, Line::Socket { .. });
+        let is_outside = matches!(self.stem.line, Line::Pipes { .. });
         if is_outside && !order.targets.contains(&self.directory) {
             return Err(malformed());
         }
@@ -133,6 +127,11 @@ impl Waiting {
 
     /// Hands the environment over: with it, and not before, the program goes on.
     pub fn hand_over(&self, block: &[u8]) -> Result<(), Fault> {
+        if let Some(order) = &self.order {
+            // It has its environment already.
+            rustix::io::write(order, b"g").map_err(fault("tell", "the program"))?;
+            return Ok(());
+        }
         // The socket has room for all of it: nothing that the program does can hold us up.
         let mut line = File::from(self.line.try_clone().map_err(Fault::at("copy", "the program's line"))?);
         line.write_all(block).map_err(Fault::at("hand over", "the environment"))?;
@@ -165,7 +164,7 @@ impl Waiting {
         memory.write_all_at(&shown, start).map_err(Fault::at("show", "the environment"))?;
         let table = match self.stem.line {
             Line::Descriptor => Ok(()),
-            Line::Socket { variables } => {
+            Line::Pipes { variables } => {
                 number_at(&stat, STACK_FIELD).ok_or(io::ErrorKind::InvalidData.into()).and_then(|stack| {
                     Table::find(&memory, stack, start, variables)?.point(&memory, block, start)
                 })
@@ -216,18 +215,21 @@ fn word_at(memory: &File, address: u64) -> io::Result<u64> {
     Ok(u64::from_ne_bytes(word))
 }
 
-/// Where the program of a stem cell finds its line, if it is to connect to it.
-pub fn socket_in(directory: &Path) -> PathBuf {
-    directory.join("line")
+/// What we keep of a line, and the root.
+pub struct Ends {
+    pub root: OwnedFd,
+    pub line: OwnedFd,
+    pub order: Option<OwnedFd>,
 }
 
-/// The root, our end of the line and that which the program inherits.
-pub fn draw_line(places: Places) -> Result<(OwnedFd, OwnedFd, Option<OwnedFd>), Fault> {
-    if let Some(listener) = places.listener {
-        return Ok((places.root, listener.into(), None));
+/// Our ends of the line, and the one that the program inherits, if any.
+pub fn draw_line(places: Places) -> Result<(Ends, Option<OwnedFd>), Fault> {
+    let root = places.root;
+    if let Some(Pipes { ready, order }) = places.pipes {
+        return Ok((Ends { root, line: ready, order: Some(order) }, None));
     }
-    let (ours, theirs) = socket::stream().map_err(Fault::at("make", "a line"))?;
-    Ok((places.root, ours, Some(theirs)))
+    let (line, theirs) = socket::stream().map_err(Fault::at("make", "a line"))?;
+    Ok((Ends { root, line, order: None }, Some(theirs)))
 }
 
 /// Tells the server how the cell fares; false when nobody listens.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// Tells a bootstrap that it is in a stem cell, and by which descriptor it hears more.
 const LINE: &str = "_HEARTH_STEM";
 /// Where the function's own files are mounted.
-const PLACES: [&str; 2] = ["/var/task", "/opt"];
+const PLACES: [&str; 2] = [TASK, "/opt"];
+const TASK: &str = "/var/task";
 /// Directories in those that `LD_LIBRARY_PATH` names.
 const LIBRARIES: &str = "lib";
 /// Bytes for the environment: AWS lets functions have 4 KB of variables, and Lambda's own take less than as much.
@@ -118,11 +119,16 @@ impl Shape {
 
     /// What a cell of this shape is made from.
     pub(crate) fn spec(&self) -> Spec {
+        // A JVM can change neither its directory nor its environment.
+        let (line, directory) = match self.language {
+            Language::Java => (Line::Pipes { variables: VARIABLES_MAX }, TASK),
+            _ => (Line::Descriptor, "/"),
+        };
         Spec {
             program: self.program.clone(),
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
-            directory: self.directory().into(),
+            directory: directory.into(),
             companions: Vec::new(),
             mounts: self.mounts.clone(),
             links: self.links.clone(),
@@ -132,30 +138,13 @@ impl Shape {
             hostname: self.hostname.clone(),
             stem: Some(Stem {
                 variable: LINE.into(),
-                line: self.line(),
+                line,
                 places: PLACES.map(PathBuf::from).into(),
                 inner: vec![LIBRARIES.into()],
                 room: ENVIRONMENT_ROOM,
             }),
             listeners: self.listeners.clone(),
             messages: self.messages.clone(),
-        }
-    }
-}
-
-impl Shape {
-    /// A JVM can change neither its directory nor its environment.
-    fn line(&self) -> Line {
-        match self.language {
-            Language::Java => Line::Socket { variables: VARIABLES_MAX },
-            _ => Line::Descriptor,
-        }
-    }
-
-    fn directory(&self) -> &'static str {
-        match self.line() {
-            Line::Socket { .. } => PLACES[0],
-            Line::Descriptor => "/",
         }
     }
 }
@@ -180,7 +169,7 @@ fn memory_bytes(language: Language) -> Option<u64> {
     let megabytes: u64 = match language {
         Language::Python => 48,
         Language::Node => 128,
-        Language::Java => 96,
+        Language::Java => 64,
         Language::Ruby | Language::DotNet | Language::Provided => return None,
     };
     Some(megabytes << 20)
@@ -284,6 +273,19 @@ mod tests {
         }
         assert!(Shape::of(&spec(), &definition("python3.12", &[("AWS_LAMBDA_EXEC_WRAPPER", "")])).is_some());
         assert_eq!(Shape::of(&spec(), &definition("provided.al2023", &[])), None);
+    }
+
+    #[test]
+    fn a_jvm_is_changed_from_outside_and_has_room_for_so_many_variables() {
+        let cell = Shape::of(&spec(), &definition("java17", &[("A", "b")])).unwrap().spec();
+        let stem = cell.stem.unwrap();
+        assert_eq!(stem.line, Line::Pipes { variables: VARIABLES_MAX });
+        assert!(stem.places.contains(&cell.directory));
+        let names: Vec<String> = (0..=VARIABLES_MAX / 2).map(|number| format!("V{number}")).collect();
+        let variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        assert!(Shape::of(&spec(), &definition("java17", &variables[1..])).is_some());
+        assert_eq!(Shape::of(&spec(), &definition("java17", &variables)), None);
+        assert!(Shape::of(&spec(), &definition("python3.12", &variables)).is_some());
     }
 
     #[test]

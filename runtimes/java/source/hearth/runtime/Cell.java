@@ -1,33 +1,32 @@
 package hearth.runtime;
 
 import java.io.FileInputStream;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A stem cell: a JVM that has started and knows of no function. It says on its line that it waits, and waits for the line's
- * end. Meanwhile its directory and its environment become the function's, from outside.
+ * A stem cell: a JVM that has started and knows of no function. It says by one named pipe that it waits, and hears by another
+ * that it waits no more. Meanwhile its directory and its environment become the function's, from outside.
  *
  * <p>So nothing here may ask {@link System#getenv()} before: Java reads the environment once. It refuses to go on with
  * environment that has no function.
  */
 final class Cell {
-    private static final String LINE = "_HEARTH_STEM=";
+    private static final String STEM = "_HEARTH_STEM=";
 
     private Cell() {}
 
     /** Returns once this process is a function's: at once, unless it is a stem cell. */
-    static void becomeFunction() throws IOException {
-        String line = line();
-        if (line == null) {
+    static void becomeFunction() throws IOException, InterruptedException {
+        String directory = directory();
+        if (directory == null) {
             return;
         }
         Rehearsal.prepare();
-        if (!await(line)) {
+        if (!await(directory)) {
             // Nobody wants us.
             Runtime.getRuntime().halt(0);
         }
@@ -36,29 +35,25 @@ final class Cell {
         }
     }
 
-    /** Where the line is; null in a process that has been its function's from the start. */
-    private static String line() throws IOException {
+    /** Where the pipes are; null in a process that has been its function's from the start. */
+    private static String directory() throws IOException {
         try (InputStream environment = new FileInputStream("/proc/self/environ")) {
             for (String entry : new String(environment.readAllBytes(), StandardCharsets.ISO_8859_1).split("\0")) {
-                if (entry.startsWith(LINE)) {
-                    return entry.substring(LINE.length());
+                if (entry.startsWith(STEM)) {
+                    return entry.substring(STEM.length());
                 }
             }
         }
         return null;
     }
 
-    /** Whether anything was told until the line's end. It is the environment, which we find where it always is. */
-    private static boolean await(String path) throws IOException {
-        try (SocketChannel line = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
-            line.write(ByteBuffer.wrap(new byte[] {'w'}));
-            ByteBuffer piece = ByteBuffer.allocate(16 * 1024);
-            boolean isTold = false;
-            while (line.read(piece) >= 0) {
-                isTold = true;
-                piece.clear();
+    /** Whether we were told to go on. By then the pipes are gone. */
+    private static boolean await(String directory) throws IOException {
+        try (InputStream order = new FileInputStream(directory + "/order")) {
+            try (OutputStream ready = new FileOutputStream(directory + "/ready")) {
+                ready.write('w');
             }
-            return isTold;
+            return order.read() >= 0;
         }
     }
 }
