@@ -10,12 +10,12 @@ import uuid
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from aws_cli import VERSIONS, Cli
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from hearth import Server
-from test_aws_cli import VERSIONS, Cli
 
 NAMESPACE = "{http://queue.amazonaws.com/doc/2012-11-05/}"
 GONE = "AWS.SimpleQueueService.NonExistentQueue"
