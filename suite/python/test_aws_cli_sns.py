@@ -186,7 +186,7 @@ def test_refusals_are_told_as_aws_tells_them(sns, topic):
         ("subscribe", (*of, "--protocol", "pigeon", "--notification-endpoint", "loft"), ("InvalidParameter", "pigeon")),
         ("publish", (*of, "--message", ""), ("InvalidParameter", "Invalid parameter: Empty message")),
         ("publish", (*of, "--message", "{}", "--message-structure", "json"), ("InvalidParameter", "default")),
-        ("publish-batch", (*of, "--publish-batch-request-entries", "Id=a,Message=b", "Id=a,Message=c"), ("BatchEntryIdsNotDistinct", "")),
+        ("publish-batch", (*of, "--publish-batch-request-entries", "Id=a,Message=b", "Id=a,Message=c"), ("BatchEntryIdsNotDistinct", "the same Id")),
         ("list-subscriptions-by-topic", gone, GONE),
         ("add-permission", (*gone, "--label", "l", "--aws-account-id", ACCOUNT, "--action-name", "Publish"), GONE),
         ("remove-permission", (*gone, "--label", "l"), GONE),
@@ -194,5 +194,4 @@ def test_refusals_are_told_as_aws_tells_them(sns, topic):
         ("unsubscribe", ("--subscription-arn", "no arn"), ("InvalidParameter", "SubscriptionArn")),
     ]:
         code, message = sns.refused(command, *arguments)
-        print(command, code, message)
         assert code == expected[0] and expected[1] in message, (command, code, message)
