@@ -126,6 +126,12 @@ class Service:
         assert told[2] == "".join(word.capitalize() for word in command.split("-"))
         return told[1], told[3]
 
+    def refuses(self, cases):
+        """The same for many: each is a command, its parameters, and the code and a part of the message."""
+        for command, arguments, (code, part) in cases:
+            told = self.refused(command, *arguments)
+            assert told[0] == code and part in told[1], (command, arguments, told)
+
     def file(self, name, value):
         """Writes JSON into a file beside the command; gives the parameter that stands for it."""
         (self.cli.directory / name).write_text(json.dumps(value))

@@ -97,7 +97,8 @@ def test_schedules_and_groups_are_listed_in_pages(scheduler, queue):
     group = name_of("cli-pages")
     for number in range(3):
         scheduler("create-schedule-group", "--name", f"{group}-{number}")
-    names = scheduler("list-schedule-groups", "--name-prefix", group, "--page-size", "1", "--query", "ScheduleGroups[].Name", "--output", "text")
+    in_pages = ("--page-size", "1", "--query", "ScheduleGroups[].Name", "--output", "text")
+    names = scheduler("list-schedule-groups", "--name-prefix", group, *in_pages)
     assert names.split() == [f"{group}-{number}" for number in range(3)]
     within = ("--group-name", f"{group}-0")
     asked = ("--schedule-expression", "rate(1 day)", *OFF, "--target", queue[1], *within)
@@ -118,12 +119,15 @@ def test_refusals_are_told_as_aws_tells_them(scheduler, queue):
     invalid, arn = "ValidationException", f"{GROUPS}/absent"
     no_group = (ABSENT, "Schedule group absent does not exist.")
     untrusted = target.split(",")[0] + f",RoleArn=arn:aws:iam::{ACCOUNT}:role/nobody"
-    for command, arguments, expected in [
+    scheduler.refuses([
         ("create-schedule", ("--name", name, *hourly), ("ConflictException", f"Schedule {name} already exists.")),
         ("create-schedule", ("--name", "s", "--group-name", "absent", *hourly), no_group),
-        ("create-schedule", ("--name", "s", "--schedule-expression", "rate(1 hours)", *asked), (invalid, "Invalid Schedule Expression rate(1 hours).")),
-        ("create-schedule", ("--name", "s", *hourly, "--schedule-expression-timezone", "Europe/Atlantis"), (invalid, "Invalid Schedule Expression Timezone Europe/Atlantis.")),
-        ("create-schedule", ("--name", "s", "--schedule-expression", "rate(1 hour)", *OFF, "--target", untrusted), (invalid, "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")),
+        ("create-schedule", ("--name", "s", "--schedule-expression", "rate(1 hours)", *asked),
+         (invalid, "Invalid Schedule Expression rate(1 hours).")),
+        ("create-schedule", ("--name", "s", *hourly, "--schedule-expression-timezone", "Europe/Atlantis"),
+         (invalid, "Invalid Schedule Expression Timezone Europe/Atlantis.")),
+        ("create-schedule", ("--name", "s", "--schedule-expression", "rate(1 hour)", *OFF, "--target", untrusted),
+         (invalid, "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")),
         ("update-schedule", ("--name", "nobody", *hourly), (ABSENT, "Schedule nobody does not exist.")),
         ("delete-schedule", ("--name", "nobody"), (ABSENT, "Schedule nobody does not exist.")),
         ("create-schedule-group", ("--name", "default"), ("ConflictException", "Schedule group default already exists.")),
@@ -131,6 +135,4 @@ def test_refusals_are_told_as_aws_tells_them(scheduler, queue):
         ("delete-schedule-group", ("--name", "absent"), no_group),
         ("tag-resource", ("--resource-arn", arn, "--tags", "Key=a,Value=b"), no_group),
         ("list-tags-for-resource", ("--resource-arn", arn), no_group),
-    ]:
-        code, message = scheduler.refused(command, *arguments)
-        assert code == expected[0] and expected[1] in message, (command, code, message)
+    ])
