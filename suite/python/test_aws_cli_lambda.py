@@ -4,7 +4,7 @@ import json
 
 import pytest
 import roles
-from aws_cli import aws, forked, main  # noqa: F401 - fixtures
+from aws_cli import aws, forked, second  # noqa: F401 - fixtures
 from functions import name_of
 from test_asynchronous import FAILING, RECORDER, advance, make, told
 from test_aws_cli_sns import received
@@ -27,8 +27,8 @@ def recorder(forked):  # noqa: F811
     return function
 
 
-def test_the_main_commands(main, recorder, tmp_path):  # noqa: F811
-    functions, sent = main("lambda"), {"text": name_of("Grüße, ")}
+def test_the_main_commands(second, recorder, tmp_path):  # noqa: F811
+    functions, sent = second("lambda"), {"text": name_of("Grüße, ")}
     asked = ("--function-name", recorder.name, "--invocation-type", "Event", *functions.cli.raw())
     assert functions("invoke", *asked, "--payload", json.dumps(sent), "answer.json") == {"StatusCode": 202}
     assert (tmp_path / "answer.json").read_bytes() == b""
@@ -132,6 +132,7 @@ def test_refusals_are_told_as_aws_tells_them(functions, recorder):
     functions.refuses([
         ("invoke", ("--function-name", "nobody", *event, "answer.json"), no_function),
         ("invoke", (*of, "--qualifier", "7", *event, "answer.json"), (ABSENT, f"Function not found: {FUNCTIONS}:{recorder.name}:7")),
+        ("invoke", (*of, *event, "--payload", "no json", "answer.json"), ("InvalidRequestContentException", "JSON")),
         ("invoke-async", ("--function-name", "nobody", "--invoke-args", path), no_function),
         (put, of, (value, "You must specify at least one of error handling or destination setting.")),
         (put, ("--function-name", "nobody", "--maximum-retry-attempts", "1"), no_config),

@@ -4,7 +4,7 @@ import datetime
 import json
 
 import pytest
-from aws_cli import aws, forked, main  # noqa: F401 - fixtures
+from aws_cli import aws, forked, second  # noqa: F401 - fixtures
 from functions import name_of
 from hearth import eventually
 from test_asynchronous import advance
@@ -28,13 +28,13 @@ def queue(aws):  # noqa: F811
     return url, f"Arn=arn:aws:sqs:us-east-1:{ACCOUNT}:{name},RoleArn={role(sqs.cli.server)}"
 
 
-def test_the_main_commands(main, queue):  # noqa: F811
-    scheduler, name = main("scheduler"), name_of("cli-schedule")
+def test_the_main_commands(second, scheduler, queue):  # noqa: F811
+    name, newer = name_of("cli-schedule"), second("scheduler")
     asked = ("--schedule-expression", "rate(1 hour)", "--state", "DISABLED", *OFF, "--target", f"{queue[1]},Input=m")
-    assert scheduler("create-schedule", "--name", name, *asked)["ScheduleArn"] == f"{SCHEDULES}/default/{name}"
+    assert newer("create-schedule", "--name", name, *asked)["ScheduleArn"] == f"{SCHEDULES}/default/{name}"
     listed = scheduler("list-schedules", "--name-prefix", name, "--query", "Schedules[].[Name, State]", "--output", "text")
     assert listed == f"{name}\tDISABLED"
-    assert scheduler.refused("get-schedule", "--name", "nobody") == (ABSENT, "Schedule nobody does not exist.")
+    assert newer.refused("get-schedule", "--name", "nobody") == (ABSENT, "Schedule nobody does not exist.")
 
 
 def test_the_life_of_a_schedule(scheduler, queue):

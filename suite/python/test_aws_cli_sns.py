@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from aws_cli import aws, forked, main  # noqa: F401 - fixtures
+from aws_cli import aws, forked, second  # noqa: F401 - fixtures
 from functions import name_of
 from test_sns_http import Endpoint
 
@@ -52,11 +52,11 @@ def subscribe(sns, topic, arn, *more):
     return sns("subscribe", *asked, "--query", "SubscriptionArn", "--output", "text")
 
 
-def test_the_main_commands(main, aws):  # noqa: F811
-    sns, sqs = main("sns"), aws("sqs")
-    topic = sns("create-topic", "--name", name_of("cli-topic"))["TopicArn"]
+def test_the_main_commands(second, sns, aws, topic):  # noqa: F811
+    sqs = aws("sqs")
     url, arn = queue(sqs, topic)
     subscribe(sns, topic, arn, "--attributes", "RawMessageDelivery=true")
+    sns = second("sns")
     sns("publish", "--topic-arn", topic, "--message", "Grüße, A & B")
     assert [message["Body"] for message in received(sqs, url, 1)] == ["Grüße, A & B"]
     assert sns.refused("publish", "--topic-arn", topic + "x", "--message", "m") == GONE

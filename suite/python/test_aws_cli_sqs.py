@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from aws_cli import aws, forked, main  # noqa: F401 - fixtures
+from aws_cli import aws, forked, second  # noqa: F401 - fixtures
 from functions import name_of
 from test_asynchronous import advance
 
@@ -36,9 +36,8 @@ def receive(sqs, url, *more):
     return (sqs("receive-message", "--queue-url", url, "--max-number-of-messages", "10", *more) or {}).get("Messages", [])
 
 
-def test_the_main_commands(main):  # noqa: F811
-    sqs = main("sqs")
-    url, _ = create(sqs)
+def test_the_main_commands(second, aws):  # noqa: F811
+    sqs, (url, _) = second("sqs"), create(aws("sqs"))
     attributes = ("--message-attributes", 'who={DataType=String,StringValue="Ada, B"}')
     sqs("send-message", "--queue-url", url, "--message-body", '{"n": 1}', *attributes)
     [message] = receive(sqs, url, "--message-attribute-names", "All")
@@ -219,5 +218,5 @@ def test_refusals_are_told_as_aws_tells_them(sqs):
         ("list-dead-letter-source-queues", ("--queue-url", url + "x"), GONE),
         ("start-message-move-task", ("--source-arn", f"{QUEUES}:absent"),
          ("ResourceNotFoundException", "SourceArn parameter doesn't exist.")),
-        ("cancel-message-move-task", ("--task-handle", "no handle"), ("InvalidParameterValue", "")),
+        ("cancel-message-move-task", ("--task-handle", "no handle"), ("InvalidParameterValue", "The task handle is invalid.")),
     ])
