@@ -99,9 +99,9 @@ def test_messages_with_attributes_go_out_and_come_back(sqs):
     of = ("--queue-url", url, "--receipt-handle", message["ReceiptHandle"])
     assert counts(sqs, url) == [0, 1, 0]
     assert sqs("change-message-visibility", *of, "--visibility-timeout", "90") is None
-    advance(sqs.cli.server, "PT89S")
+    advance(sqs.cli.server, "PT40S")
     assert receive(sqs, url) == [], "hidden for longer than the queue says"
-    advance(sqs.cli.server, "PT2S")
+    advance(sqs.cli.server, "PT51S")
     again = sqs(
         "receive-message", "--queue-url", url, "--attribute-names", "ApproximateReceiveCount",
         "--query", "Messages[0].[Attributes.ApproximateReceiveCount, ReceiptHandle]", "--output", "text",
@@ -113,12 +113,12 @@ def test_messages_with_attributes_go_out_and_come_back(sqs):
 
 
 def test_batches(sqs):
-    url, _ = create(sqs)
-    entries = ("Id=a,MessageBody=one", 'Id=b,MessageBody="two, three",DelaySeconds=30', "Id=c,MessageBody=four")
+    url, _ = create(sqs, "--attributes", "VisibilityTimeout=600")
+    entries = ("Id=a,MessageBody=one", 'Id=b,MessageBody="two, three",DelaySeconds=300', "Id=c,MessageBody=four")
     sent = sqs("send-message-batch", "--queue-url", url, "--entries", *entries)
     assert [each["Id"] for each in sent["Successful"]] == ["a", "b", "c"] and "Failed" not in sent
     assert counts(sqs, url) == [2, 0, 1]
-    advance(sqs.cli.server, "PT31S")
+    advance(sqs.cli.server, "PT301S")
     handles = {message["Body"]: message["ReceiptHandle"] for message in receive(sqs, url)}
     assert handles.keys() == {"one", "two, three", "four"}
     asked = {"again": handles["one"], "never": "no handle"}
@@ -181,22 +181,24 @@ def test_dead_letters_are_moved_back_until_that_is_cancelled(sqs):
     page = sqs("list-dead-letter-source-queues", "--queue-url", dead, "--max-items", "1")
     assert len(page["queueUrls"]) == 1 and page["NextToken"]
     source = sources[0]
-    entries = [f"Id={number},MessageBody=poison-{number}" for number in range(5)]
-    sqs("send-message-batch", "--queue-url", source, "--entries", *entries)
+    # At one message a second it takes longer to move them than a busy machine needs for the commands.
+    for _ in range(3):
+        entries = [f"Id={number},MessageBody=poison-{number}" for number in range(10)]
+        sqs("send-message-batch", "--queue-url", source, "--entries", *entries)
     while receive(sqs, source):
         pass
-    assert (counts(sqs, source), counts(sqs, dead)) == ([0, 0, 0], [5, 0, 0])
+    assert (counts(sqs, source), counts(sqs, dead)) == ([0, 0, 0], [30, 0, 0])
     of = ("--source-arn", f"{QUEUES}:{name}")
     handle = sqs("start-message-move-task", *of, "--max-number-of-messages-per-second", "1")["TaskHandle"]
     code, message = sqs.refused("start-message-move-task", *of)
     assert code == "InvalidParameterValue" and "already a task running" in message
     [task] = sqs("list-message-move-tasks", *of)["Results"]
-    assert (task["Status"], task["TaskHandle"], task["ApproximateNumberOfMessagesToMove"]) == ("RUNNING", handle, 5)
+    assert (task["Status"], task["TaskHandle"], task["ApproximateNumberOfMessagesToMove"]) == ("RUNNING", handle, 30)
     assert task["MaxNumberOfMessagesPerSecond"] == 1 and task["SourceArn"] == of[1] and "DestinationArn" not in task
     moved = sqs("cancel-message-move-task", "--task-handle", handle)["ApproximateNumberOfMessagesMoved"]
     [task] = sqs("list-message-move-tasks", *of)["Results"]
-    assert task["Status"] == "CANCELLED" and task["ApproximateNumberOfMessagesMoved"] == moved < 5
-    assert (counts(sqs, source), counts(sqs, dead)) == ([moved, 0, 0], [5 - moved, 0, 0])
+    assert task["Status"] == "CANCELLED" and task["ApproximateNumberOfMessagesMoved"] == moved < 30
+    assert (counts(sqs, source), counts(sqs, dead)) == ([moved, 0, 0], [30 - moved, 0, 0])
     assert sqs.refused("cancel-message-move-task", "--task-handle", handle)[0] == "ResourceNotFoundException"
 
 
