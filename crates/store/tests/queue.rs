@@ -4,7 +4,8 @@ use bytes::Bytes;
 use hearth_base::{BoxFuture, Clock, Rng, SeededRng, Timestamp, VirtualClock};
 use hearth_store::memory::{self, Memory};
 use hearth_store::queue::{
-    Claim, Claimed, Claimers, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
+    Claim, Claimed, Claimers, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues,
+    Settled,
 };
 use hearth_store::{DataDirectory, Keyspace, Shard, Store};
 use std::collections::BTreeSet;
