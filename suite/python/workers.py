@@ -8,7 +8,10 @@ from pathlib import Path
 from xdist.scheduler import LoadScopeScheduling
 
 # They take long, so they come first: what is left at the end is short, and no process waits long for the other.
-LONG = ("test_aws_cli", "test_hostile", "test_cells", "test_eventbridge", "test_scheduler", "test_limits", "test_operations")
+LONG = (
+    "test_hostile", "test_aws_cli", "test_cells", "test_limits", "test_official_clients", "test_languages", "test_dotnet", "test_invoke",
+    "test_operations", "test_scheduler", "test_sqs", "test_examples", "test_sns_http", "test_failures", "test_eventbridge",
+)
 
 
 def is_one(config):
