@@ -151,7 +151,7 @@ fn java(folder: &Path) -> Result<Option<Language>, Failure> {
         runtime,
         program,
         handler: "Trivial::handle",
-        has_cells: false,
+        has_cells: true,
         is_small: false,
         trivial: package("Trivial.class", &class)?,
         typical: None,
