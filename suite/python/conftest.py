@@ -6,7 +6,10 @@ import ground as grounds
 import package
 import pytest
 import residue
+import workers
 from hearth import BINARY, REPOSITORY, Server, eventually
+
+BEFORE = pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -24,10 +27,41 @@ def pytest_configure():
         pytest.exit(f"{BINARY} is missing: run `cargo build -p hearth`", returncode=2)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return workers.Scheduler(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    if workers.is_one(config):
+        workers.sort(items)
+
+
+def pytest_sessionstart(session):
+    """Of tests that run side by side each process looks after what it started, and the one above them after everything."""
+    if session.config.getoption("numprocesses", None):  # ours are the processes, not the tests
+        residue.adopt_orphans()
+        session.config.stash[BEFORE] = residue.snapshot()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    before = session.config.stash.get(BEFORE, None)
+    if before is None:
+        return
+    try:
+        eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
+    except AssertionError as complaint:
+        session.config.get_terminal_writer().line(f"\n{complaint}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session", autouse=True)
-def nothing_left():
+def nothing_left(request):
     """After the last test there is nothing of Hearth on the machine that was not there before the first."""
     residue.adopt_orphans()
+    if workers.is_one(request.config):
+        residue.expect_company()
     before = residue.snapshot()
     yield
     eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")

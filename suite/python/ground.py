@@ -81,6 +81,16 @@ def close_ground(ground):
         shutil.rmtree(ground.home)
 
 
+def image(device):
+    """What tells the image behind a loop device, by the device's number, from every other; None when there is none."""
+    place = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+    try:
+        count = place / "diskseq"  # of what the machine's disks have ever held, since Linux 5.15
+        return (place / "loop/backing_file").read_text(), count.read_text() if count.exists() else ""
+    except OSError:
+        return None
+
+
 def loops(home):
     """The loop devices whose images lie in this directory, or lay there: they have no names."""
     found = []

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import boto3
+import residue
 import roles
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -50,6 +51,7 @@ class Server:
         self.process = subprocess.Popen(
             command, env=env or variables(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True
         )
+        residue.started(self.process.pid)
         self.endpoint = self._ready()
         self.port = int(self.endpoint.rsplit(":", 1)[1])
         self._make_role()

@@ -1,7 +1,8 @@
 """What a server leaves on the machine: processes, mounts, control groups, network namespaces, temporary files.
 
 Other servers may be at work on the same machine, so only what is ours counts: processes that descend from this one,
-and groups and directories whose lock nobody holds. It refuses to clean up.
+and groups and directories whose lock nobody holds. Of several processes that run tests side by side each counts the
+groups of its own servers, and the one above them counts all when they are finished. It refuses to clean up.
 """
 
 import ctypes
@@ -14,11 +15,24 @@ PR_SET_CHILD_SUBREAPER = 36
 PIDFD_GETFD = 438
 SIOCGSKNS = 0x894C
 _libc = ctypes.CDLL(None, use_errno=True)
+# The servers that this process has started, and whether others run tests beside it.
+_servers, _has_company = set(), False
 
 
 def adopt_orphans():
     """From now on processes whose parent dies become children of this one, so that none of a dead server can hide."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def expect_company():
+    """Others run tests beside this process, and kill servers of theirs: what those leave for a moment is not ours."""
+    global _has_company
+    _has_company = True
+
+
+def started(pid):
+    """Notes a server of ours."""
+    _servers.add(str(pid))
 
 
 def descendants(root=None):
@@ -60,9 +74,15 @@ def abandoned_groups():
     """Control groups of runs that are over: their directory is there and nobody holds its lock."""
     found = set()
     for directory, _, _ in os.walk("/sys/fs/cgroup"):
-        if os.path.basename(directory).startswith("run-") and not _locked(directory):
+        name = os.path.basename(directory)
+        if name.startswith("run-") and _is_ours(name) and not _locked(directory):
             found.add(directory)
     return found
+
+
+def _is_ours(run):
+    """The name of a run is `run-<process of the server>-<random>`."""
+    return not _has_company or run.split("-")[1] in _servers
 
 
 def namespaces():
@@ -81,12 +101,12 @@ def _mounted_networks():
     return {line.split()[3] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " nsfs " in line}
 
 
-def networks():
-    """The network namespaces that processes below this one are in, or hold a socket of, and those kept by a mount; but not
+def networks(root=None):
+    """The network namespaces that processes below `root`, or below this one, are in, or hold a socket of, and those kept by a mount; but not
     our own. What nobody of ours is in or holds, another server of this machine may."""
     mine = os.stat("/proc/self/ns/net").st_ino
     found = _mounted_networks()
-    for pid in descendants():
+    for pid in descendants(root):
         try:
             found.add(f"net:[{os.stat(f'/proc/{pid}/ns/net').st_ino}]")
         except OSError:

@@ -383,13 +383,15 @@ def test_a_cell_that_dies_is_replaced_and_leaves_nothing(tmp_path, runtime):
 
 @root
 def test_kill_9_while_cells_wait_leaves_nothing_behind(tmp_path):
-    before, namespaces = residue.snapshot(), residue.namespaces()
+    before = residue.snapshot()
     server = Server("--data-dir", tmp_path / "data")
     server.has_cells = True
     for runtime in LOOKS:
         looking(server, runtime)
     assert len(wait_for_cells(server, 6)) == 6
-    inside, own = residue.descendants(server.process.pid), residue.namespaces() - namespaces
+    inside = residue.descendants(server.process.pid)
+    own = residue.networks(server.process.pid) - before["network namespaces"]
+    assert own
     server.kill()
     eventually(lambda: not set(residue.descendants()) & set(inside), what=lambda: residue.descendants())
     # A killed one cannot remove everything by itself: the next one does.

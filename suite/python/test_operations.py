@@ -366,7 +366,6 @@ def test_everything_is_there_again_after_a_restart(tmp_path, end):
 
 def test_kill_9_during_invocations_leaves_nothing_behind(tmp_path):
     before = residue.snapshot()
-    namespaces = residue.namespaces()
     server = Server("--data-dir", tmp_path / "data")
     client = server.client("lambda")
     forker = "import subprocess, time\ndef handler(event, context):\n    subprocess.Popen(['sleep', '1000'])\n    print('asleep')\n    time.sleep(event)\n"
@@ -381,7 +380,8 @@ def test_kill_9_during_invocations_leaves_nothing_behind(tmp_path):
             asleep(server, function, 4)
         inside = residue.descendants(server.process.pid)
         assert sum(name.startswith("python") for name in inside.values()) >= 8, inside
-        own = residue.namespaces() - namespaces
+        own = residue.networks(server.process.pid) - before["network namespaces"]
+        assert len(own) >= 8, own
         server.kill()
         assert all(call.exception() for call in calls)
     eventually(lambda: not (set(residue.descendants()) & set(inside)), what=lambda: residue.descendants())

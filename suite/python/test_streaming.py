@@ -111,6 +111,7 @@ def test_invoke_gathers_what_is_streamed(streaming):
 
 
 def test_more_than_invoke_can_carry(streaming):
+    streaming.configure(Timeout=100)
     assert len(stream(streaming, {"megabytes": 20}).body) == 20 << 20
     outcome = streaming.invoke({"megabytes": 20})
     assert outcome.value["errorType"] == "Function.ResponseSizeTooLarge"

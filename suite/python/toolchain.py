@@ -3,6 +3,7 @@
 It refuses to install a language. A test of one that is not on this machine is skipped, with the reason.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -58,11 +59,17 @@ def built(name, sources, build):
             digest.update(path.relative_to(source).as_posix().encode() + (path.read_bytes() if path.is_file() else b""))
         digest.update(repr(source).encode())
     directory = BUILD / f"{name}-{digest.hexdigest()[:16]}"
-    if not (directory / ".built").exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        build(directory)
-        (directory / ".built").touch()
+    if (directory / ".built").exists():
+        return directory
+    BUILD.mkdir(parents=True, exist_ok=True)
+    # Tests run side by side. One lock for all: tools share caches, of which Maven's takes no two writers.
+    with (BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / ".built").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            build(directory)
+            (directory / ".built").touch()
     return directory
 
 

@@ -220,6 +220,10 @@ fn unpack_aws(home: &Path, launcher: &Path) -> Result<(), Error> {
             fs::remove_file(&path).map_err(failed)?;
         }
     }
+    // As the package would when it is installed: without it each of a hundred calls compiles all of the CLI again where
+    // Python may not keep what it compiled.
+    let modules = tree.join("usr/lib/python3/dist-packages");
+    process::output(Command::new("/usr/bin/python3").args(["-m", "compileall", "-q"]).arg(modules))?;
     let tree = tree.display();
     let script = format!(
         "#!/bin/sh\nPYTHONPATH='{tree}/usr/lib/python3/dist-packages' exec /usr/bin/python3 '{tree}/usr/bin/aws' \"$@\"\n"

@@ -193,7 +193,8 @@ fn python(subject: &Subject<'_>) -> Result<Tally, Error> {
         }
     }
     let mut pytest = Command::new(&python);
-    pytest.args(["-m", "pytest", "--verbose", "suite/python"]).args(subject.arguments);
+    // Two at once: half the time one of them waits for something. What is asked for comes later and counts.
+    pytest.args(["-m", "pytest", "--numprocesses", "2", "--verbose", "suite/python"]).args(subject.arguments);
     match tools::mono().and_then(|()| subject.tools.dotnet()) {
         Ok(dotnet) => {
             // It stands where Hearth and the tests look for one.

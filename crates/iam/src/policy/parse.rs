@@ -100,8 +100,15 @@ fn document(text: &str, attachment: Attachment) -> Result<Document, Malformed> {
     if nodes.is_empty() {
         return Err(Malformed::syntax());
     }
-    let reader = Reader { text, version, attachment };
-    let statements = nodes.into_iter().map(|node| reader.statement(node)).collect::<Result<Vec<_>, _>>()?;
+    let reader = Reader { version, attachment };
+    let mut ruler = Ruler { rest: text, at: 0, place: Place { line: 1, column: 1 } };
+    let statements = nodes
+        .into_iter()
+        .map(|node| {
+            let span = (ruler.place(node.start), ruler.place(node.end));
+            reader.statement(node, span)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     if attachment != Attachment::Any {
         unique_sids(&statements)?;
     }
@@ -157,15 +164,35 @@ impl Fields {
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
+/// Finds lines and columns, from each place on to the next: a policy may have hundreds of statements in one line.
+struct Ruler<'a> {
+    rest: &'a str,
+    at: usize,
+    place: Place,
+}
+
+impl Ruler<'_> {
+    /// The place of an offset, which is no smaller than that of the last call.
+    fn place(&mut self, offset: usize) -> Place {
+        let (passed, rest) = self.rest.split_at(offset - self.at);
+        for char in passed.chars() {
+            match char {
+                '\n' => self.place = Place { line: self.place.line + 1, column: 1 },
+                _ => self.place.column += 1,
+            }
+        }
+        (self.rest, self.at) = (rest, offset);
+        self.place
+    }
+}
+
+struct Reader {
     version: Version,
     attachment: Attachment,
 }
 
-impl Reader<'_> {
-    fn statement(&self, node: Node) -> Result<Statement, Malformed> {
-        let (begin, end) = (self.place(node.start), self.place(node.end));
+impl Reader {
+    fn statement(&self, node: Node, (begin, end): (Place, Place)) -> Result<Statement, Malformed> {
         let mut fields = Fields::of(node)?;
         let sid = fields.text("Sid")?;
         self.check_sid(sid.as_deref())?;
@@ -183,14 +210,6 @@ impl Reader<'_> {
         };
         fields.finish()?;
         Ok(Statement { sid, effect, principals, actions, resources, conditions, begin, end })
-    }
-
-    fn place(&self, offset: usize) -> Place {
-        let before = &self.text[..offset];
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
-        let count = |number: usize| u32::try_from(number).expect("a policy is far shorter than 4 GB");
-        Place { line: count(line), column: count(column) }
     }
 
     /// Services let the statements of their resources have ids of their own making.
