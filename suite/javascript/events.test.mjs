@@ -244,7 +244,8 @@ test('what is wrong is refused, and changes nothing', async () => {
   const wrong = (Targets) => putTargets(Rule, EventBusName, Targets);
   await refused(putRule('r', EventBusName, { source: 'x' }), events.InvalidEventPatternException, /^Event pattern is not valid/);
   await refused(wrong([{ Id: '1', Arn, Input: '{}', InputPath: '$.a' }]), 'ValidationException', /Only one of Input, InputPath/);
-  await refused(wrong([{ Id: '1', Arn: `${Arn}.fifo` }]), 'ValidationException', 'Parameter(s) SqsParameters must be specified for target: 1.');
+  const groupless = 'Parameter(s) SqsParameters must be specified for target: 1.';
+  await refused(wrong([{ Id: '1', Arn: `${Arn}.fifo` }]), 'ValidationException', groupless);
   const machine = 'arn:aws:states:us-east-1:000000000000:stateMachine:s';
   await refused(wrong([{ Id: '1', Arn: machine }]), 'ValidationException', /Hearth does not support targets of the service states/);
   const six = Array.from({ length: 6 }, (_, index) => ({ Id: `${index}`, Arn }));
