@@ -133,15 +133,26 @@ test('a replay tells one rule again what its archive has kept', async () => {
   await client.send(new events.DeleteEventBusCommand({ Name: name }));
 });
 
+/** Starts replays until one is cancelled while it is under way: on a busy machine one may be over before. */
+async function cancelled(name, ArchiveArn, bus) {
+  for (let turn = 1; ; turn += 1) {
+    const again = `${name}-${turn}`;
+    await replay(again, ArchiveArn, { Arn: bus });
+    try {
+      return [again, await cancelReplay(again)];
+    } catch (error) {
+      if (!(error instanceof events.IllegalStatusException) || turn === 5) throw error;
+    }
+  }
+}
+
 test('a replay is cancelled while it is under way', async () => {
-  const [name, again] = ['js-cancelled', 'js-cancelled-replay'];
+  const name = 'js-cancelled';
   const bus = await makeBus(name);
   const { ArchiveArn } = await archive(name, bus);
-  // So many that it is not over before it is cancelled.
   await Promise.all(Array.from({ length: 4 }, () => put(name, 250)));
   await eventually(async () => (await describeArchive(name)).EventCount === 1000);
-  await replay(again, ArchiveArn, { Arn: bus });
-  const { State, ReplayArn } = await cancelReplay(again);
+  const [again, { State, ReplayArn }] = await cancelled(name, ArchiveArn, bus);
   assert.deepEqual([State, ReplayArn], ['CANCELLING', `${EVENTS}:replay/${again}`]);
   const ended = await eventually(async () => { const it = await describeReplay(again); return it.State === 'CANCELLED' && it; });
   assert.ok(ended.ReplayEndTime >= ended.ReplayStartTime);

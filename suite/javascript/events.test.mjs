@@ -93,7 +93,7 @@ test('the policy of a bus lets another account put events, until it is removed',
   const remove = (more) => client.send(new events.RemovePermissionCommand({ EventBusName, ...more }));
   const policy = async () => JSON.parse((await describeBus(EventBusName)).Policy ?? 'null');
   const denied = new RegExp(`not authorized to perform: events:PutEvents on resource: ${EventBusArn}`);
-  await refused(put(), 'AccessDeniedException', denied);
+  await refused(put(), events.AccessDeniedException, denied);
   const statement = { StatementId: 'friend', Action: 'events:PutEvents', Principal: friend };
   await permit(statement);
   await permit({ StatementId: 'other', Action: 'events:PutEvents', Principal: '131313131313' });
@@ -107,7 +107,7 @@ test('the policy of a bus lets another account put events, until it is removed',
   await refused(remove({ StatementId: 'nobody' }), events.ResourceNotFoundException, none);
   await remove({ StatementId: 'friend' });
   assert.deepEqual((await policy()).Statement.map(({ Sid }) => Sid), ['other']);
-  await refused(put(), 'AccessDeniedException', denied);
+  await refused(put(), events.AccessDeniedException, denied);
   await remove({ RemoveAllPermissions: true });
   assert.equal(await policy(), null);
   await refused(remove({ StatementId: 'other' }), events.ResourceNotFoundException, 'EventBus does not have a policy.');
@@ -259,6 +259,10 @@ test('what is wrong is refused, and changes nothing', async () => {
   const keyed = makeBus('js-keyed', { KmsKeyIdentifier: 'k' });
   await refused(keyed, 'ValidationException', 'Hearth does not support KmsKeyIdentifier yet.');
   await refused(describeBus('js-keyed'), events.ResourceNotFoundException, 'Event bus js-keyed does not exist.');
+  const put = (Entries) => client.send(new events.PutEventsCommand({ Entries }));
+  await refused(put([]), 'ValidationException', /Member must have length greater than or equal to 1/);
+  await refused(put(Array(11).fill(entry(EventBusName, {}))), 'ValidationException', /Member must have length less than or equal to 10/);
+  await refused(put([entry(EventBusName, { a: 'x'.repeat(1 << 20) })]), 'ValidationException', /Total size of the entries/);
   await deleteRule(Rule, EventBusName);
   await deleteBus(EventBusName);
 });

@@ -145,6 +145,9 @@ test('schedules that are due once invoke their target', async () => {
     { at: `${past}Z`, by: `${ARNS}:schedule/default/js-past` }, { at: `${soon}Z`, by: `${ARNS}:schedule/default/js-soon` },
   ]);
   await eventually(() => absent(get('js-soon')));
+  // Enabled, with a time that it has not been due for, it invokes what it is said to now.
+  await update('js-off', target.QueueArn, { ScheduleExpression: `at(${soon})`, State: 'ENABLED', Target: { ...Target, Input: 'now on' } });
+  assert.deepEqual(await bodies(target, 1), ['now on']);
   for (const stays of ['js-past', 'js-off', 'js-later']) {
     assert.equal((await get(stays)).ScheduleExpression.slice(0, 3), 'at(');
     await remove(stays);

@@ -26,13 +26,15 @@ export async function letIn({ QueueUrl, QueueArn }, rule) {
   await queues.send(new sqs.SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy } }));
 }
 
-/** So many messages of a queue, sorted by their bodies, and not one more. */
+/** So many messages of a queue, sorted by their bodies, and not one more. They are deleted. */
 export async function received({ QueueUrl }, count) {
   const found = [];
   await eventually(async () => {
     const asked = { QueueUrl, WaitTimeSeconds: 2, MaxNumberOfMessages: 10, MessageAttributeNames: ['All'] };
-    const { Messages } = await queues.send(new sqs.ReceiveMessageCommand(asked));
-    found.push(...Messages ?? []);
+    const { Messages = [] } = await queues.send(new sqs.ReceiveMessageCommand(asked));
+    const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: `${index}`, ReceiptHandle }));
+    if (Entries.length) await queues.send(new sqs.DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    found.push(...Messages);
     return found.length >= count;
   });
   assert.equal(found.length, count);
