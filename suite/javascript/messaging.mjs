@@ -1,0 +1,60 @@
+//! What the tests of queues and topics share: clients, queues to make, and how a refusal is checked.
+
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { settings, sns, sqs } from './clients.mjs';
+
+export const ACCOUNT = '000000000000';
+const made = [];
+after(() => made.forEach((client) => client.destroy()));
+
+const clientOf = (Client) => (account, region) => {
+  const client = new Client(settings(account, region));
+  made.push(client);
+  return client;
+};
+
+/** A client of SQS, which is destroyed after the tests of its file. */
+export const queuesOf = clientOf(sqs.SQSClient);
+/** The same of SNS. */
+export const topicsOf = clientOf(sns.SNSClient);
+
+/** Sends a command by its name: `ask('SendMessage', {...})`. */
+export const asker = (client, commands) => (name, input = {}) => client.send(new commands[`${name}Command`](input));
+
+/**
+ * Checks that a call is refused with the error that the SDK has this class for, or that has this name, and with a
+ * message: each all of it as a string, or what it matches.
+ */
+export async function refused(call, kind, message) {
+  await assert.rejects(call, (error) => {
+    if (typeof kind === 'string') assert.equal(error.name, kind);
+    else if (kind instanceof RegExp) assert.match(error.name, kind);
+    else assert.ok(error instanceof kind, `${error.name}, not ${kind.name}: ${error.message}`);
+    if (typeof message === 'string') assert.equal(error.message, message);
+    else if (message) assert.match(error.message, message);
+    assert.equal(error.$fault, 'client');
+    return true;
+  });
+}
+
+/** Makes queues, tells of them and empties them, through one client. */
+export function keeper(client) {
+  const ask = asker(client, sqs);
+  const attributes = async (QueueUrl, ...AttributeNames) =>
+    (await ask('GetQueueAttributes', { QueueUrl, AttributeNames })).Attributes;
+  return {
+    ask,
+    attributes,
+    create: async (QueueName, Attributes = {}) => (await ask('CreateQueue', { QueueName, Attributes })).QueueUrl,
+    arn: async (QueueUrl) => (await attributes(QueueUrl, 'QueueArn')).QueueArn,
+    /** How many messages there are to receive, being received, and not yet to receive. */
+    counts: async (QueueUrl) => {
+      const names = ['', 'NotVisible', 'Delayed'].map((kind) => `ApproximateNumberOfMessages${kind}`);
+      const shown = await attributes(QueueUrl, ...names);
+      return names.map((name) => Number(shown[name]));
+    },
+    receive: async (QueueUrl, more = {}) =>
+      (await ask('ReceiveMessage', { QueueUrl, MaxNumberOfMessages: 10, ...more })).Messages ?? [],
+  };
+}
