@@ -19,8 +19,8 @@ export const queuesOf = clientOf(sqs.SQSClient);
 /** The same of SNS. */
 export const topicsOf = clientOf(sns.SNSClient);
 
-/** Sends a command by its name: `ask('SendMessage', {...})`. */
-export const asker = (client, commands) => (name, input = {}) => client.send(new commands[`${name}Command`](input));
+/** Sends commands through a client: `ask(sqs.SendMessageCommand, {...})`. */
+export const asker = (client) => (Command, input = {}) => client.send(new Command(input));
 
 /**
  * Checks that a call is refused with the error that the SDK has this class for, or that has this name, and with a
@@ -40,13 +40,13 @@ export async function refused(call, kind, message) {
 
 /** Makes queues, tells of them and empties them, through one client. */
 export function keeper(client) {
-  const ask = asker(client, sqs);
+  const ask = asker(client);
   const attributes = async (QueueUrl, ...AttributeNames) =>
-    (await ask('GetQueueAttributes', { QueueUrl, AttributeNames })).Attributes;
+    (await ask(sqs.GetQueueAttributesCommand, { QueueUrl, AttributeNames })).Attributes;
   return {
     ask,
     attributes,
-    create: async (QueueName, Attributes = {}) => (await ask('CreateQueue', { QueueName, Attributes })).QueueUrl,
+    create: async (QueueName, Attributes = {}) => (await ask(sqs.CreateQueueCommand, { QueueName, Attributes })).QueueUrl,
     arn: async (QueueUrl) => (await attributes(QueueUrl, 'QueueArn')).QueueArn,
     /** How many messages there are to receive, being received, and not yet to receive. */
     counts: async (QueueUrl) => {
@@ -55,6 +55,6 @@ export function keeper(client) {
       return names.map((name) => Number(shown[name]));
     },
     receive: async (QueueUrl, more = {}) =>
-      (await ask('ReceiveMessage', { QueueUrl, MaxNumberOfMessages: 10, ...more })).Messages ?? [],
+      (await ask(sqs.ReceiveMessageCommand, { QueueUrl, MaxNumberOfMessages: 10, ...more })).Messages ?? [],
   };
 }

@@ -9,7 +9,7 @@ const client = queuesOf();
 const { ask, attributes, create, arn, counts, receive } = keeper(client);
 const redrive = (deadLetterTargetArn, maxReceiveCount = 1) =>
   ({ RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }) });
-const latest = async (SourceArn) => (await ask('ListMessageMoveTasks', { SourceArn })).Results?.[0];
+const latest = async (SourceArn) => (await ask(sqs.ListMessageMoveTasksCommand, { SourceArn })).Results?.[0];
 
 /** A dead-letter queue and a source of it, with messages that were received once too often. */
 async function deadLetters(name, count) {
@@ -18,7 +18,7 @@ async function deadLetters(name, count) {
   for (let sent = 0; sent < count; sent += 10) {
     const some = Array.from({ length: Math.min(10, count - sent) }, (_, n) => `${sent + n}`);
     const Entries = some.map((Id) => ({ Id, MessageBody: `poison ${Id}` }));
-    assert.equal((await ask('SendMessageBatch', { QueueUrl: source, Entries })).Failed, undefined);
+    assert.equal((await ask(sqs.SendMessageBatchCommand, { QueueUrl: source, Entries })).Failed, undefined);
   }
   await eventually(async () => {
     await receive(source);
@@ -28,14 +28,14 @@ async function deadLetters(name, count) {
 }
 
 const remove = async (...urls) => {
-  for (const QueueUrl of urls) await ask('DeleteQueue', { QueueUrl });
+  for (const QueueUrl of urls) await ask(sqs.DeleteQueueCommand, { QueueUrl });
 };
 
 test('what was received too often is a dead letter, and is moved back', async () => {
   const { dead, source, SourceArn } = await deadLetters('js-back', 3);
   assert.deepEqual(await counts(source), [0, 0, 0]);
   assert.equal(await latest(SourceArn), undefined);
-  const { TaskHandle } = await ask('StartMessageMoveTask', { SourceArn });
+  const { TaskHandle } = await ask(sqs.StartMessageMoveTaskCommand, { SourceArn });
   assert.ok(TaskHandle);
   const done = await eventually(async () => {
     const task = await latest(SourceArn);
@@ -49,7 +49,7 @@ test('what was received too often is a dead letter, and is moved back', async ()
   const messages = await receive(source, { VisibilityTimeout: 60 });
   assert.deepEqual(messages.map(({ Body }) => Body).sort(), ['poison 0', 'poison 1', 'poison 2']);
   assert.deepEqual(await counts(dead), [0, 0, 0]);
-  await refused(ask('CancelMessageMoveTask', { TaskHandle }), sqs.ResourceNotFoundException);
+  await refused(ask(sqs.CancelMessageMoveTaskCommand, { TaskHandle }), sqs.ResourceNotFoundException);
   await remove(source, dead);
 });
 
@@ -64,16 +64,16 @@ test('a slow task runs alone, moves to where it is told, and is cancelled', asyn
   const { dead, source, SourceArn } = await deadLetters('js-slow', 30);
   const other = await create('js-slow-other');
   const asked = { SourceArn, DestinationArn: await arn(other), MaxNumberOfMessagesPerSecond: 1 };
-  const { TaskHandle } = await ask('StartMessageMoveTask', asked);
+  const { TaskHandle } = await ask(sqs.StartMessageMoveTaskCommand, asked);
   const running = await latest(SourceArn);
   assert.deepEqual(
     [running.Status, running.TaskHandle, running.DestinationArn, running.MaxNumberOfMessagesPerSecond],
     ['RUNNING', TaskHandle, asked.DestinationArn, 1],
   );
-  await refused(ask('StartMessageMoveTask', asked), 'InvalidParameterValue', /There is already a task running/);
+  await refused(ask(sqs.StartMessageMoveTaskCommand, asked), 'InvalidParameterValue', /There is already a task running/);
   const [moved] = await receive(other, { WaitTimeSeconds: 20 });
   assert.match(moved.Body, /^poison \d+$/);
-  const cancelled = await ask('CancelMessageMoveTask', { TaskHandle });
+  const cancelled = await ask(sqs.CancelMessageMoveTaskCommand, { TaskHandle });
   assert.ok(cancelled.ApproximateNumberOfMessagesMoved >= 1, `${cancelled.ApproximateNumberOfMessagesMoved}`);
   const task = await eventually(async () => {
     const shown = await latest(SourceArn);
@@ -86,9 +86,9 @@ test('a slow task runs alone, moves to where it is told, and is cancelled', asyn
   assert.equal(left + ready + inFlight, 30, 'no message is lost or doubled');
   assert.equal(task.ApproximateNumberOfMessagesMoved, 30 - left);
   assert.deepEqual(await counts(source), [0, 0, 0]);
-  await ask('StartMessageMoveTask', { SourceArn, DestinationArn: asked.DestinationArn });
+  await ask(sqs.StartMessageMoveTaskCommand, { SourceArn, DestinationArn: asked.DestinationArn });
   await eventually(async () => (await counts(dead))[0] === 0);
-  const { Results } = await ask('ListMessageMoveTasks', { SourceArn, MaxResults: 10 });
+  const { Results } = await ask(sqs.ListMessageMoveTasksCommand, { SourceArn, MaxResults: 10 });
   assert.equal(Results.length, 2);
   assert.equal(Results[1].Status, 'CANCELLED', 'the newest is the first');
   await remove(source, dead, other);
@@ -96,7 +96,7 @@ test('a slow task runs alone, moves to where it is told, and is cancelled', asyn
 
 test('tasks that cannot be are refused', async () => {
   const { dead, source, SourceArn } = await deadLetters('js-refused', 0);
-  const start = (more) => ask('StartMessageMoveTask', { SourceArn, ...more });
+  const start = (more) => ask(sqs.StartMessageMoveTaskCommand, { SourceArn, ...more });
   await refused(
     start({ SourceArn: await arn(source) }), 'InvalidParameterValue',
     'Source queue must be configured as a Dead Letter Queue.',
@@ -109,10 +109,10 @@ test('tasks that cannot be are refused', async () => {
   const gone = { SourceArn: `${SourceArn}-none` };
   const missing = "The resource that you specified for the SourceArn parameter doesn't exist.";
   await refused(start(gone), sqs.ResourceNotFoundException, missing);
-  await refused(ask('ListMessageMoveTasks', gone), sqs.ResourceNotFoundException, missing);
+  await refused(ask(sqs.ListMessageMoveTasksCommand, gone), sqs.ResourceNotFoundException, missing);
   await refused(start({ DestinationArn: gone.SourceArn }), sqs.ResourceNotFoundException);
-  await refused(ask('ListMessageMoveTasks', { SourceArn, MaxResults: 11 }), 'InvalidParameterValue', /MaxResults/);
-  await refused(ask('CancelMessageMoveTask', { TaskHandle: 'x' }), 'InvalidParameterValue', /TaskHandle/);
+  await refused(ask(sqs.ListMessageMoveTasksCommand, { SourceArn, MaxResults: 11 }), 'InvalidParameterValue', /MaxResults/);
+  await refused(ask(sqs.CancelMessageMoveTaskCommand, { TaskHandle: 'x' }), 'InvalidParameterValue', /TaskHandle/);
   assert.equal(await latest(SourceArn), undefined, 'none of them began');
   await remove(source, dead);
 });
@@ -120,7 +120,7 @@ test('tasks that cannot be are refused', async () => {
 test('the sources of a dead-letter queue are listed page by page', async () => {
   const dead = await create('js-sources-dead');
   const asked = { QueueUrl: dead };
-  assert.deepEqual((await ask('ListDeadLetterSourceQueues', asked)).queueUrls, []);
+  assert.deepEqual((await ask(sqs.ListDeadLetterSourceQueuesCommand, asked)).queueUrls, []);
   const sources = [];
   for (const name of ['a', 'b', 'c']) sources.push(await create(`js-sources-${name}`, redrive(await arn(dead), 5)));
   const pages = [];
@@ -129,9 +129,9 @@ test('the sources of a dead-letter queue are listed page by page', async () => {
     pages.push(page.queueUrls);
   }
   assert.deepEqual(pages, [sources.slice(0, 2), sources.slice(2)]);
-  await ask('SetQueueAttributes', { QueueUrl: sources[1], Attributes: { RedrivePolicy: '' } });
+  await ask(sqs.SetQueueAttributesCommand, { QueueUrl: sources[1], Attributes: { RedrivePolicy: '' } });
   assert.equal((await attributes(sources[1], 'All')).RedrivePolicy, undefined);
-  assert.deepEqual((await ask('ListDeadLetterSourceQueues', asked)).queueUrls, [sources[0], sources[2]]);
+  assert.deepEqual((await ask(sqs.ListDeadLetterSourceQueuesCommand, asked)).queueUrls, [sources[0], sources[2]]);
   await remove(...sources, dead);
 });
 
@@ -139,10 +139,11 @@ test('a dead-letter queue chooses its sources', async () => {
   const dead = await create('js-choosy-dead', { RedriveAllowPolicy: '{"redrivePermission":"denyAll"}' });
   const target = await arn(dead);
   const source = await create('js-choosy-source');
-  const set = (Attributes, QueueUrl = source) => ask('SetQueueAttributes', { QueueUrl, Attributes });
+  const set = (Attributes, QueueUrl = source) => ask(sqs.SetQueueAttributesCommand, { QueueUrl, Attributes });
   await refused(set(redrive(target)), 'InvalidParameterValue', /RedrivePolicy is invalid\. Reason: .*does not allow/);
   await refused(
-    set(redrive(`${target}-none`)), 'InvalidParameterValue', /RedrivePolicy is invalid\. Reason: Dead letter target does not exist\.$/,
+    set(redrive(`${target}-none`)), 'InvalidParameterValue',
+    /RedrivePolicy is invalid\. Reason: Dead letter target does not exist\.$/,
   );
   await refused(set(redrive(target, 1001)), 'InvalidParameterValue', /Invalid value for maxReceiveCount: 1001/);
   const allow = { redrivePermission: 'byQueue', sourceQueueArns: [await arn(source)] };
