@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { settings, sns, sqs } from './clients.mjs';
+import { eventually, settings, sns, sqs } from './clients.mjs';
 
 export const ACCOUNT = '000000000000';
 const made = [];
@@ -56,5 +56,38 @@ export function keeper(client) {
     },
     receive: async (QueueUrl, more = {}) =>
       (await ask(sqs.ReceiveMessageCommand, { QueueUrl, MaxNumberOfMessages: 10, ...more })).Messages ?? [],
+  };
+}
+
+/** Subscribers: queues that a topic may send to, and what came to them. */
+export function subscribers(client) {
+  const { ask, arn, create, receive } = keeper(client);
+  return {
+    /** A queue that this topic may send to: its URL and its ARN. */
+    queueFor: async (TopicArn, name, attributes = {}) => {
+      const QueueUrl = await create(name, attributes);
+      const QueueArn = await arn(QueueUrl);
+      const Statement = [{
+        Effect: 'Allow', Principal: { Service: 'sns.amazonaws.com' }, Action: 'sqs:SendMessage', Resource: QueueArn,
+        Condition: { ArnEquals: { 'aws:SourceArn': TopicArn } },
+      }];
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+      await ask(sqs.SetQueueAttributesCommand, { QueueUrl, Attributes: { Policy } });
+      return { QueueUrl, QueueArn };
+    },
+    /** As many messages as are expected to come, in the order in which they do; each is deleted. */
+    arrived: async ({ QueueUrl }, count) => {
+      const all = [];
+      await eventually(async () => {
+        const asked = { WaitTimeSeconds: 2, MessageAttributeNames: ['All'], MessageSystemAttributeNames: ['All'] };
+        for (const message of await receive(QueueUrl, asked)) {
+          await ask(sqs.DeleteMessageCommand, { QueueUrl, ReceiptHandle: message.ReceiptHandle });
+          all.push(message);
+        }
+        return all.length >= count;
+      });
+      return all;
+    },
+    deleteQueue: ({ QueueUrl }) => ask(sqs.DeleteQueueCommand, { QueueUrl }),
   };
 }
