@@ -7,6 +7,7 @@ import { ACCOUNT, keeper, queuesOf, refused } from './messaging.mjs';
 
 const client = queuesOf();
 const { ask, attributes, create, arn, counts, receive } = keeper(client);
+// AWS says AccessDenied here; where a service has never spoken the query protocol, it is AccessDeniedException.
 const [DENIED, NO_LEAVE] = [/^AccessDenied(Exception)?$/, /is not authorized to perform: sqs:/i];
 const ids = (entries) => entries?.map(({ Id }) => Id);
 
