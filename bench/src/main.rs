@@ -10,8 +10,10 @@ mod language;
 mod machine;
 mod measure;
 mod program;
+mod publisher;
 mod role;
 mod sample;
+mod service;
 mod signature;
 mod sqs;
 mod table;
@@ -20,6 +22,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 use machine::Machine;
 use measure::{Amount, Bench, HEARTH};
+use publisher::Kind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use table::Row;
@@ -69,9 +72,11 @@ enum Measurement {
     Deploy,
     Queue,
     Events,
+    Topic,
+    Bus,
 }
 
-const ALL: [Measurement; 8] = [
+const ALL: [Measurement; 10] = [
     Measurement::Warm,
     Measurement::Throughput,
     Measurement::Cold,
@@ -80,6 +85,8 @@ const ALL: [Measurement; 8] = [
     Measurement::Deploy,
     Measurement::Queue,
     Measurement::Events,
+    Measurement::Topic,
+    Measurement::Bus,
 ];
 
 fn main() -> ExitCode {
@@ -143,6 +150,8 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Deploy => "deployments",
             Measurement::Queue => "queues",
             Measurement::Events => "events",
+            Measurement::Topic => "topics",
+            Measurement::Bus => "buses",
         };
         println!("measuring {name} ...");
         let measured = match measurement {
@@ -154,6 +163,8 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
             Measurement::Events => measure::events::measure(bench, &hearth).await?,
+            Measurement::Topic => measure::fan_out::measure(bench, &hearth, Kind::Topic).await?,
+            Measurement::Bus => measure::fan_out::measure(bench, &hearth, Kind::Bus).await?,
         };
         // What comes later may fail; what was measured is known.
         println!("{}", table::text(&measured));

@@ -5,6 +5,7 @@ pub mod burst;
 pub mod cold;
 pub mod deploy;
 pub mod events;
+pub mod fan_out;
 pub mod queue;
 pub mod start;
 pub mod throughput;

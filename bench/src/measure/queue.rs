@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 /// Clients at once.
 pub const CLIENTS: usize = 64;
 /// Messages of a batch.
-const BATCH: usize = 10;
+pub const BATCH: usize = 10;
 const QUEUE: &str = "bench";
 
 /// Two rows for each size of batch, without and with messages waiting.
