@@ -68,6 +68,7 @@ enum Measurement {
     Throughput,
     Cold,
     Burst,
+    Zygote,
     Start,
     Deploy,
     Queue,
@@ -76,11 +77,12 @@ enum Measurement {
     Bus,
 }
 
-const ALL: [Measurement; 10] = [
+const ALL: [Measurement; 11] = [
     Measurement::Warm,
     Measurement::Throughput,
     Measurement::Cold,
     Measurement::Burst,
+    Measurement::Zygote,
     Measurement::Start,
     Measurement::Deploy,
     Measurement::Queue,
@@ -146,6 +148,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Throughput => "throughput",
             Measurement::Cold => "cold starts",
             Measurement::Burst => "bursts",
+            Measurement::Zygote => "copies of zygotes",
             Measurement::Start => "starts of the server",
             Measurement::Deploy => "deployments",
             Measurement::Queue => "queues",
@@ -159,6 +162,7 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Throughput => measure::throughput::measure(bench, &hearth).await?,
             Measurement::Cold => measure::cold::measure(bench, &hearth).await?,
             Measurement::Burst => measure::burst::measure(bench).await?,
+            Measurement::Zygote => measure::zygote::measure(bench).await?,
             Measurement::Start => measure::start::measure(bench).await?,
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,

@@ -8,7 +8,7 @@ use std::path::Path;
 pub const COMMAND: Command = Command {
     name: "bench",
     summary: "measure the server beside the floor under each of its costs",
-    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [start] [deploy] [queue] [events] [topic] [bus]\n       \
+    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [zygote] [start] [deploy] [queue] [events] [topic] [bus]\n       \
            cargo xtask bench --peers [--quick] [PEER ...]\n\n\
            Prints a table and writes target/bench/<date>.json. Builds for release.\n\n  \
            --peers   what a user would pick instead of Hearth, beside it (bench/peers)\n  \

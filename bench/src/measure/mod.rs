@@ -10,6 +10,7 @@ pub mod queue;
 pub mod start;
 pub mod throughput;
 pub mod warm;
+pub mod zygote;
 
 use crate::failure::Failure;
 use crate::language::Language;
@@ -53,6 +54,8 @@ pub struct Amount {
     pub starts: usize,
     /// Environments started at once.
     pub burst: usize,
+    /// First invocations of one function at once, of which a few find a cell and most a zygote.
+    pub small_burst: usize,
     /// The same of languages whose environments are small.
     pub large_burst: usize,
     /// Functions deployed on a server that is then started again.
@@ -78,6 +81,7 @@ impl Amount {
         cold: 100,
         starts: 20,
         burst: 100,
+        small_burst: 20,
         large_burst: 500,
         functions: 10_000,
         deployments: 5,
@@ -94,6 +98,7 @@ impl Amount {
         cold: 2,
         starts: 1,
         burst: 4,
+        small_burst: 4,
         large_burst: 6,
         functions: 8,
         deployments: 1,
