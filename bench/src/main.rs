@@ -41,6 +41,8 @@ enum Command {
     Run(Run),
     /// The bare server that invocations are held against; the run starts it by itself
     Bare(bare::Options),
+    /// Measure a queue of any server that speaks SQS's API, for `bench/peers`
+    Queue(measure::queue::Options),
 }
 
 #[derive(clap::Args)]
@@ -96,6 +98,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::Bare(options) => runtime(tokio::runtime::Builder::new_multi_thread())
             .and_then(|runtime| runtime.block_on(bare::serve(options))),
+        Command::Queue(options) => runtime(tokio::runtime::Builder::new_current_thread())
+            .and_then(|runtime| runtime.block_on(measure::queue::of(options))),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     eprintln!("error: {failure}");

@@ -45,13 +45,14 @@ fn run(root: &Path, arguments: &[String]) -> Outcome {
 }
 
 fn beside_peers(root: &Path, quick: bool, only: &[&str]) -> Outcome {
-    build(root, quick, &["hearth"])?;
+    build(root, quick, &["hearth", "hearth-bench"])?;
     let python = tools::Tools::new(root).python()?;
     let mut script = std::process::Command::new(python);
     script.current_dir(root).arg("bench/peers/peers.py").args(only);
     script.env("HEARTH_BINARY", programs(root, quick).join("hearth"));
+    script.env("HEARTH_BENCH", programs(root, quick).join("hearth-bench"));
     if quick {
-        script.env("PEERS_WARM", "20").env("PEERS_COLD", "1");
+        script.env("PEERS_WARM", "20").env("PEERS_COLD", "1").env("PEERS_MESSAGES", "640");
     }
     Ok(process::status(&mut script)?)
 }
