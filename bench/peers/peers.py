@@ -385,7 +385,8 @@ PEERS = {
     "hearth python": (lambda: hearth("python3.12", "app.py", PYTHON, "app.handler"), None),
     "hearth nodejs": (lambda: hearth("nodejs22.x", "index.js", NODE, "index.handler"), None),
     "emulator python": (emulator, "hearth python"),
-    "serverless-offline python": (lambda: serverless_offline("python3.12", "app.py", PYTHON, "app.handler"), "hearth python"),
+    # The last that serverless 3 knows; the interpreter is the machine's in any case.
+    "serverless-offline python": (lambda: serverless_offline("python3.11", "app.py", PYTHON, "app.handler"), "hearth python"),
     "serverless-offline nodejs": (lambda: serverless_offline("nodejs20.x", "index.js", NODE, "index.handler"), "hearth nodejs"),
     "workerd": (workerd, "hearth nodejs"),
     "moto_server python": (moto_server, "hearth python"),

@@ -171,8 +171,10 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
             Measurement::Events => measure::events::measure(bench, &hearth).await?,
-            Measurement::Topic => measure::fan_out::measure(bench, &hearth, Kind::Topic).await?,
-            Measurement::Bus => measure::fan_out::measure(bench, &hearth, Kind::Bus).await?,
+            Measurement::Topic => {
+                measure::fan_out::measure(bench, &hearth, &[Kind::Topic, Kind::RawTopic]).await?
+            }
+            Measurement::Bus => measure::fan_out::measure(bench, &hearth, &[Kind::Bus]).await?,
         };
         // What comes later may fail; what was measured is known.
         println!("{}", table::text(&measured));

@@ -15,8 +15,10 @@ const SOURCE: &str = "bench";
 /// A service that takes things in and passes them on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// SNS.
+    /// SNS, which signs what it delivers.
     Topic,
+    /// SNS with raw delivery, which is not signed.
+    RawTopic,
     /// EventBridge.
     Bus,
 }
@@ -32,7 +34,7 @@ impl Kind {
     /// Its name as a principal in policies.
     pub fn principal(self) -> &'static str {
         match self {
-            Self::Topic => "sns.amazonaws.com",
+            Self::Topic | Self::RawTopic => "sns.amazonaws.com",
             Self::Bus => "events.amazonaws.com",
         }
     }
@@ -45,19 +47,28 @@ impl Kind {
         (name, queue): (&str, &str),
     ) -> Result<Publisher, Failure> {
         match self {
-            Self::Topic => topic(Service::connect(server, address, "sns").await?, name, queue).await,
+            Self::Topic | Self::RawTopic => {
+                let sns = Service::connect(server, address, "sns").await?;
+                topic(sns, (name, queue), self == Self::RawTopic).await
+            }
             Self::Bus => bus(Service::connect(server, address, "events").await?, name, queue).await,
         }
     }
 }
 
-async fn topic(mut sns: Service, name: &str, queue: &str) -> Result<Publisher, Failure> {
+async fn topic(mut sns: Service, (name, queue): (&str, &str), is_raw: bool) -> Result<Publisher, Failure> {
     let made = sns.form("CreateTopic", SNS_VERSION, &[("Name".to_owned(), name)]).await?;
     let arn = made.split_once("<TopicArn>").and_then(|(_, rest)| rest.split_once("</TopicArn>"));
     let topic = arn.map(|(arn, _)| arn.to_owned());
     let topic = topic.ok_or_else(|| Failure::Answer("CreateTopic".to_owned(), StatusCode::OK, made))?;
-    let parameters = [("TopicArn", topic.as_str()), ("Protocol", "sqs"), ("Endpoint", queue)]
-        .map(|(name, value)| (name.to_owned(), value));
+    let parameters = [
+        ("TopicArn", topic.as_str()),
+        ("Protocol", "sqs"),
+        ("Endpoint", queue),
+        ("Attributes.entry.1.key", "RawMessageDelivery"),
+        ("Attributes.entry.1.value", if is_raw { "true" } else { "false" }),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
     sns.form("Subscribe", SNS_VERSION, &parameters).await?;
     Ok(Publisher { service: sns, topic: Some(topic) })
 }

@@ -19,8 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// As long as the messages that are sent to a queue by themselves. A bus takes JSON objects only.
 const BODY_BYTES: usize = 256;
 
-/// Two rows for each size of batch.
-pub async fn measure(bench: &Bench, hearth: &Program, kind: Kind) -> Result<Vec<Row>, Failure> {
+/// Two rows for each size of batch and each kind.
+pub async fn measure(bench: &Bench, hearth: &Program, kinds: &[Kind]) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for kind in kinds {
+        rows.extend(one(bench, hearth, *kind).await?);
+    }
+    Ok(rows)
+}
+
+async fn one(bench: &Bench, hearth: &Program, kind: Kind) -> Result<Vec<Row>, Failure> {
     let Some(language) = bench.languages.first() else { return Ok(Vec::new()) };
     let bare = bench.start_bare(language)?;
     let count = bench.amount.events / CLIENTS * CLIENTS;
@@ -30,6 +38,9 @@ pub async fn measure(bench: &Bench, hearth: &Program, kind: Kind) -> Result<Vec<
         let took = passed(hearth, kind, (count, size)).await?;
         let (what, [taken, arrived]) = match kind {
             Kind::Topic => ("messages to a topic with a queue", ["published", "published and delivered"]),
+            Kind::RawTopic => {
+                ("raw messages to a topic with a queue", ["published", "published and delivered"])
+            }
             Kind::Bus => ("events to a bus with a rule and a queue", ["put", "put and delivered"]),
         };
         for (done, took) in [(taken, took.taken), (arrived, took.arrived)] {
@@ -55,7 +66,12 @@ struct Took {
 
 /// Passes messages through a topic or a rule of their own into a queue of their own.
 async fn passed(hearth: &Program, kind: Kind, (count, size): (usize, usize)) -> Result<Took, Failure> {
-    let name = format!("bench-{}-{size}", if kind == Kind::Topic { "topic" } else { "bus" });
+    let kind_name = match kind {
+        Kind::Topic => "topic",
+        Kind::RawTopic => "raw",
+        Kind::Bus => "bus",
+    };
+    let name = format!("bench-{kind_name}-{size}");
     let mut queue = Sqs::connect(HEARTH, hearth.address, &name).await?;
     let arn = queue.admit(kind.principal()).await?;
     let mut clients = Vec::new();
