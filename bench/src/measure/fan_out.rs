@@ -31,7 +31,7 @@ pub async fn measure(bench: &Bench, hearth: &Program, kinds: &[Kind]) -> Result<
 async fn one(bench: &Bench, hearth: &Program, kind: Kind) -> Result<Vec<Row>, Failure> {
     let Some(language) = bench.languages.first() else { return Ok(Vec::new()) };
     let bare = bench.start_bare(language)?;
-    let count = bench.amount.events / CLIENTS * CLIENTS;
+    let count = bench.amount.published / CLIENTS * CLIENTS;
     let floor = stored(&bare, count.min(CLIENTS * 100)).await?;
     let mut rows = Vec::new();
     for size in [1, BATCH] {

@@ -70,6 +70,8 @@ pub struct Amount {
     pub waiting: usize,
     /// Events sent to one function.
     pub events: usize,
+    /// Messages through a topic, events through a bus.
+    pub published: usize,
 }
 
 impl Amount {
@@ -89,6 +91,7 @@ impl Amount {
         messages: 64_000,
         waiting: 1_000_000,
         events: 64_000,
+        published: 19_200,
     };
     /// Enough to see that the benchmark works, and no more.
     pub const QUICK: Self = Self {
@@ -106,6 +109,7 @@ impl Amount {
         messages: 640,
         waiting: 6_400,
         events: 640,
+        published: 640,
     };
 }
 
