@@ -155,7 +155,7 @@ fn java(folder: &Path) -> Result<Option<Language>, Failure> {
         runtime,
         program,
         handler: "Trivial::handle",
-        has_cells: false,
+        has_cells: true,
         has_zygotes: false,
         is_small: false,
         trivial: package("Trivial.class", &class)?,

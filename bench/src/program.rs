@@ -77,6 +77,11 @@ impl Program {
         waiting
     }
 
+    /// Whether all of these sleep: an interpreter that still starts has work to do.
+    pub fn is_asleep(processes: &[u32]) -> bool {
+        processes.iter().all(|&process| state(process).as_deref() == Some("S"))
+    }
+
     /// Those of its processes that are copies of these: they alone have their stack where a zygote has its own.
     pub fn copies(&self, zygotes: &[u32]) -> Vec<u32> {
         let places: Vec<u64> = zygotes.iter().filter_map(|&zygote| stack(zygote)).collect();
@@ -161,10 +166,19 @@ fn stack(process: u32) -> Option<u64> {
     number(process, 28).filter(|&place| place > 0)
 }
 
-/// A number in `/proc/<pid>/stat`, by its place in proc(5), which is past the name.
+/// What a process is at: running, sleeping and their like, by their letters.
+fn state(process: u32) -> Option<String> {
+    field(process, 3)
+}
+
 fn number(process: u32, place: usize) -> Option<u64> {
+    field(process, place)?.parse().ok()
+}
+
+/// A field of `/proc/<pid>/stat`, by its place in proc(5), which is past the name.
+fn field(process: u32, place: usize) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    text.rsplit_once(')')?.1.split_whitespace().nth(place - 3)?.parse().ok()
+    text.rsplit_once(')')?.1.split_whitespace().nth(place - 3).map(str::to_owned)
 }
 
 /// Whether a process is an interpreter that waits.

@@ -27,7 +27,7 @@ def _waiting(server):
     for process in Path("/proc").iterdir():
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            is_bootstrap = any(word.startswith(b"/var/runtime/bootstrap.") for word in words)
+            is_bootstrap = any(word.startswith((b"/var/runtime/bootstrap.", b"hearth.runtime.Bootstrap")) for word in words)
             if is_bootstrap and b"_HEARTH_STEM_ROOM=" in (process / "environ").read_bytes():
                 if _descends(int(process.name), server.process.pid):
                     found.append((int(process.name), _depth(process.name)))
@@ -49,12 +49,20 @@ def _descends(pid, ancestor):
     return False
 
 
-def wait_for_cells(server, count=2):
-    """Waits until so many cells are there, on a server that has any, and gives them."""
+def wait_for_cells(server, count=2, words=""):
+    """Waits until so many cells are there whose command line has these words, on a server that has any, and gives all."""
     if server.has_cells:
-        eventually(lambda: len(cells_of(server)) >= count, what=f"{count} stem cells")
+        such = lambda: [pid for pid in cells_of(server) if words in _command_line(pid)]  # noqa: E731
+        eventually(lambda: len(such()) >= count, what=f"{count} stem cells")
         time.sleep(0.5)  # as many as are made
     return cells_of(server)
+
+
+def _command_line(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def was_cell(server, before):

@@ -5,6 +5,7 @@ Each comparison runs the same function on a server with cells and on one without
 
 import os
 import platform
+import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import pytest
 import residue
+import toolchain
 from cells import cells_of, copied, only_copies, wait_for_cells, was_cell, zygotes_of
 from functions import NODE, PYTHON, code, create, name_of
-from hearth import Server, eventually
+from hearth import REPOSITORY, Server, eventually
+from package import zip_of
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="stem cells take root")
 zygotes = pytest.mark.skipif(os.geteuid() != 0 or platform.machine() != "x86_64", reason="zygotes take root and an x86-64")
+
+JAR = REPOSITORY / "runtimes/java/hearth-runtime.jar"
 
 # Everything about its process that a function can look at, as JSON. What must differ between environments is apart.
 PYTHON_LOOKS = '''
@@ -121,13 +126,133 @@ export const handler = async (event, context) => {
 };
 """
 
-LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS}
+JAVA_LOOKS = """
+import java.io.*;
+import java.lang.management.ManagementFactory;
+import java.nio.file.*;
+import java.util.*;
+import java.util.stream.*;
+
+public class Looks {
+    static final Set<String> OWN = Set.of(
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_LOG_STREAM_NAME", "_X_AMZN_TRACE_ID");
+
+    static String read(String path) throws IOException {
+        return Files.readString(Path.of(path));
+    }
+
+    static List<String> names(String path) {
+        return Stream.of(new File(path).list()).sorted().toList();
+    }
+
+    static List<String> descriptors() {
+        return names("/proc/self/fd").stream().map(name -> {
+            try {
+                return Files.readSymbolicLink(Path.of("/proc/self/fd/" + name)).toString().replaceAll("[0-9]{2,}", "N");
+            } catch (IOException gone) {
+                return "gone";
+            }
+        }).sorted().toList();
+    }
+
+    static List<String> lines(Process process) throws IOException {
+        return new BufferedReader(new InputStreamReader(process.getInputStream())).lines()
+            .map(line -> line.split("=")[0]).sorted().toList();
+    }
+
+    static List<String> mounts() throws IOException {
+        return read("/proc/self/mountinfo").lines().map(line -> {
+            String[] halves = line.split(" - "), fields = halves[0].split(" ");
+            return fields[4] + " " + fields[5] + " " + halves[1].replaceAll("/dev/loop[0-9]+", "/dev/loopN");
+        }).sorted().toList();
+    }
+
+    static List<String> threads() {
+        ThreadGroup root = Thread.currentThread().getThreadGroup().getParent();
+        Thread[] found = new Thread[100];
+        return Stream.of(found).limit(root.enumerate(found)).map(thread -> thread.getName() + " " + thread.isDaemon()).sorted().toList();
+    }
+
+    public Map<String, Object> handler(Map<String, Object> event, com.amazonaws.services.lambda.runtime.Context context) throws Exception {
+        Map<String, Object> alike = new LinkedHashMap<>();
+        alike.put("descriptors", descriptors());
+        alike.put("threads", threads());
+        alike.put("next thread", new Thread(() -> {}).getName());
+        alike.put("environ", kept(System.getenv()));
+        alike.put("shown", Stream.of(read("/proc/self/environ").split("\\0"))
+            .filter(entry -> !entry.isEmpty() && !OWN.contains(entry.split("=")[0])).sorted().toList());
+        alike.put("child", lines(new ProcessBuilder("/usr/bin/env").start()));
+        ProcessBuilder asked = new ProcessBuilder("/usr/bin/env");
+        asked.environment().put("MORE", "x");
+        alike.put("child with more", lines(asked.start()));
+        alike.put("child's directory", lines(new ProcessBuilder("/bin/pwd").start()));
+        Map<String, String> properties = new TreeMap<>();
+        System.getProperties().forEach((name, value) -> properties.put(name.toString(), value.toString()));
+        properties.remove("com.amazonaws.xray.traceHeader");
+        alike.put("properties", properties);
+        alike.put("arguments", ManagementFactory.getRuntimeMXBean().getInputArguments());
+        alike.put("modules", ModuleLayer.boot().modules().stream().map(Module::getName).sorted().toList());
+        alike.put("memory", Runtime.getRuntime().maxMemory());
+        alike.put("command line", read("/proc/self/cmdline"));
+        alike.put("name", read("/proc/self/comm"));
+        alike.put("cwd", List.of(Files.readSymbolicLink(Path.of("/proc/self/cwd")).toString(), new File("").getAbsolutePath(),
+            Path.of("").toAbsolutePath().toString(), Path.of(".").toRealPath().toString()));
+        alike.put("beside", List.of(names("."), new FileInputStream("Looks.class").read(), Files.exists(Path.of("Looks.class"))));
+        alike.put("task", names("/var/task"));
+        alike.put("var", names("/var"));
+        alike.put("root", names("/"));
+        alike.put("tmp", names("/tmp"));
+        alike.put("mounts", mounts());
+        alike.put("limits", read("/proc/self/limits"));
+        alike.put("status", read("/proc/self/status").lines()
+            .filter(line -> line.matches("(Name|Umask|Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap|Sig|Shd).*")).toList());
+        alike.put("sockets", read("/proc/self/net/tcp").lines().skip(1).map(line -> line.trim().split(" +"))
+            .filter(fields -> fields[3].equals("06")).count());
+        alike.put("zone", TimeZone.getDefault().getID() + " " + Locale.getDefault());
+        alike.put("loader", List.of(Thread.currentThread().getContextClassLoader().getClass().getName(),
+            getClass().getProtectionDomain().getCodeSource().getLocation().toString()));
+        Map<String, Object> own = new HashMap<>();
+        own.put("random", Math.random());
+        own.put("uuid", UUID.randomUUID().toString());
+        own.put("key", System.getenv("AWS_ACCESS_KEY_ID"));
+        own.put("stream", context.getLogStreamName());
+        return Map.of("alike", alike, "own", own);
+    }
+
+    static Map<String, String> kept(Map<String, String> variables) {
+        Map<String, String> kept = new TreeMap<>(variables);
+        kept.keySet().removeAll(OWN);
+        return kept;
+    }
+}
+"""
+
+JAVA = "java17"
+LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS, JAVA: JAVA_LOOKS}
+# A JVM has not only the heap.
+OWN_SETTINGS = {JAVA: {"Handler": "Looks::handler", "MemorySize": 256, "Timeout": 10}}
+
+
+def looking(server, runtime, name=None, **settings):
+    """A new function that looks."""
+    if runtime == JAVA:
+        jars = {JAR.name: JAR}
+        package = zip_of(toolchain.java_classes("looks", {"Looks.java": JAVA_LOOKS}, jars))
+    else:
+        package = code(runtime, LOOKS[runtime])
+    return create(server.client("lambda"), runtime, package, name=name, **OWN_SETTINGS.get(runtime, {}) | settings)
+
+
+def words(function):
+    """What is on the command line of a JVM of a function with this memory."""
+    megabytes = function.client.get_function_configuration(FunctionName=function.name)["MemorySize"]
+    return f"-XX:MaxHeapSize={-(-megabytes * 1024 * 85 // 100)}k"
 
 
 def look(server, runtime, name, **settings):
     """What a new function sees, and whether its process was a cell before."""
-    function = create(server.client("lambda"), runtime, code(runtime, LOOKS[runtime]), name=name, **settings)
-    before = wait_for_cells(server)
+    function = looking(server, runtime, name, **settings)
+    before = wait_for_cells(server, words=words(function) if runtime == JAVA else "")
     outcome = function.invoke({})
     assert outcome.error is None, outcome.log
     return outcome.value, was_cell(server, before)
@@ -135,11 +260,16 @@ def look(server, runtime, name, **settings):
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
+    places = tmp_path_factory.mktemp("with"), tmp_path_factory.mktemp("without")
     with (
-        Server("--data-dir", tmp_path_factory.mktemp("with")) as with_cells,
-        Server("--data-dir", tmp_path_factory.mktemp("without"), "--stem-cell-memory", "0") as without,
+        Server("--data-dir", places[0]) as with_cells,
+        Server("--data-dir", places[1], "--stem-cell-memory", "0") as without,
     ):
         with_cells.has_cells, without.has_cells = True, False
+        for server, place in zip((with_cells, without), places) if shutil.which("javac") else ():
+            # With its archive of classes a JVM starts otherwise than without.
+            looking(server, JAVA).invoke({})
+            eventually(lambda: [*place.glob("runtimes/**/*.length")], what="an archive of classes")  # noqa: B023
         yield with_cells, without
 
 
@@ -149,8 +279,8 @@ def servers(tmp_path_factory):
     [
         {},
         {"MemorySize": 1024, "Timeout": 20, "Environment": {"Variables": {"COLOUR": "blue", "LIST": "a=b,c", "EMPTY": ""}}},
-        {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG"}},
-        {"EphemeralStorage": {"Size": 1024}},
+        {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG"}, "MemorySize": 300},
+        {"EphemeralStorage": {"Size": 1024}, "MemorySize": 512},
     ],
     ids=["defaults", "memory and variables", "json log", "size of tmp"],
 )
@@ -236,8 +366,7 @@ def test_a_cell_that_dies_is_replaced_and_leaves_nothing(tmp_path, runtime):
     before = residue.snapshot()
     with Server("--data-dir", tmp_path / "data") as server:
         server.has_cells = True
-        source = {PYTHON: "handler = lambda event, context: 1", NODE: "export const handler = async () => 1;"}[runtime]
-        function = create(server.client("lambda"), runtime, code(runtime, source))
+        function = looking(server, runtime)
         killed = wait_for_cells(server)
         cages = residue.descendants(server.process.pid)
         # One whose place is taken by another before anybody asks, and one of which the server cannot know yet.
@@ -246,7 +375,7 @@ def test_a_cell_that_dies_is_replaced_and_leaves_nothing(tmp_path, runtime):
         for process in cells_of(server):
             os.kill(process, signal.SIGKILL)
         outcome = function.invoke({})
-        assert (outcome.error, outcome.value) == (None, 1), outcome.log
+        assert outcome.error is None and "alike" in outcome.value, outcome.log
         eventually(lambda: not set(killed) & set(residue.descendants(server.process.pid)), what="the dead are still there")
         assert len(residue.descendants(server.process.pid)) <= len(cages) + 4
     eventually(lambda: not residue.left(before), 20, lambda: f"left on the machine: {residue.left(before)}")
@@ -258,8 +387,8 @@ def test_kill_9_while_cells_wait_leaves_nothing_behind(tmp_path):
     server = Server("--data-dir", tmp_path / "data")
     server.has_cells = True
     for runtime in LOOKS:
-        create(server.client("lambda"), runtime, code(runtime, LOOKS[runtime]))
-    assert len(wait_for_cells(server, 4)) == 4
+        looking(server, runtime)
+    assert len(wait_for_cells(server, 6)) == 6
     inside, own = residue.descendants(server.process.pid), residue.namespaces() - namespaces
     server.kill()
     eventually(lambda: not set(residue.descendants()) & set(inside), what=lambda: residue.descendants())

@@ -7,7 +7,7 @@ use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
 use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
-use crate::stem::{self, Waiting, Woken};
+use crate::stem::{self, Ends, Waiting, Woken};
 use crate::zygote::{self, Gift, Midwife};
 use crate::{Companion, Error, Fault, root, socket, temporary};
 use rustix::event::{PollFd, PollFlags};
@@ -197,14 +197,14 @@ fn await_request(cradle: &OwnedFd) -> Option<Delivery> {
 fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i32>, Option<Waiting>), Error> {
     let request = &delivery.request;
     blank.groups.limit(&request.limits)?;
-    let (mut listeners, mut kept, mut root) = (Vec::new(), None, None);
+    let (mut listeners, mut kept, mut places) = (Vec::new(), None, None);
     if let Some(parts) = &birth.cage {
         rustix::system::sethostname(request.hostname.as_bytes())
             .map_err(fault("set the host name", &request.hostname))?;
         listeners = listen(request)?;
         let storage = choose_storage(parts, blank.storage, delivery)?;
         let furnished = root::furnish(request, storage.as_ref())?;
-        (kept, root) = (furnished.temporary, furnished.root);
+        (kept, places) = (furnished.temporary, furnished.places);
     }
     let mut programs = vec![blank.program];
     let Outputs { stdout, stderr, companions, messages } = &delivery.output;
@@ -212,8 +212,8 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
         let shared = (blank.entrances.as_slice(), blank.proc.as_ref());
         programs.push(start_companion(birth, shared, request, (companion, output))?);
     }
-    let line = root.is_some().then(socket::stream).transpose().map_err(Fault::at("make", "a line"))?;
-    let (ours, theirs) = line.unzip();
+    let line = places.map(stem::draw_line).transpose()?;
+    let (ours, theirs) = line.map_or((None, None), |(ours, theirs)| (Some(ours), theirs));
     let is_ready = request.origin == Origin::Copied;
     let pidfd = match (&delivery.nursery, &theirs) {
         (Some(nursery), Some(line)) if is_ready => {
@@ -231,10 +231,17 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
         }
     };
     drop(theirs);
-    let waiting = match (ours, root, blank.proc, &request.stem) {
-        (Some(line), Some(root), Some(proc), Some(stem)) => {
-            Some(Waiting { line, root, proc, program: blank.program, stem: stem.clone(), is_ready })
-        }
+    let waiting = match (ours, blank.proc, &request.stem) {
+        (Some(Ends { root, line, order }), Some(proc), Some(stem)) => Some(Waiting {
+            line,
+            order,
+            root,
+            proc,
+            program: blank.program,
+            directory: request.directory.clone(),
+            stem: stem.clone(),
+            is_ready,
+        }),
         _ => None,
     };
     if birth.cage.is_some() && waiting.is_none() {

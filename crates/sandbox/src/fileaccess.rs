@@ -13,10 +13,19 @@ const POLICY: &str = include_str!("../../../policies/landlock.list");
 /// The newest version that we ask for; an older kernel gives what it has, and `hearth doctor` tells.
 const ABI_WANTED: ABI = ABI::V6;
 
-/// Restricts this process, for good. A kernel without Landlock restricts nothing, which the probe tells.
-pub fn restrict() -> Result<(), Fault> {
-    create()?.restrict_self().map_err(fail)?;
+/// Restricts this process, for good; it may write to one more file. A kernel without Landlock restricts nothing, which the
+/// probe tells.
+pub fn restrict(written: Option<&Path>) -> Result<(), Fault> {
+    let mut rules = create()?;
+    if let Some(path) = written {
+        rules = rules.add_rule(PathBeneath::new(open(path)?, AccessFs::WriteFile)).map_err(fail)?;
+    }
+    rules.restrict_self().map_err(fail)?;
     Ok(())
+}
+
+fn open(path: &Path) -> Result<PathFd, Fault> {
+    PathFd::new(path).map_err(|error| Fault::at("open", path)(io::Error::other(error.to_string())))
 }
 
 /// The rules, for another process of this cage; None where the kernel has no Landlock.
@@ -38,10 +47,10 @@ fn create() -> Result<RulesetCreated, Fault> {
     for (path, access) in parse(POLICY).map_err(|reason| {
         Fault::at("read", "policies/landlock.list")(io::Error::new(io::ErrorKind::InvalidData, reason))
     })? {
-        let opened = PathFd::new(path)
-            .map_err(|error| Fault::at("open", path)(io::Error::other(error.to_string())))?;
+        let path = Path::new(path);
+        let opened = open(path)?;
         // On a file the rights of directories mean nothing, and the kernel refuses them.
-        let access = if Path::new(path).is_dir() { access } else { access & AccessFs::from_file(ABI_WANTED) };
+        let access = if path.is_dir() { access } else { access & AccessFs::from_file(ABI_WANTED) };
         rules = rules.add_rule(PathBeneath::new(opened, access)).map_err(fail)?;
     }
     Ok(rules)

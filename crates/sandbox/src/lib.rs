@@ -70,6 +70,6 @@ pub use probe::{Finding, State, probe};
 pub use sandbox::{Exit, ExitStatus, Sandbox};
 pub use spawner::{Isolation, Nursery, Spawner, SpawnerOptions};
 pub use spec::{
-    Announcement, Assignment, Companion, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary,
+    Announcement, Assignment, Companion, File, Limits, Line, Link, Listener, Mount, Spec, Stem, Temporary,
     TemporaryStorage,
 };

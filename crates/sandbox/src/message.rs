@@ -1,7 +1,7 @@
 //! What the server, the spawner and the cages say to each other, and its bytes. Both ends are always the same program, so
 //! there are no versions; it refuses what it did not write itself.
 
-use crate::spec::{Companion, File, Limits, Link, Mount, Stem};
+use crate::spec::{Companion, File, Limits, Line, Link, Mount, Stem};
 use crate::{Error, Fault};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -149,6 +149,10 @@ impl Request {
         let stems: &[Stem] = self.stem.as_slice();
         out.list(stems, |out, stem| {
             out.text(&stem.variable);
+            out.number(match stem.line {
+                Line::Descriptor => 0,
+                Line::Pipes { variables } => variables as u64 + 1,
+            });
             out.list(&stem.places, |out, path| out.path(path));
             out.list(&stem.inner, |out, path| out.path(path));
             out.number(stem.room as u64);
@@ -206,6 +210,10 @@ impl Stem {
     fn read(from: &mut Reader<'_>) -> io::Result<Self> {
         Ok(Self {
             variable: from.text()?,
+            line: match from.small()? {
+                0 => Line::Descriptor,
+                more => Line::Pipes { variables: more as usize - 1 },
+            },
             places: from.list(Reader::path)?,
             inner: from.list(Reader::path)?,
             room: from.small()? as usize,
@@ -412,6 +420,7 @@ mod tests {
             hostname: "h".into(),
             stem: Some(Stem {
                 variable: "S".into(),
+                line: Line::Pipes { variables: 7 },
                 places: vec!["/var/task".into(), "/opt".into()],
                 inner: vec!["lib".into()],
                 room: 9,

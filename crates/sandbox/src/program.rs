@@ -4,12 +4,12 @@
 use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
-use crate::{Error, Fault, fileaccess, kernel, socket};
+use crate::{Error, Fault, Line, fileaccess, kernel, root, socket};
 use rustix::io::FdFlags;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 use std::convert::Infallible;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -39,7 +39,7 @@ pub fn run(start: Start<'_>) -> i32 {
     let Ok(mut request) = Request::decode(&bytes[..length]) else { return 1 };
     let messages = if request.messages.is_some() { fds.next() } else { None };
     // It stays open until the program has it.
-    let line = fds.next().map(|line| tell_line(&mut request, line)).transpose();
+    let line = tell_line(&mut request, fds.next());
     let told = tell_messages(&mut request, messages.as_ref());
     let ready = ready.and(told).and(line).map_err(Error::Cage);
     let error = match ready.and_then(|_line| execute(&start, &request, &[stdout, stderr])) {
@@ -85,18 +85,25 @@ fn tell_messages(request: &mut Request, messages: Option<&OwnedFd>) -> Result<()
 /// Where no program's own descriptors reach before it waits, so that they are numbered as in every other.
 const LINE_DESCRIPTOR_MIN: i32 = 48;
 
-/// Lets a stem cell's program keep its line, and tells it the number; and makes its environment as long as it may become.
-fn tell_line(request: &mut Request, line: OwnedFd) -> Result<OwnedFd, Fault> {
-    let line = rustix::io::fcntl_dupfd_cloexec(&line, LINE_DESCRIPTOR_MIN)
-        .map_err(fault("renumber", "the program's line"))?;
-    kernel::keep_through_exec(&line).map_err(Fault::at("keep", "the program's line"))?;
-    if let Some(stem) = &request.stem {
-        let mut room = stem.variable.clone();
-        room.push("_ROOM");
-        let number = line.as_raw_fd().to_string();
-        request.environment.push((stem.variable.clone(), number.into()));
-        request.environment.push((room, "0".repeat(stem.room).into()));
-    }
+/// Tells a stem cell's program its line, which it keeps if it has inherited it; and makes its environment as long as it may
+/// become.
+fn tell_line(request: &mut Request, line: Option<OwnedFd>) -> Result<Option<OwnedFd>, Fault> {
+    let Some(stem) = &request.stem else { return Ok(None) };
+    let mut room = stem.variable.clone();
+    room.push("_ROOM");
+    let (told, variables, line) = match (stem.line, line) {
+        (Line::Pipes { variables }, _) => (request.directory.clone().into_os_string(), variables, None),
+        (Line::Descriptor, None) => return Ok(None),
+        (Line::Descriptor, Some(line)) => {
+            let line = rustix::io::fcntl_dupfd_cloexec(&line, LINE_DESCRIPTOR_MIN)
+                .map_err(fault("renumber", "the program's line"))?;
+            kernel::keep_through_exec(&line).map_err(Fault::at("keep", "the program's line"))?;
+            (line.as_raw_fd().to_string().into(), 0, Some(line))
+        }
+    };
+    request.environment.push((stem.variable.clone(), told));
+    request.environment.push((room.clone(), "0".repeat(stem.room).into()));
+    request.environment.extend(std::iter::repeat_n((room, OsString::new()), variables));
     Ok(line)
 }
 
@@ -123,7 +130,9 @@ fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Resul
     kernel::reset_signals();
     if let Some((_, filters)) = &start.caged {
         give_up_privileges().map_err(cage)?;
-        fileaccess::restrict().map_err(cage)?;
+        let stem = request.stem.as_ref().filter(|stem| matches!(stem.line, Line::Pipes { .. }));
+        let ready = stem.map(|_| request.directory.join(root::READY));
+        fileaccess::restrict(ready.as_deref()).map_err(cage)?;
         set_limits(request).map_err(cage)?;
         limit_processes(request).map_err(cage)?;
         filters.install().map_err(cage)?;

@@ -6,8 +6,8 @@ use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
 use crate::kernel;
 use crate::message::Request;
 use crate::temporary::BYTES_PER_INODE;
-use crate::{Fault, Link, Mount, Stem};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use crate::{Fault, Line, Link, Mount, Stem};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount,
@@ -15,7 +15,7 @@ use rustix::mount::{
 };
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// Bytes that the root's own files and directories may take: the generated ones and the spec's.
@@ -44,6 +44,10 @@ struct Taken {
 
 /// Where the host's tree stands until the spec is known. Only the cage's first process is there to see it.
 pub const HOST: &str = "/.host";
+/// Where in a stem cell's place the mount stands that is about to replace it.
+const COMING: &str = "coming";
+/// And the pipe in which its program says that it waits.
+pub const READY: &str = "ready";
 
 /// Builds what all cages have in common and moves into it; the host's tree stays in reach. `scaffold` is an empty
 /// directory of the host that the new root stands on meanwhile; nobody outside this mount namespace ever sees it. Gives
@@ -83,8 +87,22 @@ pub fn hide_proc() -> Result<(), Fault> {
 pub struct Furnished {
     /// A second, detached mount of `/tmp`, for the next cage.
     pub temporary: Option<OwnedFd>,
-    /// For a stem cell: the root, which nobody else can write to any more.
-    pub root: Option<OwnedFd>,
+    /// For a stem cell.
+    pub places: Option<Places>,
+}
+
+/// What a stem cell keeps until its assignment.
+pub struct Places {
+    /// The root, which nobody else can write to any more.
+    pub root: OwnedFd,
+    /// What its program opens, unless it inherits its line.
+    pub pipes: Option<Pipes>,
+}
+
+/// Our ends of the named pipes that a stem cell's program opens.
+pub struct Pipes {
+    pub ready: OwnedFd,
+    pub order: OwnedFd,
 }
 
 /// Adds what the spec asks for, closes the way to the host, and makes the root read-only. `storage` becomes `/tmp`.
@@ -111,23 +129,65 @@ pub fn furnish(request: &Request, storage: Option<&OwnedFd>) -> Result<Furnished
     for taken in mounts {
         taken.put()?;
     }
-    let root = request.stem.as_ref().map(make_places).transpose()?;
+    let places = request.stem.as_ref().map(|stem| make_places(stem, &request.directory)).transpose()?;
     let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount_remount("/", flags, c"").map_err(fault("make read-only", Path::new("/")))?;
-    Ok(Furnished { temporary, root })
+    Ok(Furnished { temporary, places })
 }
 
-/// Makes the directories that a stem cell is mounted on later, and gives a view of the root that stays writable.
-fn make_places(stem: &Stem) -> Result<OwnedFd, Fault> {
+/// Makes the directories that a stem cell is mounted on later, with a view of the root that stays writable.
+fn make_places(stem: &Stem, directory: &Path) -> Result<Places, Fault> {
+    let mut pipes = None;
     for place in &stem.places {
         fs::create_dir_all(place).map_err(Fault::at("make the mount point", place))?;
+        if matches!(stem.line, Line::Pipes { .. }) && place == directory {
+            pipes = Some(make_waiting_room(place)?);
+        }
         for inner in &stem.inner {
             let inner = place.join(inner);
             fs::create_dir_all(&inner).map_err(Fault::at("make the directory", &inner))?;
         }
     }
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    open_tree(CWD, "/", flags).map_err(fault("keep", Path::new("/")))
+    let root = open_tree(CWD, "/", flags).map_err(fault("keep", Path::new("/")))?;
+    Ok(Places { root, pipes })
+}
+
+/// Mounts what the program is in until [`replace`]: with the pipes that it opens, and the place of what comes.
+fn make_waiting_room(place: &Path) -> Result<Pipes, Fault> {
+    let options = [("size", "64k".to_owned()), ("mode", "755".to_owned())];
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    attach(&new_mount("tmpfs", &options, attributes)?, place)?;
+    let coming = place.join(COMING);
+    fs::create_dir(&coming).map_err(Fault::at("make the mount point", &coming))?;
+    // The program is another user. While we hold both ends, neither side waits for the other to open one.
+    Ok(Pipes { ready: make_pipe(&place.join(READY), 0o622)?, order: make_pipe(&place.join("order"), 0o644)? })
+}
+
+fn make_pipe(path: &Path, mode: u32) -> Result<OwnedFd, Fault> {
+    rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+        .map_err(fault("make the pipe", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Fault::at("open up", path))?;
+    rustix::fs::open(path, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .map_err(fault("open", path))
+}
+
+/// Puts a mount in the place of [`make_waiting_room`]'s, also for the processes that are in it: they are in the new one then.
+///
+/// That is what `pivot_root` does with the directory of every process that is in the caller's root; so that mount is the root
+/// for a moment. Nobody could change the program's directory from outside by other means.
+pub fn replace(tree: &OwnedFd, place: &Path) -> Result<(), Fault> {
+    let failed = |act| fault(act, place);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", flags, Mode::empty()).map_err(failed("keep the root from"))?;
+    attach(tree, &place.join(COMING))?;
+    rustix::process::chroot(place).map_err(failed("make the root"))?;
+    rustix::process::chdir(Path::new("/").join(COMING)).map_err(failed("enter what comes to"))?;
+    rustix::process::pivot_root(".", ".").map_err(failed("replace"))?;
+    // The new one lies below the old.
+    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(failed("detach what was at"))?;
+    rustix::process::fchdir(&root).map_err(failed("return from"))?;
+    rustix::process::chroot(".").map_err(failed("return to the root from"))
 }
 
 /// Removes what [`make_places`] made of a place that nothing was mounted on.

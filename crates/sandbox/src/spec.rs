@@ -47,19 +47,37 @@ pub struct Spec {
     pub messages: Option<OsString>,
 }
 
-/// A cage whose program starts before anybody knows what for: it prepares itself, clears its environment, writes one byte to the
-/// descriptor that it is told, and reads from there, to the end, its new environment as `NAME=value` and NUL for each variable.
+/// A cage whose program starts before anybody knows what for: it prepares itself, writes one byte to its line, and reads from
+/// there, to the end, its new environment as `NAME=value` and NUL for each variable.
 /// [`Sandbox::assign`](crate::Sandbox::assign) gives it that, and the mounts with it. Until then it is as confined as after.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stem {
-    /// The variable that tells the program the descriptor's number.
+    /// The variable that tells the program its line.
     pub variable: OsString,
+    /// How it hears more.
+    pub line: Line,
     /// Directories that an assignment may mount on. Those that it does not are gone after it.
     pub places: Vec<PathBuf>,
     /// Directories in each place until then: a dynamic loader never looks again for one that it has once missed.
     pub inner: Vec<PathBuf>,
     /// Bytes kept for the new environment, so that `/proc/self/environ` can show it; a larger one cannot be assigned.
     pub room: usize,
+}
+
+/// How a stem cell's program hears what it becomes, and what has to be done for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// It inherits a descriptor and is told the number. Before it writes it clears its environment; after it has read, it
+    /// sets the new one and goes to its directory itself.
+    Descriptor,
+    /// It can do nothing of that, as a Java virtual machine, and is told a directory with two named pipes, which are gone
+    /// afterwards: it opens `order` to read, writes its byte to `ready`, and reads a byte instead of its environment. It
+    /// starts in [`Spec::directory`], one of the places, and finds itself in what was mounted there, with the new environment
+    /// where the kernel had put the old one: it must not have looked at that before, nor changed it.
+    Pipes {
+        /// So many variables can be assigned.
+        variables: usize,
+    },
 }
 
 /// What a stem cell becomes.
@@ -244,6 +262,11 @@ impl Spec {
         let targets = self.mounts.iter().map(|mount| ("mounts", &mount.target));
         let links = self.links.iter().map(|link| ("links", &link.link));
         let files = self.files.iter().map(|file| ("files", &file.path));
+        if self.stem.as_ref().is_some_and(|stem| {
+            matches!(stem.line, Line::Pipes { .. }) && !stem.places.contains(&self.directory)
+        }) {
+            return refuse("directory", "that of a stem cell with named pipes must be one of its places");
+        }
         let places = self.stem.iter().flat_map(|stem| &stem.places).map(|place| ("stem", place));
         for (field, path) in targets.chain(links).chain(files).chain(places) {
             let plain =

@@ -4,7 +4,8 @@
 
 use crate::message::{Order, Report};
 use crate::program::fault;
-use crate::{Error, Fault, Stem, root, socket};
+use crate::root::{Pipes, Places};
+use crate::{Error, Fault, Line, Stem, root, socket};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
@@ -13,22 +14,31 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 /// What a socket takes without anybody reading: the server refuses more.
 pub const ENVIRONMENT_BYTES_MAX: usize = 64 * 1024;
 /// Where `/proc/<process>/stat` has the bounds of the environment, counted from the field after the program's name.
 const ENVIRONMENT_FIELD: usize = 47;
+/// And where its stack began.
+const STACK_FIELD: usize = 25;
+/// Bytes of a pointer: of the programs that there are, all are of the kernel's kind.
+const WORD: u64 = 8;
 
 /// What the first process of a stem cell keeps for its assignment.
 pub struct Waiting {
     /// The other end is the program's.
     pub line: OwnedFd,
+    /// By what the program hears, unless by the line.
+    pub order: Option<OwnedFd>,
     /// The cage's root, still writable for us.
     pub root: OwnedFd,
     /// A writable `/proc`.
     pub proc: OwnedFd,
     /// The program's process.
     pub program: i32,
+    /// In which it started.
+    pub directory: PathBuf,
     pub stem: Stem,
     /// Whether the program waits already, as the copy of one that does.
     pub is_ready: bool,
@@ -97,8 +107,16 @@ impl Waiting {
         {
             return Err(malformed());
         }
+        let is_outside = matches!(self.stem.line, Line::Pipes { .. });
+        if is_outside && !order.targets.contains(&self.directory) {
+            return Err(malformed());
+        }
         for (tree, target) in mounts.iter().zip(&order.targets) {
-            root::attach(tree, target)?;
+            if is_outside && *target == self.directory {
+                root::replace(tree, target)?;
+            } else {
+                root::attach(tree, target)?;
+            }
         }
         let unused = self.stem.places.iter().filter(|place| !order.targets.contains(place));
         unused.into_iter().try_for_each(|place| root::remove_place(&self.root, place, &self.stem.inner))?;
@@ -109,6 +127,11 @@ impl Waiting {
 
     /// Hands the environment over: with it, and not before, the program goes on.
     pub fn hand_over(&self, block: &[u8]) -> Result<(), Fault> {
+        if let Some(order) = &self.order {
+            // It has its environment already.
+            rustix::io::write(order, b"g").map_err(fault("tell", "the program"))?;
+            return Ok(());
+        }
         // The socket has room for all of it: nothing that the program does can hold us up.
         let mut line = File::from(self.line.try_clone().map_err(Fault::at("copy", "the program's line"))?);
         line.write_all(block).map_err(Fault::at("hand over", "the environment"))?;
@@ -117,7 +140,8 @@ impl Waiting {
     }
 
     /// Writes the environment where the kernel reads it for `/proc/<process>/environ`: the program itself has cleared its own,
-    /// and uses that memory no more.
+    /// and uses that memory no more. Or it has not looked at it yet: then it is written for the program itself, with the table that
+    /// the C library's `environ` points to.
     fn show(&self, block: &[u8]) -> Result<(), Fault> {
         let open = |name: String, flags| {
             rustix::fs::openat(&self.proc, &name, flags | OFlags::CLOEXEC, Mode::empty())
@@ -136,10 +160,76 @@ impl Waiting {
         }
         let mut shown = block.to_vec();
         shown.resize(room, 0);
-        open(format!("{}/mem", self.program), OFlags::RDWR)?
-            .write_all_at(&shown, start)
-            .map_err(Fault::at("show", "the environment"))
+        let memory = open(format!("{}/mem", self.program), OFlags::RDWR)?;
+        memory.write_all_at(&shown, start).map_err(Fault::at("show", "the environment"))?;
+        let table = match self.stem.line {
+            Line::Descriptor => Ok(()),
+            Line::Pipes { variables } => {
+                number_at(&stat, STACK_FIELD).ok_or(io::ErrorKind::InvalidData.into()).and_then(|stack| {
+                    Table::find(&memory, stack, start, variables)?.point(&memory, block, start)
+                })
+            }
+        };
+        table.map_err(Fault::at("place", "the environment"))
     }
+}
+
+/// The kernel's table of the variables of a process.
+struct Table {
+    address: u64,
+    variables: usize,
+}
+
+impl Table {
+    /// Where the stack began there are the number of arguments, a pointer to each, none, and the table.
+    fn find(memory: &File, stack: u64, environment: u64, variables: usize) -> io::Result<Self> {
+        let arguments = word_at(memory, stack)?;
+        let address = arguments.checked_add(2).and_then(|words| words.checked_mul(WORD)?.checked_add(stack));
+        let address = address.ok_or(io::ErrorKind::InvalidData)?;
+        // Rather not at all than somewhere else.
+        if word_at(memory, address)? != environment {
+            return Err(io::Error::other("it is not where the kernel puts it"));
+        }
+        Ok(Self { address, variables })
+    }
+
+    /// Lets it point to the variables of a block.
+    fn point(&self, memory: &File, block: &[u8], start: u64) -> io::Result<()> {
+        let ends = block.iter().zip(1_u64..).filter(|(byte, _)| **byte == 0).map(|(_, end)| start + end);
+        let mut words: Vec<u64> = [start].into_iter().chain(ends).collect();
+        // The last end begins nothing, and the table ends with no pointer.
+        if words.len() > self.variables + 1 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if let Some(last) = words.last_mut() {
+            *last = 0;
+        }
+        let bytes: Vec<u8> = words.into_iter().flat_map(u64::to_ne_bytes).collect();
+        memory.write_all_at(&bytes, self.address)
+    }
+}
+
+fn word_at(memory: &File, address: u64) -> io::Result<u64> {
+    let mut word = [0; WORD as usize];
+    memory.read_exact_at(&mut word, address)?;
+    Ok(u64::from_ne_bytes(word))
+}
+
+/// What we keep of a line, and the root.
+pub struct Ends {
+    pub root: OwnedFd,
+    pub line: OwnedFd,
+    pub order: Option<OwnedFd>,
+}
+
+/// Our ends of the line, and the one that the program inherits, if any.
+pub fn draw_line(places: Places) -> Result<(Ends, Option<OwnedFd>), Fault> {
+    let root = places.root;
+    if let Some(Pipes { ready, order }) = places.pipes {
+        return Ok((Ends { root, line: ready, order: Some(order) }, None));
+    }
+    let (line, theirs) = socket::stream().map_err(Fault::at("make", "a line"))?;
+    Ok((Ends { root, line, order: None }, Some(theirs)))
 }
 
 /// Tells the server how the cell fares; false when nobody listens.
@@ -161,11 +251,14 @@ pub fn environment_block(environment: &[(OsString, OsString)]) -> Vec<u8> {
 
 /// The first byte of the environment and the one after its last.
 fn environment_bounds(stat: &str) -> Option<(u64, u64)> {
+    let (start, end) = (number_at(stat, ENVIRONMENT_FIELD)?, number_at(stat, ENVIRONMENT_FIELD + 1)?);
+    (0 < start && start < end).then_some((start, end))
+}
+
+fn number_at(stat: &str, field: usize) -> Option<u64> {
     // A program's name may hold anything, closing brackets too.
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(ENVIRONMENT_FIELD).map(str::parse);
-    let (start, end) = (fields.next()?.ok()?, fields.next()?.ok()?);
-    (0 < start && start < end).then_some((start, end))
+    fields.split_whitespace().nth(field)?.parse().ok()
 }
 
 #[cfg(test)]

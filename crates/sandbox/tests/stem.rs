@@ -6,7 +6,7 @@ mod harness;
 
 use harness::{Ground, finish, spec};
 use hearth_sandbox::{
-    Announcement, Assignment, Error, ExitStatus, Isolation, Limits, Listener, Mount, Spec, Stem,
+    Announcement, Assignment, Error, ExitStatus, Isolation, Limits, Line, Listener, Mount, Spec, Stem,
 };
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ fn cell() -> Spec {
     Spec {
         stem: Some(Stem {
             variable: "LINE".into(),
+            line: Line::Descriptor,
             places: vec!["/var/task".into(), "/opt".into()],
             inner: vec!["lib".into()],
             room: 4096,
@@ -104,6 +105,93 @@ async fn a_cell_becomes_what_it_is_assigned() {
     );
     assert_eq!(ran.exit.status, ExitStatus::Code(0));
     sandbox.destroy().await;
+    ground.close().await;
+}
+
+/// Waits as what can change neither its environment nor its directory.
+const KEEPS: &str = r#"
+import ctypes, os, threading
+here = os.getcwd()
+at = dict(pair.split("=", 1) for pair in open("/proc/self/environ").read().split("\0") if pair)["LINE"]
+order = open(at + "/order", "rb", buffering=0)
+found = []
+beside = threading.Event()
+thread = threading.Thread(target=lambda: (beside.wait(), found.append(open("task.py").read())))
+thread.start()
+with open(at + "/ready", "wb") as ready:
+    ready.write(b"w")
+block = order.read(1)
+order.close()
+beside.set()
+thread.join()
+exec(compile(found[0], "task.py", "exec"))
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_that_can_change_nothing_itself_is_changed_from_outside() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_stem_cells() {
+        println!("not run: stem cells take root");
+        return ground.close().await;
+    }
+    let task = task(
+        "get = ctypes.CDLL(None).getenv\n\
+         get.restype = ctypes.c_char_p\n\
+         print(here, os.getcwd(), os.readlink('/proc/self/cwd'), sorted(os.listdir('.')), sorted(os.listdir('/var/task')))\n\
+         print([get(name) for name in (b'NAME', b'EMPTY', b'API', b'LINE', b'LINE_ROOM', b'PATH')])\n\
+         print([pair for pair in open('/proc/self/environ').read().split('\\0') if pair])\n\
+         print(block)\n\
+         print(sorted(os.listdir('/')), sorted(os.listdir('/var')), sorted(os.listdir('/proc/self/fd')))\n\
+         print([line.split()[4] for line in open('/proc/self/mountinfo') if '/var' in line])\n\
+         for path in 'x', '/var/task/x', '/x', '/tmp/x':\n\
+         \x20   try: open(path, 'w'); print('wrote', path)\n\
+         \x20   except OSError as error: print(error.strerror)\n",
+    );
+    let own = cell();
+    let piped = Spec {
+        directory: "/var/task".into(),
+        // Python would set a variable itself.
+        environment: vec![("PYTHONCOERCECLOCALE".into(), "0".into())],
+        stem: own.stem.map(|stem| Stem { line: Line::Pipes { variables: 3 }, ..stem }),
+        ..spec("/usr/bin/env", &["-S", "python3", "-S", "-c", KEEPS])
+    };
+    let piped = Spec { listeners: own.listeners, ..piped };
+    let mut sandbox = ground.spawner.spawn(piped.clone()).await.unwrap();
+    assert!(sandbox.waiting().await && sandbox.is_waiting());
+    sandbox.assign(&assignment(task.path())).await.unwrap();
+    let ran = finish(&mut sandbox).await;
+    let plain = ground.shell("ls / | tr '\n' ' '").await;
+    let names: Vec<String> = plain.ok().split_whitespace().map(|name| format!("'{name}'")).collect();
+    let with_var = names.iter().cloned().chain(["'var'".to_owned()]).collect::<Vec<_>>().join(", ");
+    assert_eq!(
+        ran.ok(),
+        format!(
+            "/var/task /var/task /var/task ['task.py'] ['task.py']\n\
+             [b'a=b', b'', b'http://127.0.0.1:9001', None, None, None]\n\
+             ['NAME=a=b', 'EMPTY=', 'API=http://127.0.0.1:9001']\n\
+             b'g'\n\
+             [{with_var}] ['task'] ['0', '1', '2', '3']\n\
+             ['/var/task']\n\
+             Read-only file system\nRead-only file system\nRead-only file system\nwrote /tmp/x"
+        )
+    );
+    assert_eq!(ran.exit.status, ExitStatus::Code(0));
+    sandbox.destroy().await;
+    let good = assignment(task.path());
+    let nothing = Assignment { mounts: Vec::new(), ..good.clone() };
+    let mut many = good.clone();
+    many.environment.push(("MORE".into(), "".into()));
+    for (assignment, act) in [(nothing, "read"), (many, "place")] {
+        let sandbox = ground.spawner.spawn(piped.clone()).await.unwrap();
+        assert!(sandbox.waiting().await);
+        match sandbox.assign(&assignment).await {
+            Err(Error::Cage(fault)) => assert_eq!(fault.act, act),
+            other => panic!("{act}: {other:?}"),
+        }
+        sandbox.destroy().await;
+    }
+    let elsewhere = Spec { directory: "/".into(), ..piped };
+    assert!(matches!(ground.spawner.spawn(elsewhere).await, Err(Error::Spec { field: "directory", .. })));
     ground.close().await;
 }
 

@@ -6,7 +6,7 @@
 
 use crate::variables::EXEC_WRAPPER;
 use crate::{Definition, Language};
-use hearth_sandbox::{Assignment, File, Limits, Link, Listener, Mount, Spec, Stem, Temporary};
+use hearth_sandbox::{Assignment, File, Limits, Line, Link, Listener, Mount, Spec, Stem, Temporary};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,14 @@ use std::path::{Path, PathBuf};
 /// Tells a bootstrap that it is in a stem cell, and by which descriptor it hears more.
 const LINE: &str = "_HEARTH_STEM";
 /// Where the function's own files are mounted.
-const PLACES: [&str; 2] = ["/var/task", "/opt"];
+const PLACES: [&str; 2] = [TASK, "/opt"];
+const TASK: &str = "/var/task";
 /// Directories in those that `LD_LIBRARY_PATH` names.
 const LIBRARIES: &str = "lib";
 /// Bytes for the environment: AWS lets functions have 4 KB of variables, and Lambda's own take less than as much.
 const ENVIRONMENT_ROOM: usize = 16 * 1024;
+/// Variables that a process can be given which cannot set its own; who has more starts plainly.
+const VARIABLES_MAX: usize = 256;
 /// Variables that a process reads when it starts, with the values that all functions of a runtime have.
 const STARTING: [&str; 4] = ["AWS_EXECUTION_ENV", "LANG", "LD_LIBRARY_PATH", "TZ"];
 /// The beginnings of names of variables that would have changed how a process starts: the dynamic loader, the C library, the
@@ -75,7 +78,8 @@ impl Shape {
             ACTING.iter().any(|acting| name.starts_with(acting))
                 || (name == EXEC_WRAPPER && !value.is_empty())
         };
-        if !is_plain || definition.variables.iter().any(acts) || brings_libraries(definition) {
+        let is_too_much = language == Language::Java && definition.variables.len() > VARIABLES_MAX / 2;
+        if !is_plain || is_too_much || definition.variables.iter().any(acts) || brings_libraries(definition) {
             return None;
         }
         let starting = |(name, _): &&(OsString, OsString)| STARTING.iter().any(|starting| name == starting);
@@ -115,11 +119,16 @@ impl Shape {
 
     /// What a cell of this shape is made from.
     pub(crate) fn spec(&self) -> Spec {
+        // A JVM can change neither its directory nor its environment.
+        let (line, directory) = match self.language {
+            Language::Java => (Line::Pipes { variables: VARIABLES_MAX }, TASK),
+            _ => (Line::Descriptor, "/"),
+        };
         Spec {
             program: self.program.clone(),
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
-            directory: "/".into(),
+            directory: directory.into(),
             companions: Vec::new(),
             mounts: self.mounts.clone(),
             links: self.links.clone(),
@@ -129,6 +138,7 @@ impl Shape {
             hostname: self.hostname.clone(),
             stem: Some(Stem {
                 variable: LINE.into(),
+                line,
                 places: PLACES.map(PathBuf::from).into(),
                 inner: vec![LIBRARIES.into()],
                 room: ENVIRONMENT_ROOM,
@@ -159,7 +169,8 @@ fn memory_bytes(language: Language) -> Option<u64> {
     let megabytes: u64 = match language {
         Language::Python => 48,
         Language::Node => 128,
-        Language::Java | Language::Ruby | Language::DotNet | Language::Provided => return None,
+        Language::Java => 64,
+        Language::Ruby | Language::DotNet | Language::Provided => return None,
     };
     Some(megabytes << 20)
 }
@@ -262,6 +273,19 @@ mod tests {
         }
         assert!(Shape::of(&spec(), &definition("python3.12", &[("AWS_LAMBDA_EXEC_WRAPPER", "")])).is_some());
         assert_eq!(Shape::of(&spec(), &definition("provided.al2023", &[])), None);
+    }
+
+    #[test]
+    fn a_jvm_is_changed_from_outside_and_has_room_for_so_many_variables() {
+        let cell = Shape::of(&spec(), &definition("java17", &[("A", "b")])).unwrap().spec();
+        let stem = cell.stem.unwrap();
+        assert_eq!(stem.line, Line::Pipes { variables: VARIABLES_MAX });
+        assert!(stem.places.contains(&cell.directory));
+        let names: Vec<String> = (0..=VARIABLES_MAX / 2).map(|number| format!("V{number}")).collect();
+        let variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        assert!(Shape::of(&spec(), &definition("java17", &variables[1..])).is_some());
+        assert_eq!(Shape::of(&spec(), &definition("java17", &variables)), None);
+        assert!(Shape::of(&spec(), &definition("python3.12", &variables)).is_some());
     }
 
     #[test]

@@ -10,11 +10,11 @@ import java.nio.charset.StandardCharsets;
 
 /** The runtime's entry: loads the function that `_HANDLER` names, then answers one invocation after the other. */
 public final class Bootstrap {
-    private static final String TRACE_PROPERTY = "com.amazonaws.xray.traceHeader";
+    static final String TRACE_PROPERTY = "com.amazonaws.xray.traceHeader";
 
     private final RuntimeClient client;
 
-    private Bootstrap(RuntimeClient client) {
+    Bootstrap(RuntimeClient client) {
         this.client = client;
     }
 
@@ -23,6 +23,7 @@ public final class Bootstrap {
         // Unbuffered, so that a line is one write, and nothing is lost when the process ends.
         System.setOut(unbuffered(FileDescriptor.out));
         System.setErr(unbuffered(FileDescriptor.err));
+        Cell.becomeFunction();
         Bootstrap bootstrap = new Bootstrap(new RuntimeClient(System.getenv("AWS_LAMBDA_RUNTIME_API")));
         Function function = bootstrap.load(System.getenv("_HANDLER"), arguments.length > 0 ? arguments[0] : "/opt");
         while (bootstrap.answer(function)) {
@@ -52,7 +53,7 @@ public final class Bootstrap {
     }
 
     /** Whether the environment can take another invocation. */
-    private boolean answer(Function function) throws IOException {
+    boolean answer(Function function) throws IOException {
         RuntimeClient.Invocation invocation = client.next();
         String trace = invocation.header("lambda-runtime-trace-id");
         if (trace == null) {

@@ -22,9 +22,13 @@ public final class FunctionLog implements LambdaLogger {
     /** The only one. */
     public static final FunctionLog INSTANCE = new FunctionLog();
 
-    private final boolean json = LogFormat.fromString(System.getenv("AWS_LAMBDA_LOG_FORMAT")) == LogFormat.JSON;
-    private final LogLevel least = LogLevel.fromString(System.getenv("AWS_LAMBDA_LOG_LEVEL"));
     private volatile Context context;
+
+    /** What the function's variables say: read when something is logged, since a stem cell knows none before. */
+    private static final class Settings {
+        static final boolean JSON = LogFormat.fromString(System.getenv("AWS_LAMBDA_LOG_FORMAT")) == LogFormat.JSON;
+        static final LogLevel LEAST = LogLevel.fromString(System.getenv("AWS_LAMBDA_LOG_LEVEL"));
+    }
 
     private FunctionLog() {}
 
@@ -33,7 +37,7 @@ public final class FunctionLog implements LambdaLogger {
     }
 
     boolean isJson() {
-        return json;
+        return Settings.JSON;
     }
 
     @Override
@@ -50,7 +54,7 @@ public final class FunctionLog implements LambdaLogger {
     public void log(String message, LogLevel level) {
         if (isLogged(level)) {
             String text = message == null ? "null" : message;
-            write((json ? object(text, level) : line(text, level)).getBytes(StandardCharsets.UTF_8));
+            write((isJson() ? object(text, level) : line(text, level)).getBytes(StandardCharsets.UTF_8));
         }
     }
 
@@ -63,7 +67,7 @@ public final class FunctionLog implements LambdaLogger {
     }
 
     private boolean isLogged(LogLevel level) {
-        return level == LogLevel.UNDEFINED || level.ordinal() >= least.ordinal();
+        return level == LogLevel.UNDEFINED || level.ordinal() >= Settings.LEAST.ordinal();
     }
 
     private static String line(String message, LogLevel level) {

@@ -2,23 +2,28 @@ package hearth.runtime;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
 /**
  * Runs the bootstrap as at the start of a function, with a Runtime API and a function of its own, and ends: so that the JVM
- * knows which classes to keep in the archive that it maps at the start of others ({@code -XX:ArchiveClassesAtExit}).
+ * knows which classes to keep in the archive that it maps at the start of others ({@code -XX:ArchiveClassesAtExit}). A stem
+ * cell rehearses too, and goes on.
  *
  * <p>It refuses to run any code but the bootstrap's.
  */
 public final class Rehearsal {
     private static final byte[] EVENT = "{\"words\":[\"a\",null,true,1.5],\"number\":1}".getBytes(StandardCharsets.UTF_8);
     private static final int EVENTS = 2;
+    private static final int EVENTS_OF_CELL = 20;
 
     private Rehearsal() {}
 
@@ -28,7 +33,7 @@ public final class Rehearsal {
         int colon = address.lastIndexOf(':');
         InetAddress host = InetAddress.getByName(address.substring(0, colon));
         ServerSocket listener = new ServerSocket(Integer.parseInt(address.substring(colon + 1)), 1, host);
-        Thread api = new Thread(() -> serve(listener));
+        Thread api = new Thread(() -> serveAndEnd(listener));
         api.setDaemon(true);
         api.start();
         Bootstrap.main(arguments);
@@ -40,7 +45,49 @@ public final class Rehearsal {
         return event;
     }
 
-    private static void serve(ServerSocket listener) {
+    /**
+     * What a stem cell does before it waits: it loads a class as it will load the function's and answers some events, so that the
+     * JVM has loaded, linked and partly compiled what that takes. Nothing of it can be seen afterwards.
+     */
+    static void prepare() throws IOException, InterruptedException {
+        URL jar = Rehearsal.class.getProtectionDomain().getCodeSource().getLocation();
+        InetAddress host = InetAddress.getByName("127.0.0.1");
+        try (ServerSocket listener = new ServerSocket(0, 1, host);
+                URLClassLoader loader = new URLClassLoader(
+                        new URL[] {new URL(jar, "."), jar}, ClassLoader.getPlatformClassLoader())) {
+            // With a name it is not counted among those without.
+            Thread api = new Thread(() -> serve(listener, EVENTS_OF_CELL), "rehearsal");
+            api.start();
+            RuntimeClient client = new RuntimeClient("127.0.0.1:" + listener.getLocalPort());
+            Bootstrap bootstrap = new Bootstrap(client);
+            Function stream = FunctionLoader.load("hearth.runtime.Rehearsal::copy", loader);
+            Function value = FunctionLoader.load("hearth.runtime.Rehearsal::echo", loader);
+            for (int event = 0; event < EVENTS_OF_CELL; event++) {
+                bootstrap.answer(event % 2 == 0 ? stream : value);
+            }
+            client.abort();
+            api.join();
+        }
+        FunctionLog.INSTANCE.setContext(null);
+        System.clearProperty(Bootstrap.TRACE_PROPERTY);
+    }
+
+    /** Bytes in, bytes out. */
+    public static void copy(InputStream event, OutputStream answer) throws IOException {
+        event.transferTo(answer);
+    }
+
+    /** JSON in, JSON out. */
+    public static Map<String, Object> echo(Map<String, Object> event) {
+        return event;
+    }
+
+    private static void serveAndEnd(ServerSocket listener) {
+        serve(listener, EVENTS);
+        System.exit(0);
+    }
+
+    private static void serve(ServerSocket listener, int events) {
         try (Socket socket = listener.accept();
                 BufferedReader requests = new BufferedReader(
                         new InputStreamReader(socket.getInputStream(), StandardCharsets.ISO_8859_1))) {
@@ -51,7 +98,7 @@ public final class Rehearsal {
                     break;
                 }
                 boolean next = line.startsWith("GET ");
-                if (next && given++ == EVENTS) {
+                if (next && given++ == events) {
                     break;
                 }
                 int length = 0;
@@ -68,7 +115,6 @@ public final class Rehearsal {
         } catch (IOException gone) {
             // What was loaded until now is worth keeping.
         }
-        System.exit(0);
     }
 
     private static byte[] answer(boolean next) {

@@ -94,6 +94,12 @@ final class RuntimeClient {
         input = new BufferedInputStream(socket.getInputStream());
     }
 
+    /** Ends the connection so that neither side remembers it. */
+    void abort() throws IOException {
+        socket.setSoLinger(true, 0);
+        disconnect();
+    }
+
     private void disconnect() throws IOException {
         if (socket != null) {
             socket.close();
