@@ -1,6 +1,5 @@
 """The AWS CLI, both versions, unmodified: the commands of the README as they are printed there, and its log tail."""
 
-import json
 import os
 import re
 import subprocess
@@ -9,52 +8,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from aws_cli import CLIS, VERSIONS, Cli, environment, needs_2
 from functions import PYTHON, ROLE, code, name_of
-from hearth import REPOSITORY, Server, eventually, variables
+from hearth import REPOSITORY, Server, eventually
 
-CLIS = {1: os.environ.get("HEARTH_AWS_CLI_1", str(Path(sys.executable).with_name("aws"))), 2: os.environ.get("HEARTH_AWS_CLI_2")}
-NO_CLI_2 = os.environ.get("HEARTH_NO_AWS_CLI_2", "the AWS CLI 2 is missing: run this with cargo xtask test")
-VERSIONS = [1, pytest.param(2, marks=pytest.mark.skipif(not CLIS[2], reason=NO_CLI_2))]
 # The account in which the commands of the documents are run.
 READER = "999900005555"
-needs_2 = pytest.mark.skipif(not CLIS[2], reason=NO_CLI_2)
-
-
-def environment(server):
-    """What a user's shell has: the endpoint, the region and the key, and no profile."""
-    return variables(
-        AWS_ENDPOINT_URL=server.endpoint,
-        AWS_DEFAULT_REGION="us-east-1",
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
-        AWS_CONFIG_FILE="/dev/null",
-        AWS_SHARED_CREDENTIALS_FILE="/dev/null",
-        AWS_PAGER="",
-    )
-
-
-class Cli:
-    """One version of the CLI in one directory, pointed at a server."""
-
-    def __init__(self, version, server, directory):
-        self.version, self.server, self.directory = version, server, directory
-
-    def run(self, *arguments, check=True):
-        # Versions before 2.13, Debian's among them, do not read AWS_ENDPOINT_URL.
-        done = subprocess.run(
-            [CLIS[self.version], "--endpoint-url", self.server.endpoint, *arguments],
-            env=environment(self.server), cwd=self.directory, capture_output=True, text=True, timeout=120, check=False,
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    def json(self, *arguments):
-        return json.loads(self.run(*arguments, "--output", "json").stdout)
-
-    def invoke(self, name, payload, *arguments):
-        raw = ["--cli-binary-format", "raw-in-base64-out"] if self.version == 2 else []
-        answer = self.json("lambda", "invoke", "--function-name", name, "--payload", payload, *raw, *arguments, "answer.json")
-        return answer, json.loads((self.directory / "answer.json").read_text())
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"version {version}")

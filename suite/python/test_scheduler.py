@@ -15,7 +15,7 @@ import roles
 from functions import PYTHON, code, create, name_of
 from hearth import REPOSITORY, Server, eventually
 from test_asynchronous import RECORDER, advance, timed, told  # noqa: F401 - a fixture
-from test_aws_cli import cli, needs_2, printed_commands, readme_walk, run_as_printed  # noqa: F401 - a fixture
+from test_aws_cli import needs_2, printed_commands, readme_walk, run_as_printed
 from test_denied import User, allow
 from test_functions import refused
 from test_sns import queue, received
@@ -393,19 +393,6 @@ def test_what_is_due_survives_sigkill(tmp_path, crash_rounds):
             if not missing:
                 return
         pytest.fail(f"due and lost: {sorted(missing)}")
-
-
-def test_the_cli_makes_lists_and_deletes_schedules(cli, server):  # noqa: F811
-    name, target = name_of("cli"), json.dumps({"Arn": queue(server)[1], "RoleArn": role(server), "Input": "m"})
-    made = cli.json(
-        "scheduler", "create-schedule", "--name", name, "--schedule-expression", "rate(1 hour)", "--state", "DISABLED",
-        "--flexible-time-window", "Mode=OFF", "--target", target,
-    )
-    assert made["ScheduleArn"] == f"{SCHEDULES}/default/{name}"
-    listed = cli.json("scheduler", "list-schedules", "--name-prefix", name)["Schedules"]
-    assert [it["Name"] for it in listed] == [name]
-    cli.run("scheduler", "delete-schedule", "--name", name)
-    assert "ResourceNotFoundException" in cli.run("scheduler", "get-schedule", "--name", name, check=False).stderr
 
 
 @needs_2

@@ -1,4 +1,4 @@
-"""SQS with real clients: boto3 (JSON), the query protocol by hand, both AWS CLIs, and through crashes."""
+"""SQS with real clients: boto3 (JSON), the query protocol by hand, and through crashes."""
 
 import json
 import random
@@ -15,7 +15,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from hearth import Server
-from test_aws_cli import VERSIONS, Cli
 
 NAMESPACE = "{http://queue.amazonaws.com/doc/2012-11-05/}"
 GONE = "AWS.SimpleQueueService.NonExistentQueue"
@@ -354,22 +353,6 @@ def test_the_query_protocol(server, sqs):
     status, failure = query("SendMessage", path, MessageBody="a")
     assert (status, texts(failure, "Error/Code"), texts(failure, "Error/Type")) == (400, [GONE], ["Sender"])
     assert texts(failure, "Error/Message") == ["The specified queue does not exist."]
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_aws_cli(server, version, tmp_path):
-    cli = Cli(version, server, tmp_path)
-    name = f"cli-{uuid.uuid4().hex[:12]}"
-    url = cli.json("sqs", "create-queue", "--queue-name", name)["QueueUrl"]
-    cli.json("sqs", "send-message", "--queue-url", url, "--message-body", "from the CLI")
-    [message] = cli.json("sqs", "receive-message", "--queue-url", url, "--wait-time-seconds", "1")["Messages"]
-    assert message["Body"] == "from the CLI"
-    cli.run("sqs", "delete-message", "--queue-url", url, "--receipt-handle", message["ReceiptHandle"])
-    shown = cli.json("sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]
-    assert shown["ApproximateNumberOfMessagesNotVisible"] == "0"
-    cli.run("sqs", "delete-queue", "--queue-url", url)
-    refused = cli.run("sqs", "send-message", "--queue-url", url, "--message-body", "a", check=False)
-    assert "NonExistentQueue" in refused.stderr
 
 
 class Producer(threading.Thread):

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hearth_base::{BoxFuture, Clock, Rng, SeededRng, Timestamp, VirtualClock};
 use hearth_store::memory::{self, Memory};
 use hearth_store::queue::{
-    Claim, Claimed, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
+    Claim, Claimed, Claimers, Counts, Discipline, EntryId, Extension, New, Queue, QueueOptions, Queues, Settled,
 };
 use hearth_store::{DataDirectory, Keyspace, Shard, Store};
 use std::collections::BTreeSet;
@@ -33,6 +33,10 @@ impl Ground {
     }
 
     fn queues(&mut self) -> Queues {
+        self.queues_of(Claimers::Elsewhere)
+    }
+
+    fn queues_of(&mut self, claimers: Claimers) -> Queues {
         self.seed += 1;
         let store: Store = match &self.directory {
             None => self.memory.clone(),
@@ -48,6 +52,7 @@ impl Ground {
             name: "test",
             clock: self.clock.clone(),
             rng: Arc::new(SeededRng::new(self.seed)),
+            claimers,
         })
     }
 
@@ -112,6 +117,7 @@ async fn who_waits_is_told_of_what_others_have_found_to_be_back() {
         name: "test",
         clock: clock.clone(),
         rng: Arc::new(SeededRng::new(1)),
+        claimers: Claimers::Elsewhere,
     });
     for find in ["count", "remove", "extend", "transfer"] {
         let queue = queues.queue(queues.next_id(), Discipline::Standard);
@@ -212,6 +218,31 @@ async fn entries_are_claimed_extended_given_back_and_removed_across_restarts() {
         drop((queue, queues));
         let queue = ground.queues().queue(ID, Discipline::Standard);
         assert_eq!(counts(&queue).await, Counts { ready: 0, claimable: false, claimed: 2, delayed: 0 });
+    }
+}
+
+#[tokio::test]
+async fn what_tasks_held_that_are_gone_is_free_and_what_they_gave_back_waits() {
+    for mut ground in Ground::all() {
+        let queues = ground.queues_of(Claimers::Here);
+        let queue = queues.queue(ID, Discipline::Standard);
+        queue.enqueue(vec![new("held"), new("waits"), new("fresh")]).await.unwrap();
+        let claimed = queue.claim(ground.claim(2)).await.unwrap();
+        assert_eq!(values(&claimed), ["held", "waits"]);
+        let wait = Duration::from_secs(20);
+        let extension = Extension { receipt: claimed[1].receipt, wait, total_max: Duration::from_secs(100) };
+        assert_eq!(queue.extend(vec![extension]).await.unwrap(), [Settled::Done]);
+        drop((queue, queues, claimed));
+        let queues = ground.queues_of(Claimers::Here);
+        let queue = queues.queue(ID, Discipline::Standard);
+        let found = queue.claim(ground.claim(10)).await.unwrap();
+        let claims: Vec<u32> = found.iter().map(|claimed| claimed.claims).collect();
+        assert_eq!((values(&found), claims), (vec!["held".to_owned(), "fresh".to_owned()], vec![2, 1]));
+        drop((queue, queues));
+        let queue = ground.queues().queue(ID, Discipline::Standard);
+        assert!(queue.claim(ground.claim(10)).await.unwrap().is_empty(), "claims of others hold");
+        ground.advance(20);
+        assert_eq!(queue.claim(ground.claim(10)).await.unwrap().len(), 3);
     }
 }
 

@@ -26,7 +26,7 @@ use hearth_api::{Deliver, Grant};
 use hearth_base::{Background, BoxFuture, Clock, Rng, Running};
 use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
-use hearth_store::queue::{QueueOptions, Queues};
+use hearth_store::queue::{Claimers, QueueOptions, Queues};
 use hearth_store::records::RecordError;
 use hearth_store::{Keyspace, Shard, Store, Table};
 use hearth_wire::Failure;
@@ -79,6 +79,7 @@ impl Service {
             name: "events",
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
+            claimers: Claimers::Here,
         });
         let registry = Registry::open(&store, &shard, queues).await?;
         let sizes = Table::new(store.clone(), shard.clone(), "events.archive.size");

@@ -28,7 +28,7 @@ use hearth_api::{Deliver, Grant};
 use hearth_base::{Background, BoxFuture, Clock, Rng, Running};
 use hearth_iam::policy::Document;
 use hearth_iam::{Authority, ResourcePolicies};
-use hearth_store::queue::{Discipline, EntryId, Queue, QueueOptions, Queues};
+use hearth_store::queue::{Claimers, Discipline, EntryId, Queue, QueueOptions, Queues};
 use hearth_store::records::RecordError;
 use hearth_store::{Keyspace, Shard, Store};
 use hearth_wire::Failure;
@@ -90,6 +90,7 @@ impl Service {
             name: "scheduler",
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
+            claimers: Claimers::Here,
         });
         let inner = Inner {
             registry: Registry::open(store, shard).await?,

@@ -197,7 +197,7 @@ async fn next(inner: &Inner, max: usize) -> Vec<Claimed> {
         until: inner.clock.now().after(CLAIM),
         since: Timestamp::from_millis(0),
         delay: Duration::ZERO,
-        // Those of a server that was killed count as well, until their claims end.
+        // What has been delivered counts until that is noted.
         claimed_max: 2 * DELIVERED_MAX,
         dead: None,
         again: Vec::new(),

@@ -28,7 +28,7 @@ use hearth_api::{Deliver, Grant};
 use hearth_base::{Background, BoxFuture, Clock, Rng, Running};
 use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
-use hearth_store::queue::{QueueOptions, Queues};
+use hearth_store::queue::{Claimers, QueueOptions, Queues};
 use hearth_store::records::RecordError;
 use hearth_store::{Keyspace, Shard, Store, Table};
 use hearth_wire::Failure;
@@ -97,6 +97,7 @@ impl Service {
             name: "sns",
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
+            claimers: Claimers::Here,
         });
         let keys = Table::new(store.clone(), shard.clone(), "sns.signing");
         let tables = Tables {

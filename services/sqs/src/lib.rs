@@ -31,7 +31,7 @@ use hearth_base::{BoxFuture, Clock, Rng};
 use hearth_iam::ResourcePolicies;
 use hearth_iam::policy::Document;
 use hearth_store::Store;
-use hearth_store::queue::{QueueOptions, Queues};
+use hearth_store::queue::{Claimers, QueueOptions, Queues};
 use hearth_store::{Keyspace, Shard};
 use hearth_wire::Failure;
 use model::MoveTask;
@@ -82,6 +82,7 @@ impl Service {
             name: "sqs",
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
+            claimers: Claimers::Elsewhere,
         });
         let moves =
             Moves::open(hearth_store::Table::<MoveTask>::new(store.clone(), shard.clone(), "sqs.move"))

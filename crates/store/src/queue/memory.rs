@@ -3,12 +3,13 @@
 use super::owner::Owner;
 use super::row::{self, EntryId, State};
 use super::window::{Known, Window};
-use super::{Discipline, QueueError};
+use super::{Claimers, Discipline, QueueError};
 use crate::limits::SCAN_ROWS_MAX;
 use crate::{Key, Range};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Entries never claimed that are kept in memory.
 const AHEAD_MAX: usize = 1_000;
@@ -58,6 +59,7 @@ impl Owner {
             return Ok(());
         }
         let memory = self.read_memory().await?;
+        self.is_known.store(true, Ordering::Relaxed);
         *self.memory() = Some(memory);
         Ok(())
     }
@@ -78,9 +80,15 @@ impl Owner {
             head_waits: None,
         };
         let mut damaged = None;
+        let is_orphaned = |state: &State| {
+            state.held && self.shared.claimers == Claimers::Here && !self.is_known.load(Ordering::Relaxed)
+        };
         self.scan_all(Range::prefix(&self.keys.claimed), |key, value| {
             match row::id_of(key).zip(row::decode_claim(value)) {
-                Some((id, (group, state))) => {
+                Some((id, (group, mut state))) => {
+                    if is_orphaned(&state) {
+                        state.due = state.due.min(now);
+                    }
                     memory.window.insert(id, Known { state, group, value: None }, now);
                 }
                 None => damaged = Some(key.clone()),

@@ -3,7 +3,8 @@
 //! A [`Queue`] has one owner in one process, which does all that is asked of it in order and commits what has gathered
 //! meanwhile as one batch. What waits costs disk: in memory are the entries that were ever claimed (whose number the
 //! claimer bounds) and a short stretch of those that come next. An entry that is claimed stays where it was written;
-//! what becomes of it is a small row beside it, so that a claim outlives a crash and its receipt stays good.
+//! what becomes of it is a small row beside it, so that a claim outlives a crash and its receipt stays good, unless the
+//! claimer was a task of the process that has gone.
 //!
 //! It refuses to know what values mean, to run tasks that outlive what was asked, and to look for work by the clock: the
 //! waiting of [`Queue::claim_within`] is its caller's own.
@@ -54,6 +55,18 @@ pub struct QueueOptions {
     pub clock: Arc<dyn Clock>,
     /// For ids and receipts.
     pub rng: Arc<dyn Rng>,
+    /// Who claims.
+    pub claimers: Claimers,
+}
+
+/// Who claims entries: what is claimed in a queue that is opened anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimers {
+    /// Others than this process: their claims hold until their time.
+    Elsewhere,
+    /// Tasks of this process: what those of a former one held when it ended is free at once. What they had given back to be
+    /// tried later waits for its time all the same.
+    Here,
 }
 
 /// Makes queues. Clones are the same.
@@ -68,6 +81,7 @@ pub(crate) struct Shared {
     name: &'static str,
     clock: Arc<dyn Clock>,
     ids: Ids,
+    claimers: Claimers,
     /// Bytes of values in memory over all queues.
     budget: Arc<AtomicUsize>,
 }
@@ -245,9 +259,10 @@ pub enum QueueError {
 impl Queues {
     /// A factory of queues.
     pub fn new(options: QueueOptions) -> Self {
-        let QueueOptions { store, shard, name, clock, rng } = options;
+        let QueueOptions { store, shard, name, clock, rng, claimers } = options;
         let ids = Ids::new(rng);
-        Self { shared: Arc::new(Shared { store, shard, name, clock, ids, budget: Arc::default() }) }
+        let budget = Arc::default();
+        Self { shared: Arc::new(Shared { store, shard, name, clock, ids, claimers, budget }) }
     }
 
     /// An id for a new queue.

@@ -176,6 +176,7 @@ impl Owner {
             last: now,
             nonce: self.shared.ids.nonce(),
             place: known.state.place,
+            held: true,
         };
         self.change((id, &known), state, plan);
         Ok(Taken::Claimed(self.claimed(id, &state, value)))
@@ -198,7 +199,7 @@ impl Owner {
             let id = receipt.id;
             let Some(known) = self.with(|memory| memory.window.get(id).cloned()) else { continue };
             let Some(value) = self.value(id, &known, plan).await? else { continue };
-            let state = State { due: row::millis(claim.until), ..known.state };
+            let state = State { due: row::millis(claim.until), held: true, ..known.state };
             self.change((id, &known), state, plan);
             again.push(self.claimed(id, &state, value));
         }
@@ -222,7 +223,7 @@ impl Owner {
                 if due > known.state.last.saturating_add(millis(total_max)) {
                     return Settled::TooLong;
                 }
-                self.change((receipt.id, &known), State { due, ..known.state }, plan);
+                self.change((receipt.id, &known), State { due, held: false, ..known.state }, plan);
                 plan.woken += usize::from(due <= now);
                 Settled::Done
             }

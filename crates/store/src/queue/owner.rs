@@ -52,6 +52,8 @@ pub struct Owner {
     gate: Mutex<Gate>,
     memory: Mutex<Option<Memory>>,
     pub(super) loading: tokio::sync::Mutex<()>,
+    /// Whether it has been read before.
+    pub(super) is_known: AtomicBool,
     /// Memory and store have come apart: memory is to be read anew.
     apart: AtomicBool,
     /// Something may be there to be claimed.
@@ -98,6 +100,7 @@ impl Owner {
             gate: Mutex::default(),
             memory: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
+            is_known: AtomicBool::new(false),
             apart: AtomicBool::new(false),
             changed: Notify::new(),
             rescheduled: Notify::new(),

@@ -227,24 +227,28 @@ pub struct State {
     pub nonce: u64,
     /// Zero, or the time in the key of an entry that was delayed.
     pub place: u64,
+    /// Whether whoever claimed it has not given it back since.
+    pub held: bool,
 }
 
 /// A claim as it is stored. The group is repeated so that claims are read without their entries.
 pub fn encode_claim(group: Option<&Bytes>, state: &State) -> Bytes {
-    let mut rest = Vec::with_capacity(44);
+    let mut rest = Vec::with_capacity(45);
     rest.put_u64(state.due);
     rest.put_u32(state.claims);
     rest.put_u64(state.first);
     rest.put_u64(state.last);
     rest.put_u64(state.nonce);
     rest.put_u64(state.place);
+    rest.put_u8(u8::from(state.held));
     encode_entry(group, &rest)
 }
 
 /// Reads a claim.
 pub fn decode_claim(bytes: Bytes) -> Option<(Option<Bytes>, State)> {
     let (group, mut rest) = decode_entry(bytes)?;
-    if rest.remaining() != 44 {
+    // Earlier rows do not tell whether they are held.
+    if !(44..=45).contains(&rest.remaining()) {
         return None;
     }
     let state = State {
@@ -254,6 +258,7 @@ pub fn decode_claim(bytes: Bytes) -> Option<(Option<Bytes>, State)> {
         last: rest.get_u64(),
         nonce: rest.get_u64(),
         place: rest.get_u64(),
+        held: rest.has_remaining() && rest.get_u8() != 0,
     };
     Some((group, state))
 }
@@ -295,7 +300,7 @@ mod tests {
             let group = group.map(Bytes::from);
             let row = encode_entry(group.as_ref(), &value);
             prop_assert_eq!(decode_entry(row), Some((group.clone(), Bytes::from(value))));
-            let state = State { due: n, claims: 3, first: n ^ 1, last: n ^ 4, nonce: n ^ 2, place: n ^ 3 };
+            let state = State { due: n, claims: 3, first: n ^ 1, last: n ^ 4, nonce: n ^ 2, place: n ^ 3, held: n % 2 == 0 };
             prop_assert_eq!(decode_claim(encode_claim(group.as_ref(), &state)), Some((group, state)));
         }
 
