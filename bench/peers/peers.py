@@ -1,6 +1,7 @@
-"""What a user would pick in place of Hearth, beside it, in one run: the same function, first and later invocations, and the ratios.
+"""What a user would pick in place of Hearth, beside it, in one run: the same function, first and later invocations, the same messages
+through a queue, and the ratios.
 
-    HEARTH_BINARY=target/release/hearth python bench/peers/peers.py [PEER ...]
+    HEARTH_BINARY=target/release/hearth HEARTH_BENCH=target/release/hearth-bench python bench/peers/peers.py [PEER ...]
 
 Each peer is installed with its language's own client, once, into `target/tools/peers`, and measured alone, one after the other. A
 peer that cannot be installed or run here is named with the reason. It refuses to judge: times belong to this machine, and what is
@@ -25,9 +26,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "target/tools/peers"
 HEARTH = Path(os.environ.get("HEARTH_BINARY", ROOT / "target/release/hearth"))
+BENCH = Path(os.environ.get("HEARTH_BENCH", HEARTH.with_name("hearth-bench")))
 PYTHON = "def handler(event, context):\n    return event\n"
 NODE = "exports.handler = async (event) => event;\n"
 EVENT = json.dumps({"name": "Ada", "numbers": list(range(20))}).encode()
+MESSAGES = int(os.environ.get("PEERS_MESSAGES", "19200"))
+# Ten for each of the client's connections: the least of which there are batches of ten.
+MESSAGES_LEAST = 640
 WARM, COLD = int(os.environ.get("PEERS_WARM", "500")), int(os.environ.get("PEERS_COLD", "5"))
 # Pinned, so that a run can be compared with an earlier one.
 NPM = {"serverless-offline": ["serverless@3.40.0", "serverless-offline@13.9.0"], "workerd": ["workerd"]}
@@ -36,6 +41,7 @@ GO = {
     "emulator": "github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie@latest",
     "of-watchdog": "github.com/openfaas/of-watchdog@latest",
 }
+MAVEN = {"elasticmq": ("org.elasticmq", "elasticmq-server_2.13", "1.7.1")}
 
 
 class Unavailable(Exception):
@@ -49,7 +55,10 @@ def run(*command, cwd=None, **variables):
     except (FileNotFoundError, subprocess.TimeoutExpired) as error:
         raise Unavailable(str(error)) from error
     if done.returncode != 0:
-        raise Unavailable(f"{command[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+        said = (done.stderr or done.stdout).strip().splitlines()
+        # Maven's reason comes first and its advice last; of the others the last line is the reason.
+        reason = next((line for line in said if line.startswith("[ERROR]")), *said[-1:])
+        raise Unavailable(f"{command[0]} failed: {reason}")
 
 
 def installed(name, install):
@@ -81,6 +90,21 @@ def go(name):
     def install(folder):
         run("go", "install", GO[name], GOBIN=str(folder))
     return installed(f"{name}-go", install)
+
+
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion><groupId>peers</groupId><artifactId>{name}</artifactId><version>1</version>
+  <dependencies><dependency><groupId>{0}</groupId><artifactId>{1}</artifactId><version>{2}</version></dependency></dependencies>
+</project>
+"""
+
+
+def maven(name):
+    """The class path of a program in Java and of all that it depends on."""
+    def install(folder):
+        (folder / "pom.xml").write_text(POM.format(*MAVEN[name], name=name))
+        run("mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder / 'jars'}", cwd=folder)
+    return installed(f"{name}-maven", install) / "jars/*"
 
 
 def free_port():
@@ -309,47 +333,118 @@ def of_watchdog():
         return {"cold": caller.once()} | warm(caller)
 
 
+def queue(port, messages=MESSAGES, warming=("--warming",)):
+    """Messages a second through a queue of the server there. The client is the same for all, and signs as AWS's clients do."""
+    if not BENCH.exists():
+        raise Unavailable(f"{BENCH} is missing: cargo build --release -p hearth-bench")
+    command = [BENCH, "queue", "--address", f"127.0.0.1:{port}", "--messages", str(messages), *warming]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Unavailable(" ".join(done.stderr.split()))
+    return json.loads(done.stdout)
+
+
+def hearth_queue():
+    """Hearth with its defaults: every message is on disk before it is acknowledged."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as data, process(HEARTH, "serve", "--data-dir", f"{data}/hearth", "--listen", f"127.0.0.1:{port}") as child:
+        listening(port, child)
+        return queue(port)
+
+
+ELASTICMQ = """include classpath("application.conf")
+node-address {{ protocol = http, host = "127.0.0.1", port = {port}, context-path = "" }}
+rest-sqs {{ enabled = true, bind-hostname = "127.0.0.1", bind-port = {port} }}
+rest-stats {{ enabled = false }}
+"""
+
+
+def elasticmq():
+    """ElasticMQ with its defaults: messages are in memory, and signatures are not looked at."""
+    classes, port = maven("elasticmq"), free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "elasticmq.conf").write_text(ELASTICMQ.format(port=port))
+        command = ["java", f"-Dconfig.file={folder}/elasticmq.conf", "-cp", classes, "org.elasticmq.server.Main"]
+        with process(*command, cwd=folder) as child:
+            listening(port, child)
+            return queue(port)
+
+
+def moto_queue():
+    """moto_server: messages are in memory, and signatures are not looked at. It is so slow that it has the fewest messages that will do,
+    and no others before them, which would not make it faster.
+    """
+    program, port = pip("moto_server") / "moto_server", free_port()
+    with process(program, "--port", port) as child:
+        listening(port, child)
+        return queue(port, MESSAGES_LEAST, ())
+
+
 # What is measured, and what its ratio is taken to.
 PEERS = {
     "hearth python": (lambda: hearth("python3.12", "app.py", PYTHON, "app.handler"), None),
     "hearth nodejs": (lambda: hearth("nodejs22.x", "index.js", NODE, "index.handler"), None),
     "emulator python": (emulator, "hearth python"),
-    "serverless-offline python": (lambda: serverless_offline("python3.12", "app.py", PYTHON, "app.handler"), "hearth python"),
+    # The last that serverless 3 knows; the interpreter is the machine's in any case.
+    "serverless-offline python": (lambda: serverless_offline("python3.11", "app.py", PYTHON, "app.handler"), "hearth python"),
     "serverless-offline nodejs": (lambda: serverless_offline("nodejs20.x", "index.js", NODE, "index.handler"), "hearth nodejs"),
     "workerd": (workerd, "hearth nodejs"),
     "moto_server python": (moto_server, "hearth python"),
     "of-watchdog python": (of_watchdog, "hearth python"),
 }
-COLUMNS = ["cold", "warm p50", "warm p99"]
+QUEUES = {
+    "hearth sqs": (hearth_queue, None),
+    "elasticmq sqs": (elasticmq, "hearth sqs"),
+    "moto_server sqs": (moto_queue, "hearth sqs"),
+}
+# The tables: what the figures are, in what order, and of whom.
+TABLES = [
+    ("milliseconds", ["cold", "warm p50", "warm p99"], PEERS),
+    ("messages a second", ["sent by 1", "received by 1", "sent by 10", "received by 10"], QUEUES),
+]
 
 
-def show(name, figures, own):
-    """A line: milliseconds, and how many times Hearth's they are."""
+def show(name, columns, figures, own):
+    """A line: the figures, and how many times Hearth's they are."""
     cells = []
-    for column in COLUMNS:
-        ratio = f"{figures[column] / own[column]:7.1f}x" if own else " " * 8
-        cells.append(f"{figures[column]:9.2f} {ratio}")
+    for column in columns:
+        ratio = f"{figures[column] / own[column]:7.2f}x" if own else " " * 8
+        cells.append(f"{figures[column]:14.2f} {ratio}")
     print(f"{name:<28}{'  '.join(cells)}", flush=True)
 
 
-def main(wanted):
-    unknown = [name for name in wanted if not any(known.startswith(name) for known in PEERS)]
-    if unknown:
-        sys.exit(f"there is no peer {', '.join(unknown)}: {', '.join(PEERS)}")
-    chosen = {name: peer for name, peer in PEERS.items() if not wanted or name.startswith(("hearth", *wanted))}
-    print(f"{'ms; times Hearth':<28}{'  '.join(f'{column:>9} {str():8}' for column in COLUMNS)}")
+def measured(unit, columns, peers):
+    """One table: its results, and why others are not in it."""
+    heads = "  ".join(f"{column:>14} {'':8}" for column in columns)
+    print(f"{unit + '; times Hearth':<33}{heads[5:]}")
     results, absent = {}, {}
-    for name, (measure, against) in chosen.items():
+    for name, (measure, against) in peers.items():
         try:
             results[name] = measure()
-            show(name, results[name], results.get(against))
+            show(name, columns, results[name], results.get(against))
         except (Unavailable, OSError, http.client.HTTPException) as reason:
             absent[name] = str(reason)
             print(f"{name:<28}not measured: {reason}", flush=True)
+    return results, absent
+
+
+def main(wanted):
+    every = [name for _, _, peers in TABLES for name in peers]
+    unknown = [name for name in wanted if not any(known.startswith(name) for known in every)]
+    if unknown:
+        sys.exit(f"there is no peer {', '.join(unknown)}: {', '.join(every)}")
+    written, absent = {}, {}
+    for unit, columns, peers in TABLES:
+        # Hearth is measured wherever a peer is.
+        chosen = {name: peer for name, peer in peers.items() if not wanted or name.startswith(tuple(wanted))}
+        if chosen:
+            own = {name: peer for name, peer in peers.items() if name.startswith("hearth")}
+            written[unit], missing = measured(unit, columns, own | chosen)
+            absent |= missing
     folder = ROOT / "target/bench"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"peers-{time.strftime('%Y-%m-%d-%H%M%S')}.json"
-    path.write_text(json.dumps({"milliseconds": results, "not measured": absent}, indent=2) + "\n")
+    path.write_text(json.dumps(written | {"not measured": absent}, indent=2) + "\n")
     print(f"written to {path}")
 
 

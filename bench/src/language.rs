@@ -22,6 +22,8 @@ pub struct Language {
     pub handler: &'static str,
     /// Whether its runtime waits in stem cells for functions.
     pub has_cells: bool,
+    /// Whether it is copied from zygotes when there is no cell.
+    pub has_zygotes: bool,
     /// Whether some hundred of its environments fit a small machine.
     pub is_small: bool,
     /// A function that returns its event.
@@ -81,6 +83,7 @@ fn python(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure
         program,
         handler: "app.handler",
         has_cells: true,
+        has_zygotes: true,
         is_small: true,
         trivial: package("app.py", include_bytes!("../functions/trivial.py"))?,
         typical: typical.transpose()?,
@@ -116,6 +119,7 @@ fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> 
         program,
         handler: "index.handler",
         has_cells: true,
+        has_zygotes: false,
         is_small: false,
         trivial: package("index.mjs", include_bytes!("../functions/trivial.mjs"))?,
         typical: typical.transpose()?,
@@ -152,6 +156,7 @@ fn java(folder: &Path) -> Result<Option<Language>, Failure> {
         program,
         handler: "Trivial::handle",
         has_cells: true,
+        has_zygotes: false,
         is_small: false,
         trivial: package("Trivial.class", &class)?,
         typical: None,
@@ -168,6 +173,7 @@ fn compiled(echo: &Path) -> Result<Language, Failure> {
         program: echo.to_path_buf(),
         handler: "bootstrap",
         has_cells: false,
+        has_zygotes: false,
         is_small: true,
         trivial: package("bootstrap", &program)?,
         typical: None,

@@ -10,8 +10,10 @@ mod language;
 mod machine;
 mod measure;
 mod program;
+mod publisher;
 mod role;
 mod sample;
+mod service;
 mod signature;
 mod sqs;
 mod table;
@@ -20,6 +22,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 use machine::Machine;
 use measure::{Amount, Bench, HEARTH};
+use publisher::Kind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use table::Row;
@@ -38,6 +41,8 @@ enum Command {
     Run(Run),
     /// The bare server that invocations are held against; the run starts it by itself
     Bare(bare::Options),
+    /// Measure a queue of any server that speaks SQS's API, for `bench/peers`
+    Queue(measure::queue::Options),
 }
 
 #[derive(clap::Args)]
@@ -65,21 +70,27 @@ enum Measurement {
     Throughput,
     Cold,
     Burst,
+    Zygote,
     Start,
     Deploy,
     Queue,
     Events,
+    Topic,
+    Bus,
 }
 
-const ALL: [Measurement; 8] = [
+const ALL: [Measurement; 11] = [
     Measurement::Warm,
     Measurement::Throughput,
     Measurement::Cold,
     Measurement::Burst,
+    Measurement::Zygote,
     Measurement::Start,
     Measurement::Deploy,
     Measurement::Queue,
     Measurement::Events,
+    Measurement::Topic,
+    Measurement::Bus,
 ];
 
 fn main() -> ExitCode {
@@ -87,6 +98,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::Bare(options) => runtime(tokio::runtime::Builder::new_multi_thread())
             .and_then(|runtime| runtime.block_on(bare::serve(options))),
+        Command::Queue(options) => runtime(tokio::runtime::Builder::new_current_thread())
+            .and_then(|runtime| runtime.block_on(measure::queue::of(options))),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     eprintln!("error: {failure}");
@@ -139,10 +152,13 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Throughput => "throughput",
             Measurement::Cold => "cold starts",
             Measurement::Burst => "bursts",
+            Measurement::Zygote => "copies of zygotes",
             Measurement::Start => "starts of the server",
             Measurement::Deploy => "deployments",
             Measurement::Queue => "queues",
             Measurement::Events => "events",
+            Measurement::Topic => "topics",
+            Measurement::Bus => "buses",
         };
         println!("measuring {name} ...");
         let measured = match measurement {
@@ -150,10 +166,15 @@ async fn rows(bench: &Bench, wanted: &[Measurement]) -> Result<Vec<Row>, Failure
             Measurement::Throughput => measure::throughput::measure(bench, &hearth).await?,
             Measurement::Cold => measure::cold::measure(bench, &hearth).await?,
             Measurement::Burst => measure::burst::measure(bench).await?,
+            Measurement::Zygote => measure::zygote::measure(bench).await?,
             Measurement::Start => measure::start::measure(bench).await?,
             Measurement::Deploy => measure::deploy::measure(bench, &hearth).await?,
             Measurement::Queue => measure::queue::measure(bench, &hearth).await?,
             Measurement::Events => measure::events::measure(bench, &hearth).await?,
+            Measurement::Topic => {
+                measure::fan_out::measure(bench, &hearth, &[Kind::Topic, Kind::RawTopic]).await?
+            }
+            Measurement::Bus => measure::fan_out::measure(bench, &hearth, &[Kind::Bus]).await?,
         };
         // What comes later may fail; what was measured is known.
         println!("{}", table::text(&measured));

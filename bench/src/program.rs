@@ -65,6 +65,31 @@ impl Program {
         }
     }
 
+    /// The interpreters below it that wait for a function, or to be copied, as the machine shows them.
+    pub fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting::default();
+        let own = depth(self.child.id());
+        for process in family(self.child.id()).into_iter().filter(|&process| waits(process)) {
+            // A cell is in a pid namespace of its own.
+            let is_cell = depth(process) > own;
+            if is_cell { &mut waiting.cells } else { &mut waiting.zygotes }.push(process);
+        }
+        waiting
+    }
+
+    /// Whether all of these sleep: an interpreter that still starts has work to do.
+    pub fn is_asleep(processes: &[u32]) -> bool {
+        processes.iter().all(|&process| state(process).as_deref() == Some("S"))
+    }
+
+    /// Those of its processes that are copies of these: they alone have their stack where a zygote has its own.
+    pub fn copies(&self, zygotes: &[u32]) -> Vec<u32> {
+        let places: Vec<u64> = zygotes.iter().filter_map(|&zygote| stack(zygote)).collect();
+        let is_copy = |process: &u32| stack(*process).is_some_and(|place| places.contains(&place));
+        let others = family(self.child.id()).into_iter().filter(|process| !zygotes.contains(process));
+        others.filter(is_copy).collect()
+    }
+
     /// Milliseconds of processor time that it takes in a second in which nobody asks for anything, the average over `time`.
     pub fn idle_processor_time(&self, time: Duration) -> Result<f64, Failure> {
         self.settle();
@@ -116,14 +141,59 @@ impl Drop for Program {
     }
 }
 
+/// Interpreters that wait.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// Stem cells.
+    pub cells: Vec<u32>,
+    /// Zygotes.
+    pub zygotes: Vec<u32>,
+}
+
 /// What `/proc` counts processor time in, on every Linux that there is.
 const MILLISECONDS_PER_TICK: f64 = 10.0;
 
+/// The variable that gives an interpreter room for the environment of a function that it does not have yet.
+const ROOM: &[u8] = b"_HEARTH_STEM_ROOM=";
+
 /// The processor time of a process, in ticks.
 fn processor_time(process: u32) -> Option<u64> {
+    Some(number(process, 14)? + number(process, 15)?)
+}
+
+/// Where the stack of a process begins, which is drawn at random when a program is started and kept by copies.
+fn stack(process: u32) -> Option<u64> {
+    number(process, 28).filter(|&place| place > 0)
+}
+
+/// What a process is at: running, sleeping and their like, by their letters.
+fn state(process: u32) -> Option<String> {
+    field(process, 3)
+}
+
+fn number(process: u32, place: usize) -> Option<u64> {
+    field(process, place)?.parse().ok()
+}
+
+/// A field of `/proc/<pid>/stat`, by its place in proc(5), which is past the name.
+fn field(process: u32, place: usize) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+    text.rsplit_once(')')?.1.split_whitespace().nth(place - 3).map(str::to_owned)
+}
+
+/// Whether a process is an interpreter that waits.
+fn waits(process: u32) -> bool {
+    let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+    let arguments = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    arguments.split('\0').any(|word| word.starts_with("/var/runtime/bootstrap."))
+        && environment.windows(ROOM.len()).any(|window| window == ROOM)
+}
+
+/// How many pid namespaces a process is in.
+fn depth(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    line.map_or(0, |line| line.split_whitespace().count())
 }
 
 /// A process and all that descend from it.

@@ -1,31 +1,23 @@
-//! SQS's API as the measurements use it: signed JSON requests over one connection.
+//! SQS's API as the measurements use it.
 //!
-//! It refuses to keep anything from the server: an unexpected answer is a failure with the answer in it.
+//! It refuses queues with anything but their defaults, except for who may send to them.
 
-use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::signature::{Signer, Unsigned};
-use bytes::Bytes;
-use hearth_base::{Clock, SystemClock};
-use http::{Request, StatusCode};
-use http_body_util::Full;
+use crate::service::Service;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
 /// A client with one connection, for one queue.
 pub struct Sqs {
-    connection: Connection,
-    signer: Signer,
-    host: String,
+    service: Service,
     queue_url: String,
 }
 
 impl Sqs {
     /// Connects to a server and makes the queue if it is not there.
     pub async fn connect(server: &'static str, address: SocketAddr, queue: &str) -> Result<Self, Failure> {
-        let connection = Connection::open(server, address).await?;
-        let (signer, host) = (Signer::new("sqs"), address.to_string());
-        let mut client = Self { connection, signer, host, queue_url: String::new() };
+        let service = Service::connect(server, address, "sqs").await?;
+        let mut client = Self { service, queue_url: String::new() };
         let made = client.call("CreateQueue", &json!({"QueueName": queue})).await?;
         client.queue_url = made["QueueUrl"].as_str().unwrap_or_default().to_owned();
         Ok(client)
@@ -74,36 +66,40 @@ impl Sqs {
         Ok(handles.len())
     }
 
-    async fn call(&mut self, action: &str, input: &Value) -> Result<Value, Failure> {
-        let body = Bytes::from(input.to_string());
-        let target = format!("AmazonSQS.{action}");
-        let signed = self.signer.sign(
-            SystemClock.now(),
-            &Unsigned {
-                method: "POST",
-                path: "/",
-                query: "",
-                host: &self.host,
-                target: &target,
-                body: &body,
+    /// Lets a service of AWS's send messages to the queue: the queue's ARN.
+    pub async fn admit(&mut self, principal: &str) -> Result<String, Failure> {
+        let names = json!({"QueueUrl": self.queue_url, "AttributeNames": ["QueueArn"]});
+        let found = self.call("GetQueueAttributes", &names).await?;
+        let arn = found["Attributes"]["QueueArn"].as_str().unwrap_or_default().to_owned();
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"Service": principal},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
             },
-        );
-        let request = Request::post("/")
-            .header("host", &self.host)
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", &target)
-            .header("x-amz-date", signed.date)
-            .header("authorization", signed.authorization)
-            .body(Full::new(body))
-            .expect("actions, dates and signatures are valid in requests");
-        let answer = self.connection.send(request).await?;
-        match serde_json::from_slice(&answer.body) {
-            Ok(output) if answer.status == StatusCode::OK => Ok(output),
-            _ if answer.status == StatusCode::OK && answer.body.is_empty() => Ok(Value::Null),
-            _ => {
-                let body = String::from_utf8_lossy(&answer.body).into_owned();
-                Err(Failure::Answer(action.to_owned(), answer.status, body))
-            }
-        }
+        });
+        let attributes = json!({"QueueUrl": self.queue_url, "Attributes": {"Policy": policy.to_string()}});
+        self.call("SetQueueAttributes", &attributes).await?;
+        Ok(arn)
+    }
+
+    /// How many messages wait in the queue.
+    pub async fn waiting(&mut self) -> Result<usize, Failure> {
+        let name = "ApproximateNumberOfMessages";
+        let names = json!({"QueueUrl": self.queue_url, "AttributeNames": [name]});
+        let found = self.call("GetQueueAttributes", &names).await?;
+        Ok(found["Attributes"][name].as_str().and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Deletes the queue, with what waits in it.
+    pub async fn delete(mut self) -> Result<(), Failure> {
+        let input = json!({"QueueUrl": self.queue_url});
+        self.call("DeleteQueue", &input).await.map(drop)
+    }
+
+    async fn call(&mut self, action: &str, input: &Value) -> Result<Value, Failure> {
+        self.service.json(&format!("AmazonSQS.{action}"), input).await
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 pub const COMMAND: Command = Command {
     name: "bench",
     summary: "measure the server beside the floor under each of its costs",
-    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [start] [deploy] [queue] [events]\n       \
+    help: "usage: cargo xtask bench [--quick] [warm] [throughput] [cold] [burst] [zygote] [start] [deploy] [queue] [events] [topic] [bus]\n       \
            cargo xtask bench --peers [--quick] [PEER ...]\n\n\
            Prints a table and writes target/bench/<date>.json. Builds for release.\n\n  \
            --peers   what a user would pick instead of Hearth, beside it (bench/peers)\n  \
@@ -45,13 +45,14 @@ fn run(root: &Path, arguments: &[String]) -> Outcome {
 }
 
 fn beside_peers(root: &Path, quick: bool, only: &[&str]) -> Outcome {
-    build(root, quick, &["hearth"])?;
+    build(root, quick, &["hearth", "hearth-bench"])?;
     let python = tools::Tools::new(root).python()?;
     let mut script = std::process::Command::new(python);
     script.current_dir(root).arg("bench/peers/peers.py").args(only);
     script.env("HEARTH_BINARY", programs(root, quick).join("hearth"));
+    script.env("HEARTH_BENCH", programs(root, quick).join("hearth-bench"));
     if quick {
-        script.env("PEERS_WARM", "20").env("PEERS_COLD", "1");
+        script.env("PEERS_WARM", "20").env("PEERS_COLD", "1").env("PEERS_MESSAGES", "640");
     }
     Ok(process::status(&mut script)?)
 }

@@ -35,8 +35,8 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>, Failure> {
 }
 
 /// A burst: until the last answer, and the memory that each one took.
-struct Burst {
-    time: Duration,
+pub(super) struct Burst {
+    pub(super) time: Duration,
     mebibytes_each: f64,
 }
 
@@ -77,6 +77,13 @@ async fn invoked(hearth: &Program, language: &Language, size: usize) -> Result<B
     create(&mut lambda, "burst", language).await?;
     hearth.settle();
     let before = hearth.memory_bytes()?;
+    let time = all_at_once(hearth, "burst", size).await?;
+    let bytes = hearth.memory_bytes()?.saturating_sub(before);
+    Ok(Burst { time, mebibytes_each: mebibytes(bytes) / size as f64 })
+}
+
+/// Invokes a function as often at once: the time to the last answer.
+pub(super) async fn all_at_once(hearth: &Program, name: &str, size: usize) -> Result<Duration, Failure> {
     let mut clients = Vec::new();
     for _ in 0..size {
         clients.push(Lambda::connect(HEARTH, hearth.address).await?);
@@ -84,19 +91,18 @@ async fn invoked(hearth: &Program, language: &Language, size: usize) -> Result<B
     let began = Instant::now();
     let mut running = JoinSet::new();
     for mut client in clients {
-        running
-            .spawn(async move { client.invoke(&invocation_path("burst"), &Bytes::from_static(EVENT)).await });
+        let path = invocation_path(name);
+        running.spawn(async move { client.invoke(&path, &Bytes::from_static(EVENT)).await });
     }
     running.join_all().await.into_iter().collect::<Result<(), Failure>>()?;
-    let time = began.elapsed();
-    let bytes = hearth.memory_bytes()?.saturating_sub(before);
-    Ok(Burst { time, mebibytes_each: mebibytes(bytes) / size as f64 })
+    Ok(began.elapsed())
 }
 
 /// Plain processes, ended when this is dropped.
 struct Plain(Vec<(Child, UnixStream)>);
 
-fn started(language: &Language, size: usize) -> Result<Burst, Failure> {
+/// As many plain processes at once.
+pub(super) fn started(language: &Language, size: usize) -> Result<Burst, Failure> {
     let failed = || Failure::machine(format!("start {size} times {}", language.program.display()));
     let mut plain = Plain(Vec::with_capacity(size));
     let began = Instant::now();

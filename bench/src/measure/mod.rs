@@ -5,10 +5,12 @@ pub mod burst;
 pub mod cold;
 pub mod deploy;
 pub mod events;
+pub mod fan_out;
 pub mod queue;
 pub mod start;
 pub mod throughput;
 pub mod warm;
+pub mod zygote;
 
 use crate::failure::Failure;
 use crate::language::Language;
@@ -52,6 +54,8 @@ pub struct Amount {
     pub starts: usize,
     /// Environments started at once.
     pub burst: usize,
+    /// First invocations of one function at once, of which a few find a cell and most a zygote.
+    pub small_burst: usize,
     /// The same of languages whose environments are small.
     pub large_burst: usize,
     /// Functions deployed on a server that is then started again.
@@ -66,6 +70,8 @@ pub struct Amount {
     pub waiting: usize,
     /// Events sent to one function.
     pub events: usize,
+    /// Messages through a topic, events through a bus.
+    pub published: usize,
 }
 
 impl Amount {
@@ -77,6 +83,7 @@ impl Amount {
         cold: 100,
         starts: 20,
         burst: 100,
+        small_burst: 20,
         large_burst: 500,
         functions: 10_000,
         deployments: 5,
@@ -84,6 +91,7 @@ impl Amount {
         messages: 64_000,
         waiting: 1_000_000,
         events: 64_000,
+        published: 19_200,
     };
     /// Enough to see that the benchmark works, and no more.
     pub const QUICK: Self = Self {
@@ -93,6 +101,7 @@ impl Amount {
         cold: 2,
         starts: 1,
         burst: 4,
+        small_burst: 4,
         large_burst: 6,
         functions: 8,
         deployments: 1,
@@ -100,6 +109,7 @@ impl Amount {
         messages: 640,
         waiting: 6_400,
         events: 640,
+        published: 640,
     };
 }
 

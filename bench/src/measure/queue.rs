@@ -10,13 +10,14 @@ use crate::table::{Row, Unit};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Clients at once.
 pub const CLIENTS: usize = 64;
 /// Messages of a batch.
-const BATCH: usize = 10;
+pub const BATCH: usize = 10;
 const QUEUE: &str = "bench";
 
 /// Two rows for each size of batch, without and with messages waiting.
@@ -48,6 +49,46 @@ pub async fn measure(bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failur
         }
     }
     Ok(rows)
+}
+
+/// A server that speaks SQS's JSON protocol, whichever it is.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Where it listens
+    #[arg(long)]
+    address: SocketAddr,
+    /// Messages of one measurement
+    #[arg(long)]
+    messages: usize,
+    /// Whether the same is done once before, unmeasured: for what becomes faster by being used
+    #[arg(long)]
+    warming: bool,
+}
+
+/// What it is called in failures.
+const PEER: &str = "the peer";
+
+/// Messages a second through a queue of that server, printed as JSON.
+pub async fn of(options: Options) -> Result<(), Failure> {
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Sqs::connect(PEER, options.address, QUEUE).await?);
+    }
+    let count = options.messages / CLIENTS * CLIENTS;
+    let mut rates = serde_json::Map::new();
+    for is_measured in [false, true].into_iter().skip(usize::from(!options.warming)) {
+        for size in [1, BATCH] {
+            let (sending, receiving);
+            (clients, sending) = sent(clients, (count, size)).await?;
+            (clients, receiving) = consumed(clients, (count, size)).await?;
+            if is_measured {
+                rates.insert(format!("sent by {size}"), rate(count, sending).into());
+                rates.insert(format!("received by {size}"), rate(count, receiving).into());
+            }
+        }
+    }
+    println!("{}", serde_json::Value::Object(rates));
+    Ok(())
 }
 
 pub fn rate(count: usize, took: Duration) -> f64 {
@@ -86,7 +127,7 @@ async fn consumed(clients: Vec<Sqs>, (count, size): (usize, usize)) -> Result<(V
                 let found = client.consume(size.min(left)).await?;
                 if found == 0 {
                     let trouble = "the queue is empty before all were received".to_owned();
-                    return Err(Failure::Program(HEARTH.to_owned(), trouble));
+                    return Err(Failure::Program("SQS".to_owned(), trouble));
                 }
                 left -= found;
             }
