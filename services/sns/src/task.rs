@@ -24,7 +24,9 @@ const CLAIM: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(30 * 86_400);
 /// How many messages of one subscription may wait for another try; later ones wait behind them.
 const WAITING_MAX: usize = 10_000;
-/// Messages that are taken at once.
+/// Messages of a topic that are handed to its subscriptions at once.
+const HANDED_AT_ONCE: usize = 64;
+/// Messages of a subscription that are delivered at once.
 const AT_ONCE: usize = 16;
 /// After this long storage is asked again when it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -108,66 +110,78 @@ async fn next(inner: &Inner, queue: &Queue, max: usize) -> Option<Vec<Claimed>> 
     }
 }
 
-async fn settle(queue: &Queue, claimed: &Claimed, again: Option<Duration>) {
+/// Notes what became of messages: they are done with, or come back after a while.
+async fn settle(queue: &Queue, claimed: &[Claimed], again: Option<Duration>) {
+    let receipts = claimed.iter().map(|claimed| claimed.receipt);
     let settled = match again {
-        None => queue.remove(vec![claimed.receipt]).await,
+        None => queue.remove(receipts.collect()).await,
         Some(wait) => {
             let total_max = Duration::from_secs(12 * 3_600);
-            queue.extend(vec![Extension { receipt: claimed.receipt, wait, total_max }]).await
+            queue.extend(receipts.map(|receipt| Extension { receipt, wait, total_max }).collect()).await
         }
     };
     match settled {
         Ok(_) | Err(QueueError::Closed) => {}
-        // It comes back when its claim ends.
-        Err(error) => tracing::error!(%error, "cannot note what became of a message of SNS"),
+        // They come back when their claim ends.
+        Err(error) => tracing::error!(%error, "cannot note what became of messages of SNS"),
     }
 }
 
 async fn fan_out(inner: Arc<Inner>, topic: TopicName, queue: Queue) {
-    let fifo = inner.registry.topic(&topic).is_some_and(|topic| topic.record.is_fifo());
-    let max = if fifo { 1 } else { AT_ONCE };
-    while let Some(claimed) = next(&inner, &queue, max).await {
-        for claimed in claimed {
-            let again = match hand_out(&inner, &topic, &claimed).await {
-                Ok(()) => None,
-                Err(error) => {
-                    tracing::error!(%error, "cannot hand a message to subscriptions; trying again");
-                    Some(PAUSE)
-                }
-            };
-            settle(&queue, &claimed, again).await;
-        }
+    while let Some(claimed) = next(&inner, &queue, HANDED_AT_ONCE).await {
+        let again = match hand_out(&inner, &topic, &claimed).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(%error, "cannot hand messages to subscriptions; trying again");
+                Some(PAUSE)
+            }
+        };
+        settle(&queue, &claimed, again).await;
     }
 }
 
-/// Hands a message to the subscriptions that want it.
-async fn hand_out(inner: &Inner, topic: &TopicName, claimed: &Claimed) -> Result<(), QueueError> {
-    let Some(mut message) = Message::decode(&claimed.value) else {
-        tracing::error!(topic = topic.arn(), "a stored message does not read and is dropped");
-        return Ok(());
-    };
-    let mut group = None;
-    if inner.registry.topic(topic).is_some_and(|topic| topic.record.is_fifo()) {
-        message.sequence = Some(sequence_number(claimed.receipt.id));
-        group = message.group.clone().map(Bytes::from);
-    }
-    let value = message.encode();
+/// Hands messages to the subscriptions that want them, to each all at once, in their order.
+async fn hand_out(inner: &Inner, topic: &TopicName, claimed: &[Claimed]) -> Result<(), QueueError> {
+    let is_fifo = inner.registry.topic(topic).is_some_and(|topic| topic.record.is_fifo());
+    let messages: Vec<(Message, New)> =
+        claimed.iter().filter_map(|claimed| to_hand_out(topic, claimed, is_fifo)).collect();
     for subscription in inner.registry.subscriptions_of(topic) {
         if !subscription.record.is_in_force() {
             continue;
         }
-        let text = message.text_for(subscription.record.protocol);
-        if subscription.filter.as_ref().is_some_and(|filter| !filter.matches(&message, &text)) {
+        let wants = |message: &Message| {
+            let filter = subscription.filter.as_ref();
+            filter.is_none_or(|filter| {
+                filter.matches(message, &message.text_for(subscription.record.protocol))
+            })
+        };
+        let wanted = messages.iter().filter(|(message, _)| wants(message));
+        let entries: Vec<New> = wanted.map(|(_, entry)| entry.clone()).collect();
+        if entries.is_empty() {
             continue;
         }
-        let entry = New { value: value.clone(), group: group.clone(), ..New::default() };
-        match subscription.queue.enqueue(vec![entry]).await {
+        match subscription.queue.enqueue(entries).await {
             // Deleted in between.
             Ok(_) | Err(QueueError::Closed) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// A message, and what is put into the queues of subscriptions; None of what does not read.
+fn to_hand_out(topic: &TopicName, claimed: &Claimed, is_fifo: bool) -> Option<(Message, New)> {
+    let Some(mut message) = Message::decode(&claimed.value) else {
+        tracing::error!(topic = topic.arn(), "a stored message does not read and is dropped");
+        return None;
+    };
+    let mut group = None;
+    if is_fifo {
+        message.sequence = Some(sequence_number(claimed.receipt.id));
+        group = message.group.clone().map(Bytes::from);
+    }
+    let value = message.encode();
+    Some((message, New { value, group, ..New::default() }))
 }
 
 async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
@@ -184,7 +198,7 @@ async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
             running.spawn(async move {
                 if let Some(subscription) = inner.registry.subscription(&name) {
                     let again = deliver_one(&inner, &subscription, &claimed).await;
-                    settle(&queue, &claimed, again).await;
+                    settle(&queue, &[claimed], again).await;
                 }
             });
         }
