@@ -26,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(30 * 86_400);
 const WAITING_MAX: usize = 10_000;
 /// Messages of a topic that are handed to its subscriptions at once.
 const HANDED_AT_ONCE: usize = 64;
+/// Bytes of them that are put into a subscription's queue together; a larger message goes alone.
+const HANDED_BYTES_MAX: usize = 1 << 20;
 /// Messages of a subscription that are delivered at once.
 const AT_ONCE: usize = 16;
 /// After this long storage is asked again when it failed.
@@ -151,22 +153,36 @@ async fn hand_out(inner: &Inner, topic: &TopicName, claimed: &[Claimed]) -> Resu
         }
         let wants = |message: &Message| {
             let filter = subscription.filter.as_ref();
-            filter.is_none_or(|filter| {
-                filter.matches(message, &message.text_for(subscription.record.protocol))
-            })
+            filter
+                .is_none_or(|filter| filter.matches(message, &message.text_for(subscription.record.protocol)))
         };
         let wanted = messages.iter().filter(|(message, _)| wants(message));
-        let entries: Vec<New> = wanted.map(|(_, entry)| entry.clone()).collect();
-        if entries.is_empty() {
-            continue;
-        }
-        match subscription.queue.enqueue(entries).await {
-            // Deleted in between.
-            Ok(_) | Err(QueueError::Closed) => {}
-            Err(error) => return Err(error),
+        for entries in in_parts(wanted.map(|(_, entry)| entry.clone())) {
+            match subscription.queue.enqueue(entries).await {
+                // Deleted in between.
+                Ok(_) | Err(QueueError::Closed) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())
+}
+
+/// In the same order, as many together as one commit has room for.
+fn in_parts(entries: impl Iterator<Item = New>) -> Vec<Vec<New>> {
+    let (mut parts, mut room) = (Vec::<Vec<New>>::new(), 0);
+    for entry in entries {
+        let length = entry.value.len();
+        match parts.last_mut() {
+            Some(part) if length <= room => part.push(entry),
+            _ => {
+                parts.push(vec![entry]);
+                room = HANDED_BYTES_MAX;
+            }
+        }
+        room = room.saturating_sub(length);
+    }
+    parts
 }
 
 /// A message, and what is put into the queues of subscriptions; None of what does not read.
@@ -353,5 +369,21 @@ pub fn back_off(tries: u32) -> Option<Duration> {
         6..=15 => Some(Duration::from_secs_f64(20f64.powf(f64::from(tries - 6) / 9.0))),
         16..=100_015 => Some(Duration::from_secs(20)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_out_together_keeps_its_order_and_fits_a_commit() {
+        let sizes = [10, HANDED_BYTES_MAX - 10, 1, HANDED_BYTES_MAX + 1, 5, 6];
+        let entries = sizes.map(|size| New { value: vec![0; size].into(), ..New::default() });
+        let parts = in_parts(entries.into_iter());
+        let sizes: Vec<Vec<usize>> =
+            parts.iter().map(|part| part.iter().map(|entry| entry.value.len()).collect()).collect();
+        assert_eq!(sizes, [vec![10, HANDED_BYTES_MAX - 10], vec![1], vec![HANDED_BYTES_MAX + 1], vec![5, 6]]);
+        assert!(in_parts([].into_iter()).is_empty());
     }
 }
