@@ -6,12 +6,18 @@ use crate::wiring::{clock, rng};
 use hearth_store::{DataDirectory, Store, memory};
 use std::error::Error;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// How the directories of ephemeral servers begin, below the system's temporary directory.
 const EPHEMERAL_PREFIX: &str = "hearth-ephemeral-";
+
+/// How often the removal of a directory is tried, and how long apart.
+const REMOVALS_MAX: usize = 50;
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(20);
 
 /// The place of one server. Dropping an ephemeral one removes it.
 pub struct Home {
@@ -96,8 +102,29 @@ fn remove_abandoned() {
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(EPHEMERAL_PREFIX));
         if is_ours && let Ok(abandoned) = DataDirectory::open(&entry.path()) {
-            // What cannot be removed is another user's, or will be tried again at the next start.
-            let _ = fs::remove_dir_all(abandoned.path());
+            remove(abandoned.path());
+        }
+    }
+}
+
+/// Removes a directory in which a program that its server had started may write a last file: an interpreter that compiles the
+/// bootstrap outlives a server that is killed by so much.
+fn remove(directory: &Path) {
+    for _ in 0..REMOVALS_MAX {
+        match fs::remove_dir_all(directory) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                std::thread::sleep(BETWEEN_REMOVALS);
+            }
+            // What cannot be removed is another user's, or will be tried again when the next server starts.
+            _ => return,
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            remove(temporary.path());
         }
     }
 }
@@ -105,6 +132,26 @@ fn remove_abandoned() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_still_written_to_is_removed_too() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("abandoned");
+        fs::create_dir(&directory).unwrap();
+        let (writer, until) = (directory.clone(), std::time::Instant::now() + Duration::from_millis(100));
+        let writes = std::thread::spawn(move || {
+            for number in 0.. {
+                if std::time::Instant::now() > until
+                    || fs::write(writer.join(number.to_string()), "x").is_err()
+                {
+                    break;
+                }
+            }
+        });
+        remove(&directory);
+        assert!(!directory.exists());
+        writes.join().unwrap();
+    }
 
     #[test]
     fn an_ephemeral_home_leaves_nothing_and_each_store_is_empty() {
