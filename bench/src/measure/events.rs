@@ -1,27 +1,23 @@
 //! Events a second: accepted durably, and accepted and run.
 
-use super::queue::{CLIENTS, rate, stored};
+use super::progress::Progress;
+use super::queue::{CLIENTS, row, stored};
 use super::warm::{EVENT, create};
-use super::{BARE, Bench, HEARTH};
+use super::{Bench, HEARTH};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::lambda::{Lambda, invocation_path};
 use crate::language::Language;
 use crate::program::Program;
-use crate::sample::Figure;
-use crate::table::{Row, Unit};
+use crate::table::Row;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::task::JoinSet;
 
 /// What the server counts of functions that ran.
 const RAN: &str = "lambda_invocations_total{";
-/// Between two looks at it.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Nothing is waited for longer, once nothing more runs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two rows for each language.
 pub async fn measure(bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failure> {
@@ -49,12 +45,8 @@ async fn one(bench: &Bench, hearth: &Program, language: &Language) -> Result<[Ro
     all_ran(hearth, &name, count).await?;
     let ran = began.elapsed();
     lambda.delete(&name).await?;
-    let row = |what: &str, took| Row {
-        what: format!("events {what}, {}, {CLIENTS} connections", language.name),
-        subject: HEARTH,
-        unit: Unit::PerSecond,
-        figure: Figure { median: rate(count, took), p99: None, count },
-        floor: (format!("{BARE}, to disk"), floor),
+    let row = |what: &str, took| {
+        row(format!("events {what}, {}, {CLIENTS} connections", language.name), (count, took), floor)
     };
     Ok([row("accepted while others run", accepted), row("accepted and run", ran)])
 }
@@ -78,22 +70,13 @@ async fn sent(clients: Vec<Lambda>, path: &str, count: usize) -> Result<(), Fail
 /// Waits until the function has run so often.
 async fn all_ran(hearth: &Program, name: &str, count: usize) -> Result<(), Failure> {
     let mut connection = Connection::open(HEARTH, hearth.address).await?;
-    let (mut seen, mut moved) = (0, Instant::now());
+    let mut progress = Progress::towards(count, "events ran");
     loop {
         let request = Request::get("/_hearth/metrics").header("host", "bench").body(Full::new(Bytes::new()));
         let answer = connection.send(request.expect("the request is valid")).await?;
-        let now = invocations(&String::from_utf8_lossy(&answer.body), name);
-        if now >= count {
+        if progress.is_done(invocations(&String::from_utf8_lossy(&answer.body), name)).await? {
             return Ok(());
         }
-        if now > seen {
-            (seen, moved) = (now, Instant::now());
-        }
-        if moved.elapsed() > PATIENCE {
-            let trouble = format!("of {count} events {seen} ran, and for a minute no other");
-            return Err(Failure::Program(HEARTH.to_owned(), trouble));
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

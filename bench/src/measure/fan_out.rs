@@ -1,21 +1,17 @@
 //! Messages a second through a topic and events a second through a bus, singly and in tens, each with one queue behind it:
 //! acknowledged, and arrived in the queue.
 
-use super::queue::{BATCH, CLIENTS, rate, stored};
-use super::{BARE, Bench, HEARTH};
+use super::progress::Progress;
+use super::queue::{BATCH, CLIENTS, row, stored};
+use super::{Bench, HEARTH};
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::publisher::{Kind, Publisher};
-use crate::sample::Figure;
 use crate::sqs::Sqs;
-use crate::table::{Row, Unit};
+use crate::table::Row;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Between two looks at the queue.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Nothing is waited for longer, once nothing more arrives.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// As long as the messages that are sent to a queue by themselves. A bus takes JSON objects only.
 const BODY_BYTES: usize = 256;
 
@@ -44,13 +40,7 @@ async fn one(bench: &Bench, hearth: &Program, kind: Kind) -> Result<Vec<Row>, Fa
             Kind::Bus => ("events to a bus with a rule and a queue", ["put", "put and delivered"]),
         };
         for (done, took) in [(taken, took.taken), (arrived, took.arrived)] {
-            rows.push(Row {
-                what: format!("{what}, {done}, {size} a request"),
-                subject: HEARTH,
-                unit: Unit::PerSecond,
-                figure: Figure { median: rate(count, took), p99: None, count },
-                floor: (format!("{BARE}, to disk"), floor),
-            });
+            rows.push(row(format!("{what}, {done}, {size} a request"), (count, took), floor));
         }
     }
     Ok(rows)
@@ -120,21 +110,9 @@ fn body() -> String {
 
 /// Waits until so many messages wait in the queue.
 async fn all_arrived(queue: &mut Sqs, count: usize) -> Result<(), Failure> {
-    let (mut seen, mut moved) = (0, Instant::now());
-    loop {
-        let now = queue.waiting().await?;
-        if now >= count {
-            return Ok(());
-        }
-        if now > seen {
-            (seen, moved) = (now, Instant::now());
-        }
-        if moved.elapsed() > PATIENCE {
-            let trouble = format!("of {count} messages {seen} arrived, and for a minute no other");
-            return Err(Failure::Program(HEARTH.to_owned(), trouble));
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
+    let mut progress = Progress::towards(count, "messages arrived");
+    while !progress.is_done(queue.waiting().await?).await? {}
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod cold;
 pub mod deploy;
 pub mod events;
 pub mod fan_out;
+mod progress;
 pub mod queue;
 pub mod start;
 pub mod throughput;

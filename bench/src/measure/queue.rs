@@ -38,17 +38,23 @@ pub async fn measure(bench: &Bench, hearth: &Program) -> Result<Vec<Row>, Failur
             (clients, sending) = sent(clients, (count, size)).await?;
             (clients, receiving) = consumed(clients, (count, size)).await?;
             for (what, took) in [("sent", sending), ("received and deleted", receiving)] {
-                rows.push(Row {
-                    what: format!("messages {what}, {size} a request, {waiting} waiting"),
-                    subject: HEARTH,
-                    unit: Unit::PerSecond,
-                    figure: Figure { median: rate(count, took), p99: None, count },
-                    floor: (format!("{BARE}, to disk"), floor),
-                });
+                let what = format!("messages {what}, {size} a request, {waiting} waiting");
+                rows.push(row(what, (count, took), floor));
             }
         }
     }
     Ok(rows)
+}
+
+/// So many in this time, beside bodies that are only stored.
+pub fn row(what: String, (count, took): (usize, Duration), floor: Figure) -> Row {
+    Row {
+        what,
+        subject: HEARTH,
+        unit: Unit::PerSecond,
+        figure: Figure { median: rate(count, took), p99: None, count },
+        floor: (format!("{BARE}, to disk"), floor),
+    }
 }
 
 /// A server that speaks SQS's JSON protocol, whichever it is.
