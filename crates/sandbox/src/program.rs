@@ -130,7 +130,7 @@ fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Resul
     kernel::reset_signals();
     if let Some((_, filters)) = &start.caged {
         give_up_privileges().map_err(cage)?;
-        let stem = request.stem.as_ref().filter(|stem| matches!(stem.line, Line::Pipes { .. }));
+        let stem = request.stem.as_ref().filter(|stem| stem.is_changed_from_outside());
         let ready = stem.map(|_| request.directory.join(root::READY));
         fileaccess::restrict(ready.as_deref()).map_err(cage)?;
         set_limits(request).map_err(cage)?;

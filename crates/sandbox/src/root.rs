@@ -6,7 +6,7 @@ use crate::identity::{INSIDE_GID, INSIDE_NAME, INSIDE_UID};
 use crate::kernel;
 use crate::message::Request;
 use crate::temporary::BYTES_PER_INODE;
-use crate::{Fault, Line, Link, Mount, Stem};
+use crate::{Fault, Link, Mount, Stem};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
@@ -140,7 +140,7 @@ fn make_places(stem: &Stem, directory: &Path) -> Result<Places, Fault> {
     let mut pipes = None;
     for place in &stem.places {
         fs::create_dir_all(place).map_err(Fault::at("make the mount point", place))?;
-        if matches!(stem.line, Line::Pipes { .. }) && place == directory {
+        if stem.is_changed_from_outside() && place == directory {
             pipes = Some(make_waiting_room(place)?);
         }
         for inner in &stem.inner {

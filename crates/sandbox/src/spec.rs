@@ -64,6 +64,13 @@ pub struct Stem {
     pub room: usize,
 }
 
+impl Stem {
+    /// Whether the program's directory and environment are changed for it.
+    pub(crate) fn is_changed_from_outside(&self) -> bool {
+        matches!(self.line, Line::Pipes { .. })
+    }
+}
+
 /// How a stem cell's program hears what it becomes, and what has to be done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Line {
@@ -262,9 +269,11 @@ impl Spec {
         let targets = self.mounts.iter().map(|mount| ("mounts", &mount.target));
         let links = self.links.iter().map(|link| ("links", &link.link));
         let files = self.files.iter().map(|file| ("files", &file.path));
-        if self.stem.as_ref().is_some_and(|stem| {
-            matches!(stem.line, Line::Pipes { .. }) && !stem.places.contains(&self.directory)
-        }) {
+        if self
+            .stem
+            .as_ref()
+            .is_some_and(|stem| stem.is_changed_from_outside() && !stem.places.contains(&self.directory))
+        {
             return refuse("directory", "that of a stem cell with named pipes must be one of its places");
         }
         let places = self.stem.iter().flat_map(|stem| &stem.places).map(|place| ("stem", place));

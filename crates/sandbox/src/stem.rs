@@ -107,7 +107,7 @@ impl Waiting {
         {
             return Err(malformed());
         }
-        let is_outside = matches!(self.stem.line, Line::Pipes { .. });
+        let is_outside = self.stem.is_changed_from_outside();
         if is_outside && !order.targets.contains(&self.directory) {
             return Err(malformed());
         }

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Tells a bootstrap that it is in a stem cell, and by which descriptor it hears more.
+/// Tells a bootstrap that it is in a stem cell, and by what it hears more.
 const LINE: &str = "_HEARTH_STEM";
 /// Where the function's own files are mounted.
 const PLACES: [&str; 2] = [TASK, "/opt"];
@@ -20,7 +20,7 @@ const TASK: &str = "/var/task";
 const LIBRARIES: &str = "lib";
 /// Bytes for the environment: AWS lets functions have 4 KB of variables, and Lambda's own take less than as much.
 const ENVIRONMENT_ROOM: usize = 16 * 1024;
-/// Variables that a process can be given which cannot set its own; who has more starts plainly.
+/// Variables that a process can be given which cannot set its own. Half of them are kept for Lambda's own.
 const VARIABLES_MAX: usize = 256;
 /// Variables that a process reads when it starts, with the values that all functions of a runtime have.
 const STARTING: [&str; 4] = ["AWS_EXECUTION_ENV", "LANG", "LD_LIBRARY_PATH", "TZ"];
@@ -78,7 +78,8 @@ impl Shape {
             ACTING.iter().any(|acting| name.starts_with(acting))
                 || (name == EXEC_WRAPPER && !value.is_empty())
         };
-        let is_too_much = language == Language::Java && definition.variables.len() > VARIABLES_MAX / 2;
+        let is_too_much =
+            definition.variables.len() > VARIABLES_MAX / 2 && line(language) != Line::Descriptor;
         if !is_plain || is_too_much || definition.variables.iter().any(acts) || brings_libraries(definition) {
             return None;
         }
@@ -119,16 +120,13 @@ impl Shape {
 
     /// What a cell of this shape is made from.
     pub(crate) fn spec(&self) -> Spec {
-        // A JVM can change neither its directory nor its environment.
-        let (line, directory) = match self.language {
-            Language::Java => (Line::Pipes { variables: VARIABLES_MAX }, TASK),
-            _ => (Line::Descriptor, "/"),
-        };
+        let line = line(self.language);
         Spec {
             program: self.program.clone(),
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
-            directory: directory.into(),
+            // The other bootstraps go to the function's directory themselves.
+            directory: if line == Line::Descriptor { "/" } else { TASK }.into(),
             companions: Vec::new(),
             mounts: self.mounts.clone(),
             links: self.links.clone(),
@@ -162,6 +160,14 @@ pub(crate) fn assignment(spec: &Spec) -> Assignment {
 
 fn is_place(target: &Path) -> bool {
     PLACES.iter().any(|place| target == Path::new(place))
+}
+
+/// How a bootstrap hears more: a JVM can change neither its directory nor its environment.
+fn line(language: Language) -> Line {
+    match language {
+        Language::Java => Line::Pipes { variables: VARIABLES_MAX },
+        _ => Line::Descriptor,
+    }
 }
 
 /// What a cell may take while it waits; None for a language whose bootstrap cannot wait.
