@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { lambda, settings, zipOf } from './clients.mjs';
+import { refused } from './messaging.mjs';
 import { roleFor } from './roles.mjs';
-import { bodies, cleared, queue, refused } from './targets.mjs';
+import { bodies, cleared, queue } from './targets.mjs';
 
 const ARNS = 'arn:aws:lambda:us-east-1:000000000000:function';
 const SOURCE = `

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { events, settings } from './clients.mjs';
-import { bodies, cleared, letIn, queue, refused } from './targets.mjs';
+import { refused } from './messaging.mjs';
+import { bodies, cleared, letIn, queue } from './targets.mjs';
 
 const EVENTS = 'arn:aws:events:us-east-1:000000000000';
 const client = new events.EventBridgeClient(settings());

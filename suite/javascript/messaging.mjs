@@ -1,4 +1,5 @@
-//! What the tests of queues and topics share: clients, queues to make, and how a refusal is checked.
+//! What tests share that have to do with queues, as all that delivers has: clients, queues to make and to read, and how a
+//! refusal is checked.
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
@@ -30,12 +31,22 @@ export async function refused(call, kind, message) {
   await assert.rejects(call, (error) => {
     if (typeof kind === 'string') assert.equal(error.name, kind);
     else if (kind instanceof RegExp) assert.match(error.name, kind);
-    else assert.ok(error instanceof kind, `${error.name}, not ${kind.name}: ${error.message}`);
+    else assert.ok(error instanceof kind && error.name === kind.name, `${error.name}, not ${kind.name}: ${error.message}`);
     if (typeof message === 'string') assert.equal(error.message, message);
     else if (message) assert.match(error.message, message);
     assert.equal(error.$fault, 'client');
     return true;
   });
+}
+
+/** Lets a service send to a queue, on behalf of one of its resources. */
+export async function letIn(ask, { QueueUrl, QueueArn }, Service, source) {
+  const Statement = [{
+    Effect: 'Allow', Principal: { Service }, Action: 'sqs:SendMessage', Resource: QueueArn,
+    Condition: { ArnEquals: { 'aws:SourceArn': source } },
+  }];
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+  await ask(sqs.SetQueueAttributesCommand, { QueueUrl, Attributes: { Policy } });
 }
 
 /** Makes queues, tells of them and empties them, through one client. */
@@ -66,14 +77,9 @@ export function subscribers(client) {
     /** A queue that this topic may send to: its URL and its ARN. */
     queueFor: async (TopicArn, name, attributes = {}) => {
       const QueueUrl = await create(name, attributes);
-      const QueueArn = await arn(QueueUrl);
-      const Statement = [{
-        Effect: 'Allow', Principal: { Service: 'sns.amazonaws.com' }, Action: 'sqs:SendMessage', Resource: QueueArn,
-        Condition: { ArnEquals: { 'aws:SourceArn': TopicArn } },
-      }];
-      const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
-      await ask(sqs.SetQueueAttributesCommand, { QueueUrl, Attributes: { Policy } });
-      return { QueueUrl, QueueArn };
+      const target = { QueueUrl, QueueArn: await arn(QueueUrl) };
+      await letIn(ask, target, 'sns.amazonaws.com', TopicArn);
+      return target;
     },
     /** As many messages as are expected to come, in the order in which they do; each is deleted. */
     arrived: async ({ QueueUrl }, count) => {

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { eventually, scheduler, settings } from './clients.mjs';
+import { refused } from './messaging.mjs';
 import { roleFor } from './roles.mjs';
-import { bodies, cleared, queue, received, refused } from './targets.mjs';
+import { bodies, cleared, queue, received } from './targets.mjs';
 
 const ARNS = 'arn:aws:scheduler:us-east-1:000000000000';
 const FlexibleTimeWindow = { Mode: 'OFF' };

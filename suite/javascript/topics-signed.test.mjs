@@ -4,15 +4,16 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
-import { eventually, MessageValidator, settings, sns, sqs } from './clients.mjs';
+import { eventually, MessageValidator, settings, sns } from './clients.mjs';
+import { queuesOf, subscribers } from './messaging.mjs';
 
 const https = createRequire(import.meta.url)('node:https');
 const http = createRequire(import.meta.url)('node:http');
 const { endpoint } = settings();
 const AWS = 'https://sns.us-east-1.amazonaws.com';
 const topics = new sns.SNSClient(settings());
-const queues = new sqs.SQSClient(settings());
-after(() => { topics.destroy(); queues.destroy(); });
+const { queueFor, arrived, deleteQueue } = subscribers(queuesOf());
+after(() => topics.destroy());
 
 const topic = async (Name) => (await topics.send(new sns.CreateTopicCommand({ Name }))).TopicArn;
 
@@ -78,28 +79,16 @@ test('an endpoint confirms, and what it gets is as AWS signs it', async () => {
 
 test('a queue gets what its filter lets through, signed', async () => {
   const TopicArn = await topic('js-queue');
-  const { QueueUrl } = await queues.send(new sqs.CreateQueueCommand({ QueueName: 'js-topic' }));
-  const { Attributes } = await queues.send(new sqs.GetQueueAttributesCommand({
-    QueueUrl, AttributeNames: ['QueueArn'],
-  }));
-  const Statement = [{
-    Effect: 'Allow', Principal: { Service: 'sns.amazonaws.com' }, Action: 'sqs:SendMessage', Resource: Attributes.QueueArn,
-  }];
-  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
-  await queues.send(new sqs.SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy } }));
+  const target = await queueFor(TopicArn, 'js-topic');
   await topics.send(new sns.SubscribeCommand({
-    TopicArn, Protocol: 'sqs', Endpoint: Attributes.QueueArn, Attributes: { FilterPolicy: '{"kind":["order"]}' },
+    TopicArn, Protocol: 'sqs', Endpoint: target.QueueArn, Attributes: { FilterPolicy: '{"kind":["order"]}' },
   }));
   for (const kind of ['offer', 'order']) {
     const MessageAttributes = { kind: { DataType: 'String', StringValue: kind } };
     await topics.send(new sns.PublishCommand({ TopicArn, Message: kind, MessageAttributes }));
   }
-  const received = async () => {
-    const asked = { QueueUrl, WaitTimeSeconds: 2, MaxNumberOfMessages: 10 };
-    return (await queues.send(new sqs.ReceiveMessageCommand(asked))).Messages;
-  };
-  const [{ Body }] = await eventually(received);
+  const [{ Body }] = await arrived(target, 1);
   assert.equal((await validate(Body)).Message, 'order');
   await topics.send(new sns.DeleteTopicCommand({ TopicArn }));
-  await queues.send(new sqs.DeleteQueueCommand({ QueueUrl }));
+  await deleteQueue(target);
 });

@@ -8,7 +8,7 @@ from aws_cli import aws, forked, second  # noqa: F401 - fixtures
 from functions import name_of
 from hearth import eventually
 from test_asynchronous import advance
-from test_aws_cli_sns import received
+from test_aws_cli_sns import queue_for, received
 
 ACCOUNT = "000000000000"
 EVENTS = f"arn:aws:events:us-east-1:{ACCOUNT}"
@@ -30,12 +30,7 @@ def bus(events):
 
 def queue(sqs):
     """A queue that lets every rule in: its URL and its ARN."""
-    name = name_of("cli-queue")
-    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
-    principal = {"Service": "events.amazonaws.com"}
-    statement = {"Effect": "Allow", "Principal": principal, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
-    return sqs("create-queue", "--queue-name", name, "--attributes", sqs.file("queue.json", policy))["QueueUrl"], arn
+    return queue_for(sqs, {"Principal": {"Service": "events.amazonaws.com"}})
 
 
 def entry(detail, **more):

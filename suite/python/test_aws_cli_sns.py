@@ -24,12 +24,15 @@ def topic(sns):
 
 def queue(sqs, topic, suffix="", **attributes):
     """A queue that lets a topic in: its URL and its ARN."""
+    condition = {"Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+    return queue_for(sqs, {"Principal": {"Service": "sns.amazonaws.com"}} | condition, suffix, **attributes)
+
+
+def queue_for(sqs, admitted, suffix="", **attributes):
+    """A queue that lets in whom this part of a statement names: its URL and its ARN."""
     name = name_of("cli-queue") + suffix
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
-    statement = {
-        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn} | admitted
     attributes["Policy"] = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     url = sqs("create-queue", "--queue-name", name, "--attributes", sqs.file("queue.json", attributes))["QueueUrl"]
     return url, arn
