@@ -147,6 +147,10 @@ test('another account does what a permission lets it, as long as it does', async
     ask(sns.AddPermissionCommand, { ...permission, Label: 'l', ActionName: ['Fly'] }), sns.InvalidParameterException,
     'Invalid parameter: Policy statement action out of service scope!',
   );
+  await refused(
+    ask(sns.AddPermissionCommand, { ...permission, Label: '' }), sns.InvalidParameterException,
+    'Invalid parameter: Label Reason: no value for required parameter',
+  );
   const statements = async () => JSON.parse((await attributes(TopicArn)).Policy).Statement;
   const [own, added, ...others] = await statements();
   assert.deepEqual(others, []);

@@ -22,6 +22,9 @@ pub struct Requirement {
     pub keys: &'static [Key],
     /// It is needed only when this member of the input is given.
     pub when: Option<Path>,
+    /// The input has a token that the resource's account gave out, and whoever has it needs no further leave of that
+    /// account: of its own the caller does.
+    pub by_token: bool,
 }
 
 /// The places of a member in the input and of those inside it. A list on the way stands for each of its items.

@@ -5,6 +5,10 @@ use crate::schema::Shape;
 use std::borrow::Cow;
 use std::fmt;
 
+/// The header that tells the code of an error in awsQuery, and whose fault it is.
+/// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
+pub(crate) const QUERY_ERROR: &str = "x-amzn-query-error";
+
 /// An AWS error on its way to a client.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -51,6 +55,12 @@ impl Failure {
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// The same of a service that once spoke awsQuery alone, with the code that it had there and that its clients still
+    /// tell it by.
+    pub fn once_called(self, code: &str) -> Self {
+        self.with_header(QUERY_ERROR, format!("{code};Sender"))
     }
 }
 

@@ -29,6 +29,9 @@ impl Permission {
     /// The policy with the statement in it.
     pub fn add_to(self, policy: &str, arn: &str) -> Result<String, Failure> {
         let Self { label, accounts, actions } = self;
+        if label.is_empty() {
+            return Err(invalid("Label Reason: no value for required parameter"));
+        }
         if actions.is_empty() || actions.iter().any(|action| !ACTIONS.contains(&action.as_str())) {
             return Err(invalid("Policy statement action out of service scope!"));
         }

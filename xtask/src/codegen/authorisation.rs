@@ -45,6 +45,7 @@ struct FullNeed {
     #[serde(default)]
     keys: BTreeMap<String, String>,
     when: Option<String>,
+    token: Option<String>,
     #[serde(default)]
     also: Vec<FullNeed>,
 }
@@ -97,6 +98,7 @@ impl Operation<'_> {
                 resource: Some(resource.clone()),
                 keys: BTreeMap::new(),
                 when: None,
+                token: None,
                 also: Vec::new(),
             },
             Need::Full(full) => return self.with_others(full),
@@ -127,9 +129,14 @@ impl Operation<'_> {
             Some(member) => format!("Some({})", self.path(member)?.ok_or_else(|| absent(member))?),
             None => "None".to_owned(),
         };
+        let by_token = match &need.token {
+            Some(member) => self.path(member)?.map(|_| true).ok_or_else(|| absent(member))?,
+            None => false,
+        };
         let resource = self.resource(resource)?;
         Ok(format!(
-            "Requirement {{ action: {action:?}, resource: {resource}, keys: &[{keys}], when: {when} }},"
+            "Requirement {{ action: {action:?}, resource: {resource}, keys: &[{keys}], when: {when}, \
+             by_token: {by_token} }},"
         ))
     }
 

@@ -1181,6 +1181,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1199,6 +1200,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1208,6 +1210,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[6]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1226,6 +1229,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1235,6 +1239,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1244,6 +1249,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1262,6 +1268,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1271,6 +1278,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1289,6 +1297,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1298,6 +1307,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1307,6 +1317,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1316,6 +1327,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1325,6 +1337,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1334,6 +1347,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1343,6 +1357,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1352,6 +1367,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1361,6 +1377,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1370,6 +1387,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1379,6 +1397,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1391,6 +1410,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     Key { name: "events:source", source: Source::Member(&[0, 1]) },
                 ],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1400,6 +1420,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1410,6 +1431,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     resource: Resource::Resolved(Resolver::Rule, &[&[0], &[7]]),
                     keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[6]) }],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "iam:PassRole",
@@ -1419,6 +1441,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         source: Source::Word("events.amazonaws.com"),
                     }],
                     when: Some(&[5]),
+                    by_token: false,
                 },
             ],
         },
@@ -1430,6 +1453,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                     keys: &[Key { name: "events:targetarn", source: Source::Member(&[2, 1]) }],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "iam:PassRole",
@@ -1439,6 +1463,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         source: Source::Word("events.amazonaws.com"),
                     }],
                     when: Some(&[2, 2]),
+                    by_token: false,
                 },
             ],
         },
@@ -1449,6 +1474,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::EventBus, &[&[2]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1458,6 +1484,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Rule, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1476,6 +1503,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1485,6 +1513,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1494,6 +1523,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1503,6 +1533,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1521,6 +1552,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1530,6 +1562,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::EventBus, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
     ]

@@ -2335,6 +2335,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2344,6 +2345,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2353,6 +2355,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2362,6 +2365,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2371,6 +2375,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2380,6 +2385,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2407,6 +2413,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2434,6 +2441,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[4]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2443,6 +2451,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2473,6 +2482,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     Key { name: "iam:permissionsboundary", source: Source::Member(&[5]) },
                 ],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2503,6 +2513,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     Key { name: "iam:permissionsboundary", source: Source::Member(&[2]) },
                 ],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2512,6 +2523,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2521,6 +2533,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2530,6 +2543,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2539,6 +2553,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2548,6 +2563,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2557,6 +2573,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2566,6 +2583,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2575,6 +2593,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2584,6 +2603,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2593,6 +2613,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2602,6 +2623,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2611,6 +2633,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2620,6 +2643,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2629,6 +2653,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2638,6 +2663,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[Key { name: "iam:policyarn", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2647,6 +2673,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2656,6 +2683,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2665,6 +2693,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2674,6 +2703,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2683,6 +2713,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2692,6 +2723,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2701,6 +2733,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2710,6 +2743,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2719,6 +2753,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2728,6 +2763,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2737,6 +2773,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2746,6 +2783,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2755,6 +2793,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2764,6 +2803,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2773,6 +2813,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2782,6 +2823,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2791,6 +2833,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2800,6 +2843,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2809,6 +2853,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2818,6 +2863,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2843,6 +2889,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2852,6 +2899,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2877,6 +2925,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2886,6 +2935,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2898,6 +2948,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2907,6 +2958,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2916,6 +2968,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2925,6 +2978,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2934,6 +2988,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2959,6 +3014,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2968,6 +3024,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2977,6 +3034,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3002,6 +3060,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3011,6 +3070,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3020,6 +3080,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[Key { name: "iam:permissionsboundary", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3029,6 +3090,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3038,6 +3100,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[Key { name: "iam:permissionsboundary", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3047,6 +3110,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3056,6 +3120,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3065,6 +3130,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3074,6 +3140,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3083,6 +3150,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3092,6 +3160,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3101,6 +3170,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3110,6 +3180,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3119,6 +3190,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3128,6 +3200,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3137,6 +3210,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3146,6 +3220,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3155,6 +3230,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3164,6 +3240,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Group, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3173,6 +3250,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3182,6 +3260,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Role, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3191,6 +3270,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::User, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
     ]

@@ -2749,6 +2749,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2761,6 +2762,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     Key { name: "lambda:principal", source: Source::Member(&[3]) },
                 ],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2770,6 +2772,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2786,6 +2789,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Key { name: "lambda:subnetids", source: Source::Member(&[10, 0]) },
                     ],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "iam:PassRole",
@@ -2795,6 +2799,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         source: Source::Word("lambda.amazonaws.com"),
                     }],
                     when: Some(&[2]),
+                    by_token: false,
                 },
             ],
         },
@@ -2805,6 +2810,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[Key { name: "lambda:functionurlauthtype", source: Source::Member(&[2]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2814,6 +2820,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2823,6 +2830,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2832,6 +2840,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2841,6 +2850,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2850,6 +2860,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2859,6 +2870,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2882,6 +2894,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2891,6 +2904,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2900,6 +2914,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2909,6 +2924,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2918,6 +2934,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2927,6 +2944,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2936,6 +2954,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2945,6 +2964,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2954,6 +2974,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2963,6 +2984,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2972,6 +2994,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -2995,6 +3018,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3004,6 +3028,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3027,6 +3052,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3036,6 +3062,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3045,6 +3072,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3054,6 +3082,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3063,6 +3092,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[6]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3072,6 +3102,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3081,6 +3112,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[3]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3090,6 +3122,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3099,6 +3132,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3108,6 +3142,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3117,6 +3152,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3126,6 +3162,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3135,6 +3172,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3144,6 +3182,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3153,6 +3192,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3162,6 +3202,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3183,6 +3224,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3192,6 +3234,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3201,6 +3244,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[1]]),
                 keys: &[Key { name: "lambda:codesigningconfigarn", source: Source::Member(&[0]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3210,6 +3254,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3219,6 +3264,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3228,6 +3274,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3237,6 +3284,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3246,6 +3294,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3269,6 +3318,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3278,6 +3328,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[2]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3287,6 +3338,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3296,6 +3348,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3305,6 +3358,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3314,6 +3368,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3328,6 +3383,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Key { name: "lambda:subnetids", source: Source::Member(&[6, 0]) },
                     ],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "iam:PassRole",
@@ -3337,6 +3393,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         source: Source::Word("lambda.amazonaws.com"),
                     }],
                     when: Some(&[1]),
+                    by_token: false,
                 },
             ],
         },
@@ -3347,6 +3404,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -3356,6 +3414,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Resolved(Resolver::Function, &[&[0], &[1]]),
                 keys: &[Key { name: "lambda:functionurlauthtype", source: Source::Member(&[2]) }],
                 when: None,
+                by_token: false,
             }],
         },
     ]

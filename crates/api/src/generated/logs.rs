@@ -829,6 +829,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[2]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -849,6 +850,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -879,6 +881,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -899,6 +902,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -908,6 +912,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -938,6 +943,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -955,6 +961,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -997,6 +1004,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1006,6 +1014,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1048,6 +1057,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1083,6 +1093,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1092,6 +1103,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1122,6 +1134,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1142,6 +1155,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1151,6 +1165,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1181,6 +1196,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1211,6 +1227,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1220,6 +1237,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1250,6 +1268,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -1259,6 +1278,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
     ]

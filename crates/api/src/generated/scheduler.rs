@@ -625,6 +625,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     ]),
                     keys: &[],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "iam:PassRole",
@@ -634,6 +635,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         source: Source::Word("scheduler.amazonaws.com"),
                     }],
                     when: Some(&[9, 1]),
+                    by_token: false,
                 },
             ],
         },
@@ -654,6 +656,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     ]]),
                     keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "scheduler:TagResource",
@@ -669,6 +672,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     ]]),
                     keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                     when: Some(&[1]),
+                    by_token: false,
                 },
             ],
         },
@@ -702,6 +706,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -721,6 +726,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     ]]),
                     keys: &[],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "scheduler:DeleteSchedule",
@@ -737,6 +743,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     ]]),
                     keys: &[],
                     when: None,
+                    by_token: false,
                 },
             ],
         },
@@ -770,6 +777,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -788,6 +796,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -797,6 +806,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -806,6 +816,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -815,6 +826,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -824,6 +836,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -833,6 +846,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -866,6 +880,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     ]),
                     keys: &[],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "iam:PassRole",
@@ -875,6 +890,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         source: Source::Word("scheduler.amazonaws.com"),
                     }],
                     when: Some(&[9, 1]),
+                    by_token: false,
                 },
             ],
         },

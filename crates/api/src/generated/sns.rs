@@ -699,6 +699,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -708,6 +709,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: true,
             }],
         },
         Authorisation {
@@ -726,6 +728,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 ]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[2]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -735,6 +738,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -744,6 +748,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -753,6 +758,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -762,6 +768,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -771,6 +778,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -780,6 +788,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -789,6 +798,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -798,6 +808,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])], &[Part::Member(&[1])], &[Part::Text("*")]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -807,6 +818,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -816,6 +828,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -825,6 +838,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -834,6 +848,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -846,6 +861,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                     Key { name: "sns:protocol", source: Source::Member(&[1]) },
                 ],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -855,6 +871,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:requesttag", source: Source::Tags(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -864,6 +881,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation {
@@ -873,6 +891,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Made(&[&[Part::Member(&[0])]]),
                 keys: &[Key { name: "aws:tagkeys", source: Source::Member(&[1]) }],
                 when: None,
+                by_token: false,
             }],
         },
     ]

@@ -219,6 +219,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Key { name: "sts:transitivetagkeys", source: Source::Member(&[6]) },
                     ],
                     when: None,
+                    by_token: false,
                 },
                 Requirement {
                     action: "sts:TagSession",
@@ -231,6 +232,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Key { name: "sts:transitivetagkeys", source: Source::Member(&[6]) },
                     ],
                     when: Some(&[5]),
+                    by_token: false,
                 },
                 Requirement {
                     action: "sts:SetSourceIdentity",
@@ -243,6 +245,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                         Key { name: "sts:transitivetagkeys", source: Source::Member(&[6]) },
                     ],
                     when: Some(&[10]),
+                    by_token: false,
                 },
             ],
         },
@@ -253,6 +256,7 @@ pub static AUTHORISATION: &[crate::authorisation::Authorisation] = {
                 resource: Resource::Any,
                 keys: &[],
                 when: None,
+                by_token: false,
             }],
         },
         Authorisation { operation: "GetCallerIdentity", requirements: &[] },

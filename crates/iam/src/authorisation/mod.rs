@@ -279,9 +279,10 @@ impl Denied {
             Dialect::Query if action.starts_with("SNS:") => ("AuthorizationError", 403),
             Dialect::Query | Dialect::S3 => ("AccessDenied", 403),
             Dialect::RestJson => ("AccessDeniedException", 403),
-            Dialect::Json => ("AccessDeniedException", 400),
+            Dialect::Json | Dialect::QueryCompatible => ("AccessDeniedException", 400),
         };
-        Failure::sender(code, status, message)
+        let failure = Failure::sender(code, status, message);
+        if dialect == Dialect::QueryCompatible { failure.once_called("AccessDenied") } else { failure }
     }
 }
 
@@ -304,8 +305,10 @@ impl Asker<'_> {
     }
 
     fn decide(&self, (action, resource): (&str, &str), keys: Keys<'_>) -> Result<(), Denied> {
-        let own = owner(resource)
-            .is_none_or(|owner| self.principal.account().is_none_or(|account| account == owner));
+        let by_token = matches!(keys, Keys::Input(Requirement { by_token: true, .. }, _));
+        let own = by_token
+            || owner(resource)
+                .is_none_or(|owner| self.principal.account().is_none_or(|account| account == owner));
         let trust_needed = action.starts_with("sts:") && resource.contains(":role/");
         let of_resource = if trust_needed {
             trust(self.sources, resource)
