@@ -202,13 +202,18 @@ fn to_hand_out(topic: &TopicName, claimed: &Claimed, is_fifo: bool) -> Option<(M
 
 async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
     let fifo = inner.registry.topic(&name.topic).is_some_and(|topic| topic.record.is_fifo());
+    let mut running = JoinSet::new();
     loop {
         let rate = policy(&inner, &name).and_then(|policy| policy.receives_per_second);
         // Of a FIFO topic one at a time: while one waits for another try, its group waits behind it.
         let max = if fifo { 1 } else { rate.map_or(AT_ONCE, at_once) };
-        let Some(claimed) = next(&inner, &queue, max).await else { return };
-        let (begun, count) = (inner.clock.now(), claimed.len());
-        let mut running = JoinSet::new();
+        // A slow one holds up none, and yet not each is taken from storage alone.
+        while running.len() > max / 2 {
+            running.join_next().await;
+        }
+        let begun = inner.clock.now();
+        let Some(claimed) = next(&inner, &queue, max - running.len()).await else { break };
+        let count = claimed.len();
         for claimed in claimed {
             let (inner, name, queue) = (Arc::clone(&inner), name.clone(), queue.clone());
             running.spawn(async move {
@@ -218,11 +223,11 @@ async fn deliver_all(inner: Arc<Inner>, name: SubscriptionName, queue: Queue) {
                 }
             });
         }
-        while running.join_next().await.is_some() {}
         if let Some(rate) = rate {
             inner.clock.sleep_until(begun.after(Duration::from_secs_f64(count as f64 / rate as f64))).await;
         }
     }
+    while running.join_next().await.is_some() {}
 }
 
 /// How many are delivered at once at a rate a second: few, so that no second sees many more than it may.

@@ -424,7 +424,8 @@ fn each_family_of_services_denies_its_own_way() {
         let asked = Ask { dialect, ..ask("ListFunctions", &Value::Structure(Vec::new())) };
         let failure = authority.authorise(caller(alice()), asked).unwrap_err();
         assert_eq!((failure.code.as_ref(), failure.status, failure.sender), (code, status, true));
-        let old = (dialect == Dialect::QueryCompatible).then(|| ("x-amzn-query-error", "AccessDenied;Sender".into()));
+        let old = (dialect == Dialect::QueryCompatible)
+            .then(|| ("x-amzn-query-error", "AccessDenied;Sender".into()));
         assert_eq!(failure.headers, Vec::from_iter(old));
     }
 }

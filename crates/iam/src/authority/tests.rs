@@ -322,7 +322,8 @@ fn each_family_of_services_says_it_its_own_way() {
         let failure = refusal.failure(dialect);
         assert_eq!((failure.code.as_ref(), failure.status), (code, status), "{refusal:?} in {dialect:?}");
         assert!(failure.sender);
-        let old = (dialect == QueryCompatible).then(|| ("x-amzn-query-error", "SignatureDoesNotMatch;Sender".into()));
+        let old = (dialect == QueryCompatible)
+            .then(|| ("x-amzn-query-error", "SignatureDoesNotMatch;Sender".into()));
         assert_eq!(failure.headers, Vec::from_iter(old));
     }
 }

@@ -216,6 +216,19 @@ async fn who_confirmed_with_a_signature_may_close_the_door() {
 }
 
 #[tokio::test]
+async fn a_message_without_an_answer_holds_up_none_behind_it() {
+    let world = World::new().await;
+    let _work = world.start();
+    world.subscribed(&[("RawMessageDelivery", "true")]).await;
+    world.publish("t", UNANSWERED).await.unwrap();
+    for _ in 0..40 {
+        world.publish("t", "answered").await.unwrap();
+    }
+    world.settle().await;
+    assert_eq!(world.endpoints.posted.lock().unwrap().len(), 41);
+}
+
+#[tokio::test]
 async fn tries_follow_the_policy_and_then_comes_the_dead_letter() {
     let world = World::new().await;
     let _work = world.start();

@@ -51,6 +51,9 @@ impl Deliver for Targets {
     }
 }
 
+/// What no endpoint ever answers.
+const UNANSWERED: &str = "never to be answered";
+
 /// Endpoints that note what comes and when, and fail when they are told to.
 #[derive(Default)]
 struct Endpoints {
@@ -68,10 +71,14 @@ impl Post for Endpoints {
     fn post(&self, posting: Posting) -> BoxFuture<'_, Result<(), Failure>> {
         let now = self.clock.lock().unwrap().as_ref().unwrap().now().millis();
         let status = self.failing.lock().unwrap().iter().find(|it| it.0 == posting.url).map(|it| it.1);
+        let answered = posting.body != UNANSWERED;
         self.posted.lock().unwrap().push((posting, now - NOW));
-        Box::pin(
-            async move { status.map_or(Ok(()), |status| Err(Failure::sender("Failing", status, "as told"))) },
-        )
+        Box::pin(async move {
+            if !answered {
+                std::future::pending::<()>().await;
+            }
+            status.map_or(Ok(()), |status| Err(Failure::sender("Failing", status, "as told")))
+        })
     }
 }
 
