@@ -2,7 +2,7 @@
 //! orphans, and takes everything with it when it ends: on the server's word, or when server or spawner are gone.
 //! It refuses to outlive either, and to run any code of the user itself.
 
-use crate::cgroup::{Layout, Opened};
+use crate::cgroup::{Entrances, Layout, Opened};
 use crate::filter::Filters;
 use crate::kernel::{self, Cloned};
 use crate::message::{Origin, Report, Request, TemporaryRequest};
@@ -58,7 +58,7 @@ struct Blank {
     /// The process that will be the program; it has joined the cgroups.
     program: i32,
     /// What the processes of companions need to join them, and a writable `/proc`.
-    entrances: Vec<OwnedFd>,
+    entrances: Entrances,
     proc: Option<OwnedFd>,
     pidfd: OwnedFd,
     /// Where it takes the request from, and tells what fails.
@@ -165,10 +165,12 @@ fn prepare(birth: &Birth<'_>) -> Result<Blank, Fault> {
         }
     }
     let (orders, theirs) = socket::pair().map_err(Fault::at("make", "a socket for the program's start"))?;
-    match kernel::clone(0).map_err(Fault::at("make", "the program's process"))? {
+    let born = kernel::clone(0, entrances.birthplace.as_ref().map(AsFd::as_fd));
+    match born.map_err(Fault::at("make", "the program's process"))? {
         Cloned::Child => {
             let filters = birth.cage.as_ref().filter(|_| !birth.is_midwife).map(|parts| parts.filters);
-            let error = program::run(Start { orders: theirs, entrances, caged: proc.zip(filters) });
+            let tasks = entrances.tasks;
+            let error = program::run(Start { orders: theirs, tasks, caged: proc.zip(filters) });
             kernel::exit(error)
         }
         Cloned::Parent { pid, pidfd } => {
@@ -209,7 +211,7 @@ fn begin(birth: &Birth<'_>, blank: Blank, delivery: &Delivery) -> Result<(Vec<i3
     let mut programs = vec![blank.program];
     let Outputs { stdout, stderr, companions, messages } = &delivery.output;
     for (companion, output) in request.companions.iter().zip(companions) {
-        let shared = (blank.entrances.as_slice(), blank.proc.as_ref());
+        let shared = (&blank.entrances, blank.proc.as_ref());
         programs.push(start_companion(birth, shared, request, (companion, output))?);
     }
     let line = places.map(stem::draw_line).transpose()?;
@@ -340,18 +342,19 @@ fn end_program(pid: i32) -> Result<(), Fault> {
 /// Makes a process in the cage and lets it become the companion.
 fn start_companion(
     birth: &Birth<'_>,
-    (entrances, proc): (&[OwnedFd], Option<&OwnedFd>),
+    (entrances, proc): (&Entrances, Option<&OwnedFd>),
     request: &Request,
     (companion, output): (&Companion, &OwnedFd),
 ) -> Result<i32, Error> {
-    let copy = |fd: &OwnedFd| fd.try_clone().map_err(Fault::at("copy", "a descriptor for a companion"));
-    let entrances = entrances.iter().map(copy).collect::<Result<Vec<_>, _>>()?;
-    let proc = proc.map(copy).transpose()?;
+    let copying = || Fault::at("copy", "a descriptor for a companion");
+    let Entrances { tasks, birthplace } = entrances.try_clone().map_err(copying())?;
+    let proc = proc.map(OwnedFd::try_clone).transpose().map_err(copying())?;
     let (orders, theirs) = socket::pair().map_err(Fault::at("make", "a socket for a companion's start"))?;
-    let pid = match kernel::clone(0).map_err(Fault::at("make", "a companion's process"))? {
+    let born = kernel::clone(0, birthplace.as_ref().map(AsFd::as_fd));
+    let pid = match born.map_err(Fault::at("make", "a companion's process"))? {
         Cloned::Child => {
             let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filters));
-            let error = program::run(Start { orders: theirs, entrances, caged });
+            let error = program::run(Start { orders: theirs, tasks, caged });
             kernel::exit(error)
         }
         Cloned::Parent { pid, .. } => pid,

@@ -172,9 +172,28 @@ pub struct Group(Layout);
 /// Files of a cage's groups.
 #[derive(Debug, Default)]
 pub struct Opened {
-    /// A process that writes `0` to each of them is in the groups.
-    pub entrances: Vec<OwnedFd>,
+    pub entrances: Entrances,
     limits: Vec<(Limit, Version, PathBuf, File)>,
+}
+
+/// The ways into a cage's groups. A process that moves from one group to another by its number waits for every processor to
+/// notice, which takes milliseconds for each hierarchy: here none does.
+#[derive(Debug, Default)]
+pub struct Entrances {
+    /// Of version 1: a process of one thread that writes `0` to each of them has moved that thread.
+    pub tasks: Vec<OwnedFd>,
+    /// Of version 2: the directory, which a process can be born into.
+    pub birthplace: Option<OwnedFd>,
+}
+
+impl Entrances {
+    /// The same ways once more.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            tasks: self.tasks.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?,
+            birthplace: self.birthplace.as_ref().map(OwnedFd::try_clone).transpose()?,
+        })
+    }
 }
 
 /// What a file limits.
@@ -259,7 +278,13 @@ impl Group {
         for branch in self.0.branches() {
             let directory = &branch.directory;
             fs::create_dir(directory).map_err(Fault::at("make the cgroup", directory))?;
-            opened.entrances.push(open(&directory.join("cgroup.procs"))?.into());
+            match branch.version {
+                Version::One => opened.entrances.tasks.push(open(&directory.join("tasks"))?.into()),
+                Version::Two => {
+                    let opening = File::open(directory).map_err(Fault::at("open the cgroup", directory))?;
+                    opened.entrances.birthplace = Some(opening.into());
+                }
+            }
         }
         opened.limits = self.open_limits(&Limit::ALL)?;
         Ok(opened)
@@ -276,7 +301,7 @@ impl Group {
     }
 
     fn limit_some(&self, kinds: &[Limit], limits: &Limits) -> Result<(), Fault> {
-        Opened { entrances: Vec::new(), limits: self.open_limits(kinds)? }.limit(limits)
+        Opened { entrances: Entrances::default(), limits: self.open_limits(kinds)? }.limit(limits)
     }
 
     fn open_limits(&self, kinds: &[Limit]) -> Result<Vec<(Limit, Version, PathBuf, File)>, Fault> {
@@ -685,7 +710,8 @@ mod tests {
     #[test]
     fn a_layout_without_cgroups_limits_nothing_and_fails_nothing() {
         let group = Layout::default().group(1);
-        assert!(group.create().unwrap().entrances.is_empty());
+        let Entrances { tasks, birthplace } = group.create().unwrap().entrances;
+        assert!(tasks.is_empty() && birthplace.is_none());
         group.limit(&LIMITS).unwrap();
         assert!(!group.can_freeze() && !group.kill() && group.set_frozen(true).is_err());
         assert_eq!((group.oom_kills(), group.cpu_time()), (0, None));

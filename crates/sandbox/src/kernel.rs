@@ -19,14 +19,22 @@ pub enum Cloned {
     Child,
 }
 
-/// `clone3` as a fork with new namespaces. The caller must have one thread, or the child may only make system calls.
-pub fn clone(namespaces: libc::c_int) -> io::Result<Cloned> {
+/// `CLONE_INTO_CGROUP`.
+pub const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
+/// `clone3` as a fork with new namespaces, into the cgroup of version 2 with this directory or that of the caller. The caller
+/// must have one thread, or the child may only make system calls.
+pub fn clone(namespaces: libc::c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is plain integers, for which zero is valid.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = u64::from((namespaces | libc::CLONE_PIDFD).cast_unsigned());
     arguments.pidfd = (&raw mut pidfd) as u64;
     arguments.exit_signal = libc::SIGCHLD.cast_unsigned().into();
+    if let Some(group) = group {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = group.as_raw_fd().unsigned_abs().into();
+    }
     // SAFETY: without CLONE_VM the child has a copy of all memory; the arguments live across the call.
     let result =
         unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };

@@ -232,7 +232,7 @@ fn try_clone(flags: libc::c_int) -> io::Result<()> {
 
 /// Whether `act`, which may only make system calls, says so in a child with namespaces of its own.
 fn in_child(flags: libc::c_int, act: impl FnOnce() -> bool) -> io::Result<bool> {
-    match kernel::clone(flags)? {
+    match kernel::clone(flags, None)? {
         Cloned::Child => kernel::exit(i32::from(!act())),
         Cloned::Parent { pid, .. } => {
             let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;

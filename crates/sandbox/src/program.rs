@@ -21,8 +21,8 @@ pub const MESSAGES: i32 = 62;
 pub struct Start<'a> {
     /// Where the request comes from and a failure is told; closed by a successful `execve`.
     pub orders: OwnedFd,
-    /// The files to write to in order to join the cgroups.
-    pub entrances: Vec<OwnedFd>,
+    /// The files to write to in order to join the cgroups of version 1; into that of version 2 it was born.
+    pub tasks: Vec<OwnedFd>,
     /// A writable `/proc` and the compiled filters; None under `Isolation::Process`.
     pub caged: Option<(OwnedFd, &'a Filters)>,
 }
@@ -50,15 +50,15 @@ pub fn run(start: Start<'_>) -> i32 {
     127
 }
 
-/// All that needs no request. Joining a cgroup takes long: it waits for every processor to notice.
+/// All that needs no request.
 fn prepare(start: &Start<'_>) -> Result<(), Fault> {
     if start.caged.is_none() {
         // With its parent gone nobody could reap or kill it. In a cage the pid namespace sees to that.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(fault("tie to its parent", "the program"))?;
     }
-    for entrance in &start.entrances {
-        rustix::io::write(entrance, b"0").map_err(fault("join", "the cgroup"))?;
+    for tasks in &start.tasks {
+        rustix::io::write(tasks, b"0").map_err(fault("join", "the cgroup"))?;
     }
     rustix::process::setsid().map_err(fault("begin a session for", "the program"))?;
     Ok(())

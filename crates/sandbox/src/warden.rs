@@ -213,7 +213,7 @@ impl Warden {
         }
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let own = self.own_user_only.then_some(own);
-        match kernel::clone(namespaces).map_err(Fault::at("make", "the cage's first process"))? {
+        match kernel::clone(namespaces, None).map_err(Fault::at("make", "the cage's first process"))? {
             Cloned::Parent { pid, .. } => {
                 cages.living.insert(pid, Cage { number, cradle: Some(ours), channel: None });
                 Ok(pid)

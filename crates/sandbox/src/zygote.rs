@@ -27,6 +27,7 @@
 //!
 //! It refuses to go on with a zygote after any step has failed: what is half done is killed, and the midwife ends.
 
+use crate::cgroup::Entrances;
 use crate::filter::Filters;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
@@ -58,6 +59,7 @@ struct Wanted {
     processes_max: u64,
     has_messages: bool,
     has_rules: bool,
+    has_birthplace: bool,
 }
 
 /// The descriptors that come with it.
@@ -70,7 +72,7 @@ struct Brought {
     line: OwnedFd,
     messages: Option<OwnedFd>,
     rules: Option<OwnedFd>,
-    entrances: Vec<OwnedFd>,
+    entrances: Entrances,
 }
 
 /// What a midwife works with.
@@ -86,7 +88,7 @@ pub struct Gift<'a> {
     pub stderr: &'a OwnedFd,
     pub line: &'a OwnedFd,
     pub messages: Option<&'a OwnedFd>,
-    pub entrances: &'a [OwnedFd],
+    pub entrances: &'a Entrances,
 }
 
 /// Whether the machine lets processes be copied so: the processor's registers are known, the kernel tells what the C library has
@@ -112,13 +114,15 @@ pub fn ask(nursery: &OwnedFd, request: &Request, gift: &Gift<'_>) -> Result<Owne
         u64::from(request.limits.processes_max),
         u64::from(gift.messages.is_some()),
         u64::from(rules.is_some()),
+        u64::from(gift.entrances.birthplace.is_some()),
     ];
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     let mut fds = vec![answer.as_fd(), first.as_fd(), null.as_fd()];
     fds.extend([gift.stdout, gift.stderr, gift.line].map(AsFd::as_fd));
     fds.extend(gift.messages.map(AsFd::as_fd));
     fds.extend(rules.as_ref().map(AsFd::as_fd));
-    fds.extend(gift.entrances.iter().map(AsFd::as_fd));
+    fds.extend(gift.entrances.birthplace.as_ref().map(AsFd::as_fd));
+    fds.extend(gift.entrances.tasks.iter().map(AsFd::as_fd));
     socket::send(nursery, &bytes, &fds, false).map_err(Fault::at("ask for", "a copy"))?;
     drop(fds);
     drop(answer);
@@ -191,9 +195,10 @@ impl Midwife<'_> {
         let own = zygote.learn()?;
         let us = call(&zygote, libc::SYS_pidfd_open, &[u64::from(std::process::id()), 0], "see the midwife")?;
         let half = self.make_half(&zygote, &own, (us, brought))?;
-        let made = furnish(&half, Numbers { us, line: zygote.line() }, brought);
+        let made = furnish(&half, &own, Numbers { us, line: zygote.line() }, brought);
         let copied = made.and_then(|()| {
-            let arguments = own.clone_arguments((0, libc::SIGCHLD), COPY, &half)?;
+            let arguments =
+                own.clone_arguments(Making { flags: 0, signal: libc::SIGCHLD, group: 0 }, COPY, &half)?;
             half.call_for_copy(libc::SYS_clone3, &arguments, memory).map_err(Fault::at("make", "the copy"))
         });
         let ended = half.end().map_err(Fault::at("end", "the half"));
@@ -217,12 +222,17 @@ impl Midwife<'_> {
         let memory = |pid: i32| self.open(pid, "mem", OFlags::RDWR);
         let newpid = libc::CLONE_NEWPID.cast_unsigned().into();
         let first = fetch(zygote, us, &brought.first)?;
+        let group = brought.entrances.birthplace.as_ref().map(|fd| fetch(zygote, us, fd)).transpose()?;
         call(zygote, libc::SYS_setns, &[first, newpid], "choose the cage's processes")?;
-        let flags = libc::CLONE_VM | libc::CLONE_PARENT;
-        let arguments = own.clone_arguments((flags, 0), HALF, zygote)?;
+        let flags = u64::from((libc::CLONE_VM | libc::CLONE_PARENT).cast_unsigned());
+        let into = group.map_or(0, |_| kernel::CLONE_INTO_CGROUP);
+        let making = Making { flags: flags | into, signal: 0, group: group.unwrap_or(0) };
+        let arguments = own.clone_arguments(making, HALF, zygote)?;
         let half = zygote.call_for_copy(libc::SYS_clone3, &arguments, memory);
         call(zygote, libc::SYS_setns, &[us, newpid], "choose its own processes again")?;
-        call(zygote, libc::SYS_close, &[first], "let go of the cage")?;
+        for fd in [Some(first), group].into_iter().flatten() {
+            call(zygote, libc::SYS_close, &[fd], "let go of the cage")?;
+        }
         half.map_err(Fault::at("make", "the half"))
     }
 
@@ -312,7 +322,7 @@ impl Midwife<'_> {
 }
 
 /// Gives the half all that a copy of it will have too.
-fn furnish(half: &Remote, Numbers { us, line }: Numbers, brought: &Brought) -> Result<(), Fault> {
+fn furnish(half: &Remote, own: &Own, Numbers { us, line }: Numbers, brought: &Brought) -> Result<(), Fault> {
     let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let first = fetch(half, us, &brought.first)?;
     call(half, libc::SYS_setns, &[first, namespaces.cast_unsigned().into()], "enter the cage's namespaces")?;
@@ -323,9 +333,10 @@ fn furnish(half: &Remote, Numbers { us, line }: Numbers, brought: &Brought) -> R
         let got = fetch(half, us, fd)?;
         call(half, libc::SYS_dup3, &[got, place, 0], "place a descriptor")?;
     }
-    for entrance in &brought.entrances {
-        rustix::io::write(entrance, half.pid().to_string().as_bytes())
-            .map_err(fault("join", "the cgroup"))?;
+    write(half, b"0", own.scratch)?;
+    for tasks in &brought.entrances.tasks {
+        let tasks = fetch(half, us, tasks)?;
+        call(half, libc::SYS_write, &[tasks, own.scratch, 1], "join the cgroup")?;
     }
     if let Some(rules) = &brought.rules {
         let rules = fetch(half, us, rules)?;
@@ -412,23 +423,28 @@ impl Remote {
     }
 }
 
+/// How a process is made.
+struct Making {
+    flags: u64,
+    signal: i32,
+    /// With `CLONE_INTO_CGROUP`, the descriptor of the cgroup's directory.
+    group: u64,
+}
+
 impl Own {
     /// Puts the arguments of `clone3` into the memory of `process`.
-    fn clone_arguments(
-        &self,
-        (flags, signal): (i32, i32),
-        number: i32,
-        process: &Remote,
-    ) -> Result<[u64; 2], Fault> {
+    fn clone_arguments(&self, making: Making, number: i32, process: &Remote) -> Result<[u64; 2], Fault> {
         const LENGTH: usize = 11;
         const EXIT_SIGNAL: usize = 4;
         const NUMBERS: usize = 8;
         const NUMBERS_COUNT: usize = 9;
+        const GROUP: usize = 10;
         let mut arguments = [0_u64; LENGTH];
-        arguments[0] = flags.unsigned_abs().into();
-        arguments[EXIT_SIGNAL] = signal.unsigned_abs().into();
+        arguments[0] = making.flags;
+        arguments[EXIT_SIGNAL] = making.signal.unsigned_abs().into();
         arguments[NUMBERS] = self.scratch + BEHIND;
         arguments[NUMBERS_COUNT] = 1;
+        arguments[GROUP] = making.group;
         write(process, &arguments.map(u64::to_ne_bytes).concat(), self.scratch)?;
         write(process, &number.to_ne_bytes(), self.scratch + BEHIND)?;
         Ok([self.scratch, (LENGTH * size_of::<u64>()) as u64])
@@ -458,6 +474,7 @@ fn read(bytes: &[u8], fds: Vec<OwnedFd>) -> Option<(Wanted, Brought)> {
         processes_max: numbers.next()?,
         has_messages: numbers.next()? == 1,
         has_rules: numbers.next()? == 1,
+        has_birthplace: numbers.next()? == 1,
     };
     let mut fds = fds.into_iter();
     let brought = Brought {
@@ -469,7 +486,10 @@ fn read(bytes: &[u8], fds: Vec<OwnedFd>) -> Option<(Wanted, Brought)> {
         line: fds.next()?,
         messages: if wanted.has_messages { Some(fds.next()?) } else { None },
         rules: if wanted.has_rules { Some(fds.next()?) } else { None },
-        entrances: fds.collect(),
+        entrances: Entrances {
+            birthplace: if wanted.has_birthplace { Some(fds.next()?) } else { None },
+            tasks: fds.collect(),
+        },
     };
     Some((wanted, brought))
 }

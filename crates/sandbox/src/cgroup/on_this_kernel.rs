@@ -3,7 +3,9 @@
 //! What this machine lacks is said on standard error, by name, and not silently passed.
 
 use super::*;
-use std::process::{Child, Command};
+use crate::kernel::{self, Cloned};
+use rustix::process::{Pid, WaitOptions};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 const LIMITS: Limits = Limits {
@@ -34,12 +36,15 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn spin_in(group: &Opened) -> Child {
-    let child = Command::new("/bin/sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-    for entrance in &group.entrances {
-        rustix::io::write(entrance, child.id().to_string().as_bytes()).unwrap();
+/// A process that was born into the group, and does nothing but spin.
+fn spin_in(group: &Opened) -> Pid {
+    let birthplace = group.entrances.birthplace.as_ref().unwrap();
+    match kernel::clone(0, Some(birthplace.as_fd())).unwrap() {
+        Cloned::Child => loop {
+            std::hint::spin_loop();
+        },
+        Cloned::Parent { pid, .. } => Pid::from_raw(pid).unwrap(),
     }
-    child
 }
 
 #[test]
@@ -50,8 +55,8 @@ fn groups_of_version_two_freeze_count_and_kill() {
     let group = layout.group(1);
     let opened = group.create().unwrap();
     opened.limit(&LIMITS).unwrap();
-    let mut child = spin_in(&opened);
-    assert_eq!(group.processes(), [i32::try_from(child.id()).unwrap()]);
+    let child = spin_in(&opened);
+    assert_eq!(group.processes(), [child.as_raw_nonzero().get()]);
     eventually("its time is counted", || group.cpu_time().is_some_and(|time| !time.is_zero()));
     group.set_frozen(true).unwrap();
     let directory = &layout.group(1).0.freezer.unwrap().directory;
@@ -63,7 +68,7 @@ fn groups_of_version_two_freeze_count_and_kill() {
     eventually("it runs on", || group.cpu_time() > stopped);
     group.set_frozen(true).unwrap();
     assert!(group.kill(), "a frozen one is killed");
-    child.wait().unwrap();
+    rustix::process::waitpid(Some(child), WaitOptions::empty()).unwrap();
     eventually("its group is gone", || group.remove());
     layout.remove();
 }
