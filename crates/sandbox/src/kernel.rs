@@ -60,6 +60,13 @@ pub fn fork() -> io::Result<Option<i32>> {
     }
 }
 
+/// The capabilities that this kernel knows.
+pub fn capabilities() -> impl Iterator<Item = u64> {
+    // SAFETY: it only looks something up.
+    let known = |number: &u64| unsafe { libc::prctl(libc::PR_CAPBSET_READ, *number, 0, 0, 0) } >= 0;
+    (0..u64::from(u64::BITS)).take_while(known)
+}
+
 /// Ends the process at once: no destructors, no exit handlers, which belong to the process this was copied from.
 pub fn exit(code: i32) -> ! {
     // SAFETY: _exit has no preconditions.

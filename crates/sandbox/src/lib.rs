@@ -61,6 +61,7 @@ mod socket;
 mod spawner;
 mod spec;
 mod stem;
+mod steps;
 mod temporary;
 mod warden;
 mod zygote;

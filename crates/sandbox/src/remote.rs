@@ -25,8 +25,12 @@ pub struct Remote {
 mod x86_64 {
     use super::{File, FileExt, Remote, io};
     use crate::kernel;
+    use crate::steps::BEFORE;
 
     // Places in `Registers`.
+    const R13: usize = 2;
+    const RBP: usize = 4;
+    const RBX: usize = 5;
     const RAX: usize = 10;
     const ORIG_RAX: usize = 15;
     const RDI: usize = 14;
@@ -42,6 +46,27 @@ mod x86_64 {
     const ERRNO_MAX: i32 = 4095;
 
     impl Remote {
+        /// Makes the calls of a list, of `WORDS` words each, and stops: RBX is where the next one is, RBP how many are left, R12 what
+        /// the last one gave, and R13 what stands for that in the place of a first argument.
+        #[rustfmt::skip]
+        pub const LIST_CODE: &[u8] = &[
+            0x48, 0x8b, 0x03,                   // next: mov rax, [rbx]
+            0x48, 0x8b, 0x7b, 0x08,             // mov rdi, [rbx + 8]
+            0x48, 0x8b, 0x73, 0x10,             // mov rsi, [rbx + 16]
+            0x48, 0x8b, 0x53, 0x18,             // mov rdx, [rbx + 24]
+            0x4c, 0x8b, 0x53, 0x20,             // mov r10, [rbx + 32]
+            0x4c, 0x39, 0xef,                   // cmp rdi, r13
+            0x49, 0x0f, 0x44, 0xfc,             // cmove rdi, r12
+            0x0f, 0x05,                         // syscall
+            0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, // cmp rax, -4095
+            0x73, 0x0c,                         // jae stop
+            0x49, 0x89, 0xc4,                   // mov r12, rax
+            0x48, 0x83, 0xc3, 0x28,             // add rbx, 40
+            0x48, 0xff, 0xcd,                   // dec rbp
+            0x75, 0xd0,                         // jnz next
+            0xcc,                               // stop: int3
+        ];
+
         /// Stops a process that waits in `read`; `memory` is its file of that name in `/proc`.
         pub fn seize(pid: i32, memory: File) -> io::Result<Self> {
             kernel::trace(pid)?;
@@ -85,6 +110,28 @@ mod x86_64 {
             self.begin(number, arguments)?;
             self.step()?;
             self.result()
+        }
+
+        /// Makes the calls of a list, which its memory has, as it has the code above. The one that fails is told by its place.
+        pub fn call_all(&self, code: u64, (list, count): (u64, usize)) -> Result<(), (usize, io::Error)> {
+            let mut registers = self.home;
+            registers[RIP] = code;
+            registers[RAX] = 0;
+            registers[ORIG_RAX] = NONE;
+            ARGUMENTS.iter().for_each(|at| registers[*at] = 0);
+            (registers[RBX], registers[RBP]) = (list, count as u64);
+            registers[R13] = BEFORE;
+            let whole = |error| (0, error);
+            kernel::set_registers(self.pid, &registers).map_err(whole)?;
+            kernel::run_on(self.pid).map_err(whole)?;
+            self.trapped().map_err(whole)?;
+            let left = kernel::registers(self.pid).map_err(whole)?[RBP];
+            let failed = count.saturating_sub(usize::try_from(left).unwrap_or(count));
+            match self.result() {
+                Err(error) if left > 0 => Err((failed, error)),
+                Ok(_) if left > 0 => Err((failed, io::Error::other("it did not come to its end"))),
+                _ => Ok(()),
+            }
         }
 
         /// Makes a system call that copies the process, and gives the copy, which has not run yet. `memory` opens its file
@@ -144,6 +191,11 @@ mod x86_64 {
 
         fn step(&self) -> io::Result<()> {
             kernel::step(self.pid)?;
+            self.trapped()
+        }
+
+        /// Waits until it stops where it was to stop.
+        fn trapped(&self) -> io::Result<()> {
             let status = stopped(self.pid)?;
             if libc::WSTOPSIG(status) == libc::SIGTRAP && status >> EVENT_SHIFT == 0 {
                 return Ok(());
@@ -175,6 +227,8 @@ pub enum Remote {}
 #[cfg(not(target_arch = "x86_64"))]
 #[allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "it stands for the one above")]
 impl Remote {
+    pub const LIST_CODE: &[u8] = &[];
+
     pub fn seize(_: i32, _: File) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -188,6 +242,10 @@ impl Remote {
     }
 
     pub fn call(&self, _: i64, _: &[u64]) -> io::Result<u64> {
+        match *self {}
+    }
+
+    pub fn call_all(&self, _: u64, _: (u64, usize)) -> Result<(), (usize, io::Error)> {
         match *self {}
     }
 

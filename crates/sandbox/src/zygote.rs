@@ -34,6 +34,7 @@ use crate::message::{Report, Request};
 use crate::program::{MESSAGES, fault};
 use crate::remote::Remote;
 use crate::stem::{self, Waiting};
+use crate::steps::{BEFORE, Steps};
 use crate::{Error, Fault, fileaccess, kernel, socket};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -45,8 +46,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// How long a copy may take; then its cage fails, and the function starts plainly.
 const COPIED_WITHIN: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
-/// Memory of the zygote for the arguments of calls: the largest filter that the kernel takes has 32 KiB.
-const SCRATCH_BYTES: u64 = 64 * 1024;
+/// Memory of the zygote for calls and their arguments: the largest filter that the kernel takes has 32 KiB.
+const SCRATCH_BYTES: u64 = 256 * 1024;
 /// In that, where what arguments point to is put.
 const BEHIND: u64 = 512;
 /// The numbers that the half and the copy have in the cage: the first process has 1.
@@ -241,49 +242,43 @@ impl Midwife<'_> {
 
     /// The last steps, as `program.rs` has them.
     fn confine(&self, copy: &Remote, own: &Own, wanted: &Wanted) -> Result<(), Fault> {
-        let prctl = |option: i32, argument: u64, act: &'static str| {
-            call(copy, libc::SYS_prctl, &[option.unsigned_abs().into(), argument], act)
-        };
-        call(copy, libc::SYS_setsid, &[], "begin a session")?;
+        let mut steps = own.steps();
         let id = u64::from(wanted.host_id);
-        prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, "keep capabilities for new namespaces")?;
-        call(copy, libc::SYS_setgroups, &[0, 0], "drop supplementary groups")?;
-        call(copy, libc::SYS_setresgid, &[id, id, id], "take the group")?;
-        call(copy, libc::SYS_setresuid, &[id, id, id], "take the user")?;
-        let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWCGROUP;
-        call(copy, libc::SYS_unshare, &[namespaces.cast_unsigned().into()], "make the program's namespaces")?;
+        steps.call(libc::SYS_setsid, &[], "begin a session");
+        prctl(&mut steps, (libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP), "keep capabilities for new namespaces");
+        steps.call(libc::SYS_setgroups, &[0, 0], "drop supplementary groups");
+        steps.call(libc::SYS_setresgid, &[id, id, id], "take the group");
+        steps.call(libc::SYS_setresuid, &[id, id, id], "take the user");
+        let namespaces = u64::from((libc::CLONE_NEWUSER | libc::CLONE_NEWCGROUP).cast_unsigned());
+        steps.call(libc::SYS_unshare, &[namespaces], "make the program's namespaces");
+        steps.make(copy)?;
         self.map(copy.pid(), wanted.host_id)?;
-        for capability in 0..CAPABILITIES {
-            match prctl(libc::PR_CAPBSET_DROP, capability, "empty the bounding set") {
-                // The first that this kernel does not know; it cannot give it either.
-                Err(fault) if fault.source.raw_os_error() == Some(libc::EINVAL) && capability > 0 => break,
-                dropped => dropped?,
-            };
+        let mut steps = own.steps();
+        for capability in kernel::capabilities() {
+            prctl(&mut steps, (libc::PR_CAPBSET_DROP, capability), "empty the bounding set");
         }
-        let clear =
-            [libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL].map(|number| number.unsigned_abs().into());
-        call(copy, libc::SYS_prctl, &clear, "clear ambient capabilities")?;
-        let none = [CAPABILITY_VERSION.to_ne_bytes(), [0; 4]].concat();
-        write(copy, &none, own.scratch)?;
-        write(copy, &[0; 24], own.scratch + BEHIND)?;
-        call(copy, libc::SYS_capset, &[own.scratch, own.scratch + BEHIND], "give up capabilities")?;
-        prctl(libc::PR_SET_NO_NEW_PRIVS, 1, "deny new privileges")?;
+        let clear = u64::from(libc::PR_CAP_AMBIENT_CLEAR_ALL.unsigned_abs());
+        prctl(&mut steps, (libc::PR_CAP_AMBIENT, clear), "clear ambient capabilities");
+        let header = steps.put(&[CAPABILITY_VERSION.to_ne_bytes(), [0; 4]].concat());
+        let none = steps.put(&[0; 24]);
+        steps.call(libc::SYS_capset, &[header, none], "give up capabilities");
+        prctl(&mut steps, (libc::PR_SET_NO_NEW_PRIVS, 1), "deny new privileges");
         // The change of user undid it.
-        prctl(libc::PR_SET_DUMPABLE, 1, "open up its own files in /proc")?;
-        limit(copy, own, wanted)?;
-        call(copy, libc::SYS_set_tid_address, &[own.tid_address], "tell where its number is")?;
-        write(copy, &COPY.to_ne_bytes(), own.tid_address)?;
-        call(copy, libc::SYS_set_robust_list, &[own.robust.0, own.robust.1], "tell of its locks")?;
+        prctl(&mut steps, (libc::PR_SET_DUMPABLE, 1), "open up its own files in /proc");
+        limit(&mut steps, wanted);
+        steps.call(libc::SYS_set_tid_address, &[own.tid_address], "tell where its number is");
+        steps.call(libc::SYS_set_robust_list, &[own.robust.0, own.robust.1], "tell of its locks");
         if let (address @ 1.., size, signature) = own.sequences {
             let arguments = [address, size.into(), 0, signature.into()];
-            call(copy, libc::SYS_rseq, &arguments, "tell of its restartable sequences")?;
+            steps.call(libc::SYS_rseq, &arguments, "tell of its restartable sequences");
         }
         for (length, program) in self.filters.programs() {
-            write(copy, &program, own.scratch + BEHIND)?;
-            let described = [u64::from(length), own.scratch + BEHIND].map(u64::to_ne_bytes).concat();
-            write(copy, &described, own.scratch)?;
-            call(copy, libc::SYS_seccomp, &[SET_FILTER, 0, own.scratch], "install the system call filter")?;
+            let program = steps.put(&program);
+            let described = steps.put(&[u64::from(length), program].map(u64::to_ne_bytes).concat());
+            steps.call(libc::SYS_seccomp, &[SET_FILTER, 0, described], "install the system call filter");
         }
+        steps.make(copy)?;
+        write(copy, &COPY.to_ne_bytes(), own.tid_address)?;
         call(copy, libc::SYS_munmap, &[own.scratch, SCRATCH_BYTES], "clear up").map(drop)
     }
 
@@ -356,40 +351,41 @@ fn process(pid: i32) -> Result<Pid, Fault> {
 
 /// Gives the half all that a copy of it will have too.
 fn furnish(half: &Remote, own: &Own, Numbers { us, line }: Numbers, brought: &Brought) -> Result<(), Fault> {
+    let mut steps = own.steps();
+    let fetch = |steps: &mut Steps, fd: &OwnedFd| {
+        steps.call(libc::SYS_pidfd_getfd, &[us, number(fd), 0], "hand over a descriptor");
+    };
     let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-    let first = fetch(half, us, &brought.first)?;
-    call(half, libc::SYS_setns, &[first, namespaces.cast_unsigned().into()], "enter the cage's namespaces")?;
+    fetch(&mut steps, &brought.first);
+    steps.call(libc::SYS_setns, &[BEFORE, namespaces.cast_unsigned().into()], "enter the cage's namespaces");
     let messages = MESSAGES.unsigned_abs().into();
     let placed = [(&brought.null, 0), (&brought.stdout, 1), (&brought.stderr, 2), (&brought.line, line)];
-    let placed = placed.into_iter().chain(brought.messages.as_ref().map(|fd| (fd, messages)));
-    for (fd, place) in placed {
-        let got = fetch(half, us, fd)?;
-        call(half, libc::SYS_dup3, &[got, place, 0], "place a descriptor")?;
+    for (fd, place) in placed.into_iter().chain(brought.messages.as_ref().map(|fd| (fd, messages))) {
+        fetch(&mut steps, fd);
+        steps.call(libc::SYS_dup3, &[BEFORE, place, 0], "place a descriptor");
     }
-    write(half, b"0", own.scratch)?;
+    let itself = steps.put(b"0");
     for tasks in &brought.entrances.tasks {
-        let tasks = fetch(half, us, tasks)?;
-        call(half, libc::SYS_write, &[tasks, own.scratch, 1], "join the cgroup")?;
+        fetch(&mut steps, tasks);
+        steps.call(libc::SYS_write, &[BEFORE, itself, 1], "join the cgroup");
     }
     if let Some(rules) = &brought.rules {
-        let rules = fetch(half, us, rules)?;
-        call(half, libc::SYS_landlock_restrict_self, &[rules, 0], "apply the Landlock rules")?;
+        fetch(&mut steps, rules);
+        steps.call(libc::SYS_landlock_restrict_self, &[BEFORE, 0], "apply the Landlock rules");
     }
-    let mut kept = vec![line];
-    kept.extend(brought.messages.as_ref().map(|_| messages));
     let mut begin = 3;
-    for kept in kept {
+    for kept in [Some(line), brought.messages.as_ref().map(|_| messages)].into_iter().flatten() {
         if begin < kept {
-            call(half, libc::SYS_close_range, &[begin, kept - 1, 0], "close descriptors")?;
+            steps.call(libc::SYS_close_range, &[begin, kept - 1, 0], "close descriptors");
         }
         begin = kept + 1;
     }
-    call(half, libc::SYS_close_range, &[begin, u32::MAX.into(), 0], "close descriptors")?;
-    Ok(())
+    steps.call(libc::SYS_close_range, &[begin, u32::MAX.into(), 0], "close descriptors");
+    steps.make(half)
 }
 
 /// The copy's own limits, which it may lower whatever the machine gives us.
-fn limit(copy: &Remote, own: &Own, wanted: &Wanted) -> Result<(), Fault> {
+fn limit(steps: &mut Steps, wanted: &Wanted) {
     let least = |limit: u64, of: Resource| limit.min(getrlimit(of).maximum.unwrap_or(u64::MAX));
     let limits = [
         (libc::RLIMIT_NOFILE, least(wanted.files_max, Resource::Nofile)),
@@ -397,10 +393,14 @@ fn limit(copy: &Remote, own: &Own, wanted: &Wanted) -> Result<(), Fault> {
         (libc::RLIMIT_CORE, 1),
         (libc::RLIMIT_NPROC, least(wanted.processes_max, Resource::Nproc)),
     ];
-    limits.into_iter().try_for_each(|(resource, limit)| {
-        write(copy, &[limit, limit].map(u64::to_ne_bytes).concat(), own.scratch)?;
-        call(copy, libc::SYS_prlimit64, &[0, resource.into(), own.scratch, 0], "set limits").map(drop)
-    })
+    for (resource, limit) in limits {
+        let both = steps.put(&[limit, limit].map(u64::to_ne_bytes).concat());
+        steps.call(libc::SYS_prlimit64, &[0, resource.into(), both, 0], "set limits");
+    }
+}
+
+fn prctl(steps: &mut Steps, (option, argument): (i32, u64), act: &'static str) {
+    steps.call(libc::SYS_prctl, &[option.unsigned_abs().into(), argument], act);
 }
 
 /// What the zygote has of its own, and its copies are to have too.
@@ -425,15 +425,13 @@ struct Numbers {
 const NO_SETUID_FIXUP: u64 = 1 << 2;
 /// `_LINUX_CAPABILITY_VERSION_3`.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
-/// More than any kernel knows.
-const CAPABILITIES: u64 = 64;
 /// `SECCOMP_SET_MODE_FILTER`.
 const SET_FILTER: u64 = 1;
 
 impl Remote {
     /// Asks a zygote, and makes room in it.
     fn learn(&self) -> Result<Own, Fault> {
-        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let access = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
         let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         let arguments =
             [0, SCRATCH_BYTES, access.unsigned_abs().into(), kind.unsigned_abs().into(), u64::MAX, 0];
@@ -465,6 +463,11 @@ struct Making {
 }
 
 impl Own {
+    /// A list of calls for a process with the zygote's memory, or a copy of it.
+    fn steps(&self) -> Steps {
+        Steps::new((self.scratch, SCRATCH_BYTES))
+    }
+
     /// Puts the arguments of `clone3` into the memory of `process`.
     fn clone_arguments(&self, making: Making, number: i32, process: &Remote) -> Result<[u64; 2], Fault> {
         const LENGTH: usize = 11;
@@ -494,8 +497,11 @@ fn write(process: &Remote, bytes: &[u8], address: u64) -> Result<(), Fault> {
 
 /// Lets `process` have a descriptor of ours.
 fn fetch(process: &Remote, us: u64, fd: &OwnedFd) -> Result<u64, Fault> {
-    let number = u64::from(fd.as_raw_fd().unsigned_abs());
-    call(process, libc::SYS_pidfd_getfd, &[us, number, 0], "hand over a descriptor")
+    call(process, libc::SYS_pidfd_getfd, &[us, number(fd), 0], "hand over a descriptor")
+}
+
+fn number(fd: &OwnedFd) -> u64 {
+    fd.as_raw_fd().unsigned_abs().into()
 }
 
 fn read(bytes: &[u8], fds: Vec<OwnedFd>) -> Option<(Wanted, Brought)> {
