@@ -29,6 +29,7 @@ async function rehearse() {
     const client = new RuntimeApiClient(`127.0.0.1:${server.address().port}`);
     const { body } = await client.next();
     await client.postInvocationResponse(JSON.stringify(JSON.parse(body)), 'rehearsal');
+    await client.next();
     server.close();
     await once(server, 'close');
     // The client's end closes in the turn of the event loop after that.

@@ -11,6 +11,8 @@ const { PROMISES_ONLY } = require('./generation.cjs');
 const API = '/2018-06-01/runtime';
 // X-Ray takes documents of up to 64 KB, so a longer cause would only weigh on the request.
 const XRAY_CAUSE_LIMIT_BYTES = 32 * 1024;
+// Up to here no outcome is too large, in whatever characters.
+const SMALL_OUTCOME_CHARACTERS = 64 * 1024;
 
 class RuntimeApiClient {
   #address;
@@ -21,6 +23,8 @@ class RuntimeApiClient {
   #head = '';
   #body = null;
   #filled = 0;
+  // The answer to an outcome, when it can be the next event.
+  #following = null;
 
   /** @param address host and port, as in `AWS_LAMBDA_RUNTIME_API` */
   constructor(address) {
@@ -45,14 +49,29 @@ class RuntimeApiClient {
 
   /** Waits for an event; its headers, with names in lower case, and its body as text. */
   async next() {
-    const { status, headers, body } = await this.#exchange('GET', `${API}/invocation/next`);
+    let answer = await this.#following;
+    if (this.#following !== null) {
+      this.#following = null;
+      if (answer.status !== 200) logUntaken(answer);
+    }
+    if (answer?.status !== 200) answer = await this.#exchange('GET', `${API}/invocation/next`);
+    const { status, headers, body } = answer;
     if (status !== 200) throw new Error(`Failed to get next invocation, error ${status}`);
     return { headers, body: body.toString('utf8') };
   }
 
   /** Posts the JSON text of a result. */
   async postInvocationResponse(text, requestId) {
-    await this.#postOutcome(RuntimeApiClient.responsePath(requestId), { 'Content-Type': 'application/json' }, text);
+    const path = RuntimeApiClient.responsePath(requestId);
+    const headers = { 'Content-Type': 'application/json' };
+    if (this.#pending !== null || this.#following !== null || text.length > SMALL_OUTCOME_CHARACTERS) {
+      await this.#postOutcome(path, headers, text);
+      return;
+    }
+    // Our own Runtime API answers with the next event, which is all that is asked for after this; another, as ever.
+    this.#following = this.#exchange('POST', path, { ...headers, 'Hearth-Runtime-Next': 'true' }, text);
+    // It is awaited, and fails, where the next event is.
+    this.#following.catch(() => {});
   }
 
   async postInvocationError(error, requestId) {
@@ -64,13 +83,7 @@ class RuntimeApiClient {
   }
 
   async #postOutcome(path, headers, text) {
-    const { status, body } = await this.#exchange('POST', path, headers, text);
-    if (status >= 200 && status < 300) return;
-    // AWS: an outcome that was not taken, such as a response that is too large, is only logged, with these words, which
-    // say "success" of errors too. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-    const answer = PROMISES_ONLY ? ` ${body}` : '';
-    const line = `LAMBDA_RUNTIME Failed to post handler success response. Http response code: ${status}.${answer}`;
-    process.stdout.write(`[ERROR] [${Date.now()}] ${line}\n`);
+    logUntaken(await this.#exchange('POST', path, headers, text));
   }
 
   async postInitError(error) {
@@ -170,6 +183,16 @@ class RuntimeApiClient {
     }
     pending.resolve({ status: Number(statusLine.split(' ')[1]), headers, body: this.#body });
   }
+}
+
+/** Says of an outcome that it was not taken, if it was not. */
+function logUntaken({ status, body }) {
+  if (status >= 200 && status < 300) return;
+  // AWS: an outcome that was not taken, such as a response that is too large, is only logged, with these words, which
+  // say "success" of errors too. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+  const answer = PROMISES_ONLY ? ` ${body}` : '';
+  const line = `LAMBDA_RUNTIME Failed to post handler success response. Http response code: ${status}.${answer}`;
+  process.stdout.write(`[ERROR] [${Date.now()}] ${line}\n`);
 }
 
 module.exports = { RuntimeApiClient };

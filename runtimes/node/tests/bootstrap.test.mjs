@@ -79,7 +79,7 @@ async function run(node, entry, testCase, generation, runtime = RUNTIMES[generat
   }
   try {
     const environment = { _HANDLER: testCase.handler, AWS_EXECUTION_ENV: runtime, ...testCase.environment };
-    const seen = await exchange([node, ...entry], testCase.events, environment, directory);
+    const seen = await exchange([node, ...entry], testCase.events, environment, directory, testCase.joins);
     const posts = seen.posts.map(({ path, headers, body, trailers }) => ({
       path,
       contentType: headers['content-type'],
@@ -202,5 +202,13 @@ for (const node of NODES) {
     const closing = event('{}', { Connection: 'close' });
     const { shown } = await ours({ files, events: [closing, closing, event()] });
     assert.deepEqual(shown.posts.map(({ body }) => body), ['1', '1', '1']);
+  });
+
+  test(`an outcome is answered with the next event, or as AWS answers it, on ${version}`, async () => {
+    const files = { 'app.mjs': 'export const handler = async (event) => event;' };
+    for (const joins of [true, false]) {
+      const { shown } = await ours({ files, joins, events: [event('0'), event('1'), event('2')] });
+      assert.deepEqual(shown.posts.map(({ body }) => body), ['0', '1', '2']);
+    }
   });
 }

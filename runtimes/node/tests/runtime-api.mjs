@@ -42,31 +42,37 @@ export const NEVER = { held: true };
 /**
  * Runs a runtime against a list of events.
  * @returns `posts`, `stdout` (bytes), `stderr`, and `status`: the exit status, or null for a process that was waiting
- *   for a further event when all of them had been answered
+ *   for a further event when all of them had been answered; `joins` is false for a Runtime API that, as AWS's does, answers
+ *   an outcome with nothing but that it was accepted
  */
-export async function exchange(command, events, environment, directory) {
+export async function exchange(command, events, environment, directory, joins = true) {
   const posts = [];
   let served = 0;
   let process_ = null;
   let wasIdle = false;
+  const handOut = (response) => {
+    if (served === events.length) {
+      // The runtime is idle: all it had to say has been said.
+      wasIdle = true;
+      process_.kill('SIGKILL');
+      return;
+    }
+    const { headers, body, held } = events[served];
+    if (held) return;
+    served++;
+    response.writeHead(200, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
+  };
   const server = createServer(async (request, response) => {
     if (request.method === 'GET') {
-      if (served === events.length) {
-        // The runtime is idle: all it had to say has been said.
-        wasIdle = true;
-        process_.kill('SIGKILL');
-        return;
-      }
-      const { headers, body, held } = events[served];
-      if (held) return;
-      served++;
-      response.writeHead(200, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
+      handOut(response);
       return;
     }
     const body = await bodyOf(request).catch(() => null);
     const path = request.url.replace(/^.*\/runtime\//, '');
     if (body !== null) posts.push({ path, headers: request.headers, body, trailers: request.trailers });
-    response.writeHead(events[served - 1]?.answerStatus ?? 202, { 'Content-Length': 15 }).end('{"status":"OK"}');
+    const status = events[served - 1]?.answerStatus ?? 202;
+    if (joins && status === 202 && 'hearth-runtime-next' in request.headers) handOut(response);
+    else response.writeHead(status, { 'Content-Length': 15 }).end('{"status":"OK"}');
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = `127.0.0.1:${server.address().port}`;

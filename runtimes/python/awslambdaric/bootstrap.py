@@ -172,6 +172,10 @@ def handle_event_request(lambda_runtime_client, request_handler, invoke_id, even
         lambda_runtime_client.post_invocation_result(invoke_id, result, content_type, invocation_id)
 
 
+# Tools that watch functions put their own in the place of these, which may have more to do once an outcome is posted.
+_UNTOUCHED = (handle_event_request, LambdaRuntimeClient.post_invocation_result, LambdaRuntimeClient.post_invocation_error)
+
+
 def _load_handler(lambda_runtime_client, log_sink):
     """Imports the function's module; when that fails, reports it and ends the process, as AWS does."""
     try:
@@ -223,4 +227,9 @@ def main():
             os.environ["_X_AMZN_TRACE_ID"] = trace_id
         else:
             os.environ.pop("_X_AMZN_TRACE_ID", None)
+        client.goes_on = _UNTOUCHED == (
+            handle_event_request,
+            LambdaRuntimeClient.post_invocation_result,
+            LambdaRuntimeClient.post_invocation_error,
+        )
         handle_event_request(client, request_handler, CurrentInvocation.request_id, body, headers, log_sink)

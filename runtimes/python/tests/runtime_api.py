@@ -63,6 +63,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             exchange.posts.append(Post(self.path, self.headers, b""))
             self._answer(200, {}, b"")
             return
+        self._hand_out()
+
+    def _hand_out(self):
+        exchange = self.server.exchange
         if exchange.served == len(exchange.events):
             # The runtime is idle: all it had to say has been said.
             exchange.idle.set()
@@ -77,7 +81,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         exchange = self.server.exchange
         exchange.posts.append(Post(self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
         status = exchange.events[exchange.served - 1].answer_status if exchange.served else 202
-        self._answer(status, {}, b'{"status":"OK"}')
+        if status == 202 and exchange.joins and "Hearth-Runtime-Next" in self.headers:
+            self._hand_out()
+        else:
+            self._answer(status, {}, b'{"status":"OK"}')
 
     def _answer(self, status, headers, body):
         # In one piece, so that no packet of it waits for the acknowledgement of the one before.
@@ -91,10 +98,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class Exchange:
     """What one runtime process did with a list of events: `posts`, `stdout`, `stderr`, and `status`, its exit status,
-    or None for one that was waiting for a further event when all of them had been answered."""
+    or None for one that was waiting for a further event when all of them had been answered. `joins` is False for a Runtime
+    API that, as AWS's does, answers an outcome with nothing but that it was accepted."""
 
-    def __init__(self, command, events, environment, directory, timeout=20):
-        self.events, self.served, self.posts = events, 0, []
+    def __init__(self, command, events, environment, directory, timeout=20, joins=True):
+        self.events, self.served, self.posts, self.joins = events, 0, [], joins
         self.idle, self.finished = threading.Event(), threading.Event()
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         server.daemon_threads = True

@@ -85,7 +85,7 @@ class RuntimeCases:
     interpreter = reference = None
     maxDiff = None
 
-    def run_case(self, case, command, environment=None):
+    def run_case(self, case, command, environment=None, joins=True):
         # Both runtimes see the function in the same place, so that their tracebacks are alike.
         directory = os.path.join(os.path.realpath(tempfile.gettempdir()), f"hearth-function-{os.getpid()}")
         os.mkdir(directory)
@@ -94,12 +94,12 @@ class RuntimeCases:
                 os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
                 with open(os.path.join(directory, name), "w") as file:
                     file.write(text)
-            return Exchange(command, case.events, {**case.environment, **(environment or {})}, directory)
+            return Exchange(command, case.events, {**case.environment, **(environment or {})}, directory, joins=joins)
         finally:
             shutil.rmtree(directory)
 
-    def ours(self, case, *flags):
-        return self.run_case(case, [self.interpreter, *(flags or ("-S",)), BOOTSTRAP])
+    def ours(self, case, *flags, joins=True):
+        return self.run_case(case, [self.interpreter, *(flags or ("-S",)), BOOTSTRAP], joins=joins)
 
     def check(self, case):
         ours = self.ours(case)
@@ -193,6 +193,27 @@ class RuntimeCases:
         closing = Event(headers={"Connection": "close"})
         exchange = self.ours(Case("closed", "def handler(event, context): return 1\n", [], [closing, closing, Event()]))
         self.assertEqual([post.body for post in exchange.posts], [b"1"] * 3)
+
+    def test_outcomes_that_ask_for_the_next_event(self):
+        asks = "hearth-runtime-next"
+        events = [Event(str(number)) for number in range(3)]
+        for joins in (True, False):
+            posts = self.ours(Case("joined", "def handler(event, context): return event\n", [], events), joins=joins).posts
+            self.assertEqual([(post.body, asks in post.headers) for post in posts], [(b"0", True), (b"1", True), (b"2", True)])
+        large = self.ours(Case("large", "def handler(event, context): return 'x' * 70000\n", [], events[:2])).posts
+        self.assertEqual([(len(post.body), asks in post.headers) for post in large], [(70002, False)] * 2)
+
+    def test_what_watches_has_its_time_before_the_next_event(self):
+        watching = (
+            "from awslambdaric import bootstrap\n"
+            "whole, seen = bootstrap.handle_event_request, []\n"
+            "def watched(*arguments):\n    whole(*arguments)\n    seen.append(len(seen))\n"
+            "bootstrap.handle_event_request = watched\n"
+            "def handler(event, context): return seen\n"
+        )
+        posts = self.ours(Case("watched", watching, [], [Event()] * 3)).posts
+        self.assertEqual([post.body for post in posts], [b"[]", b"[0]", b"[0, 1]"])
+        self.assertFalse(any("hearth-runtime-next" in post.headers for post in posts))
 
     def test_invocation_id(self):
         case = Case("invocation_id", "def handler(event, context): return 1\n", [],

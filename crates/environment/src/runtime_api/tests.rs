@@ -151,6 +151,34 @@ async fn an_invocation_goes_round() {
 }
 
 #[tokio::test]
+async fn a_runtime_that_goes_on_gets_the_next_event_for_its_outcome() {
+    const ON: &str = "hearth-runtime-next: true\r\n";
+    let served = Served::start().await;
+    let (first, second, third) = (invocation(1), invocation(2), invocation(4));
+    served.invoke(&first).await;
+    let path = |of: &Invocation, outcome: &str| format!("invocation/{}/{outcome}", of.request_id);
+    let (response, error) = (path(&first, "response"), path(&second, "error"));
+    let posted = served.post(&response, ON, "1");
+    tokio::pin!(posted);
+    // The caller has its answer, and the environment is ready, while the runtime waits.
+    tokio::select! {
+        answer = &mut posted => panic!("it was answered: {answer:?}"),
+        () = async { assert!(matches!(served.api.answer().await, Answer::Response { .. })) } => {}
+    }
+    served.api.ready().await;
+    let times = served.api.times();
+    assert!(times.responded <= times.ready && times.ready.is_some());
+    served.api.offer(offer(second.clone()));
+    let (status, answer) = posted.await;
+    assert_eq!((status, answer.contains(&second.request_id.to_string())), (200, true), "{answer}");
+    served.api.offer(offer(third.clone()));
+    assert_eq!(served.post(&error, ON, "{}").await.0, 200);
+    assert!(matches!(served.api.withdraw(), None), "it was taken");
+    let (status, answer) = served.post(&error, ON, "{}").await;
+    assert_eq!((status, answer.contains("InvalidRequestID")), (400, true), "{answer}");
+}
+
+#[tokio::test]
 async fn what_comes_out_of_turn_is_refused_as_by_aws() {
     let served = Served::start().await;
     let other = RequestId::new(&SeededRng::new(99));

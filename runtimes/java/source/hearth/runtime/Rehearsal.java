@@ -98,14 +98,15 @@ public final class Rehearsal {
                     break;
                 }
                 boolean next = line.startsWith("GET ");
-                if (next && given++ == events) {
-                    break;
-                }
                 int length = 0;
                 for (String header = requests.readLine(); !header.isEmpty(); header = requests.readLine()) {
                     if (header.startsWith("Content-Length: ")) {
                         length = Integer.parseInt(header.substring("Content-Length: ".length()));
                     }
+                    next |= header.startsWith(RuntimeClient.GOES_ON);
+                }
+                if (next && given++ == events) {
+                    break;
                 }
                 for (; length > 0; length--) {
                     requests.read();

@@ -23,10 +23,16 @@ import java.util.Map;
 final class RuntimeClient {
     private static final String ROOT = "/2018-06-01/runtime/";
     private static final byte[] NOTHING = {};
+    /** Says that the next event is asked for with nothing in between: our own Runtime API then answers with that event. */
+    static final String GOES_ON = "Hearth-Runtime-Next";
+    /** Up to here no outcome is too large. */
+    private static final int SMALL_OUTCOME_BYTES = 64 * 1024;
 
     private final String address;
     private Socket socket;
     private InputStream input;
+    /** A response was posted and has no answer yet. */
+    private boolean unanswered;
 
     RuntimeClient(String address) {
         this.address = address;
@@ -47,6 +53,14 @@ final class RuntimeClient {
 
     /** Blocks until there is one. */
     Invocation next() throws IOException {
+        if (unanswered) {
+            unanswered = false;
+            Answer answer = read();
+            // What another status says of the response, such as that it was too large, is the platform's to report.
+            if (answer.status == 200) {
+                return new Invocation(answer.headers, answer.body);
+            }
+        }
         Answer answer = exchange("GET", "invocation/next", NOTHING, null);
         if (answer.status != 200) {
             throw new IOException("the Runtime API answered " + answer.status + " when asked for the next invocation");
@@ -55,26 +69,35 @@ final class RuntimeClient {
     }
 
     void postResponse(String id, byte[] body) throws IOException {
-        // What the answer's status says, such as that it was too large, is the platform's to report.
-        exchange("POST", "invocation/" + id + "/response", body, null);
+        String path = "invocation/" + id + "/response";
+        if (socket == null || body.length > SMALL_OUTCOME_BYTES) {
+            exchange("POST", path, body, null);
+            return;
+        }
+        write("POST", path, body, GOES_ON + ": true\r\n");
+        unanswered = true;
     }
 
     void postError(String id, byte[] document, String type) throws IOException {
-        exchange("POST", "invocation/" + id + "/error", document, type);
+        exchange("POST", "invocation/" + id + "/error", document, errorType(type));
     }
 
     void postInitError(byte[] document, String type) throws IOException {
-        exchange("POST", "init/error", document, type);
+        exchange("POST", "init/error", document, errorType(type));
     }
 
-    private Answer exchange(String method, String path, byte[] body, String errorType) throws IOException {
+    private static String errorType(String type) {
+        return "Lambda-Runtime-Function-Error-Type: " + type + "\r\n";
+    }
+
+    private Answer exchange(String method, String path, byte[] body, String header) throws IOException {
         boolean kept = socket != null;
         while (true) {
             try {
                 if (socket == null) {
                     connect();
                 }
-                write(method, path, body, errorType);
+                write(method, path, body, header);
                 return read();
             } catch (IOException broken) {
                 disconnect();
@@ -107,15 +130,15 @@ final class RuntimeClient {
         }
     }
 
-    private void write(String method, String path, byte[] body, String errorType) throws IOException {
+    private void write(String method, String path, byte[] body, String header) throws IOException {
         StringBuilder head = new StringBuilder(256);
         head.append(method).append(' ').append(ROOT).append(path).append(" HTTP/1.1\r\nHost: ").append(address);
         head.append("\r\nUser-Agent: aws-lambda-java/").append(System.getProperty("java.version")).append("-hearth\r\n");
         if (method.equals("POST")) {
             head.append("Content-Type: application/json\r\nContent-Length: ").append(body.length).append("\r\n");
         }
-        if (errorType != null) {
-            head.append("Lambda-Runtime-Function-Error-Type: ").append(errorType).append("\r\n");
+        if (header != null) {
+            head.append(header);
         }
         byte[] start = head.append("\r\n").toString().getBytes(StandardCharsets.ISO_8859_1);
         ByteArrayOutputStream request = new ByteArrayOutputStream(start.length + body.length);
