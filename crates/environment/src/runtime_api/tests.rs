@@ -173,7 +173,7 @@ async fn a_runtime_that_goes_on_gets_the_next_event_for_its_outcome() {
     assert_eq!((status, answer.contains(&second.request_id.to_string())), (200, true), "{answer}");
     served.api.offer(offer(third.clone()));
     assert_eq!(served.post(&error, ON, "{}").await.0, 200);
-    assert!(matches!(served.api.withdraw(), None), "it was taken");
+    assert!(served.api.withdraw().is_none(), "it was taken");
     let (status, answer) = served.post(&error, ON, "{}").await;
     assert_eq!((status, answer.contains("InvalidRequestID")), (400, true), "{answer}");
 }
