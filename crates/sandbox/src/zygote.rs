@@ -314,7 +314,7 @@ impl Midwife<'_> {
 }
 
 /// The midwife and all that it copies, on one processor for that time: to hand over between them is then a switch, and not
-/// to wake another processor, which takes four times as long, a hundred times.
+/// to wake another processor, which takes four times as long.
 struct Together {
     /// Where both ran before.
     usual: CpuSet,
