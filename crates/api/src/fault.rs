@@ -29,6 +29,7 @@ fn tell(shape: &'static Shape, message: String, slots: Vec<Option<Value>>) -> Fa
         .expect("the generator makes these calls for error shapes only");
     Failure {
         code: error.code.into(),
+        query_code: None,
         message,
         status: error.status,
         sender: error.sender,

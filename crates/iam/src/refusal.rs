@@ -50,9 +50,6 @@ pub enum Dialect {
     S3,
     /// awsJson and CBOR: codes end in `Exception`, and the status is 400.
     Json,
-    /// awsJson of a service that once spoke awsQuery alone, such as SQS: the same, and in a header the code that it had.
-    /// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
-    QueryCompatible,
     /// restJson: the same codes with status 403.
     RestJson,
 }
@@ -70,9 +67,6 @@ impl Dialect {
             Protocol::RestXml if service.signing_name == "s3" => Self::S3,
             Protocol::AwsQuery | Protocol::RestXml => Self::Query,
             Protocol::Ec2Query => Self::Ec2,
-            Protocol::AwsJson1_0 | Protocol::AwsJson1_1 | Protocol::RpcV2Cbor if service.query_compatible => {
-                Self::QueryCompatible
-            }
             Protocol::AwsJson1_0 | Protocol::AwsJson1_1 | Protocol::RpcV2Cbor => Self::Json,
             Protocol::RestJson1 => Self::RestJson,
         }
@@ -86,11 +80,10 @@ impl Refusal {
             Dialect::Query => self.query(),
             Dialect::Ec2 => self.ec2(),
             Dialect::S3 => self.s3(),
-            Dialect::Json | Dialect::QueryCompatible => self.json(400),
+            Dialect::Json => self.json(400),
             Dialect::RestJson => self.json(403),
         };
-        let failure = Failure::sender(code, status, message);
-        if dialect == Dialect::QueryCompatible { failure.once_called(self.query().0) } else { failure }
+        Failure::sender(code, status, message).with_query_code(self.query().0)
     }
 
     fn query(&self) -> (&'static str, u16, String) {

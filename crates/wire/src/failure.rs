@@ -5,15 +5,13 @@ use crate::schema::Shape;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The header that tells the code of an error in awsQuery, and whose fault it is.
-/// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
-pub(crate) const QUERY_ERROR: &str = "x-amzn-query-error";
-
 /// An AWS error on its way to a client.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The error code: `ResourceNotFoundException`.
     pub code: Cow<'static, str>,
+    /// The code it has in awsQuery, where that is another: services that once spoke nothing else tell it too.
+    pub query_code: Option<&'static str>,
     /// AWS's message.
     pub message: String,
     /// The HTTP status.
@@ -31,6 +29,7 @@ impl Failure {
     pub fn sender(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
+            query_code: None,
             message: message.into(),
             status,
             sender: true,
@@ -43,6 +42,7 @@ impl Failure {
     pub fn internal(message: impl Into<String>) -> Self {
         Self {
             code: Cow::Borrowed("InternalFailure"),
+            query_code: None,
             message: message.into(),
             status: 500,
             sender: false,
@@ -57,10 +57,9 @@ impl Failure {
         self
     }
 
-    /// The same of a service that once spoke awsQuery alone, with the code that it had there and that its clients still
-    /// tell it by.
-    pub fn once_called(self, code: &str) -> Self {
-        self.with_header(QUERY_ERROR, format!("{code};Sender"))
+    /// The same with the code it has in awsQuery.
+    pub fn with_query_code(self, code: &'static str) -> Self {
+        Self { query_code: Some(code), ..self }
     }
 }
 

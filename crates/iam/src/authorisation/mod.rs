@@ -279,10 +279,9 @@ impl Denied {
             Dialect::Query if action.starts_with("SNS:") => ("AuthorizationError", 403),
             Dialect::Query | Dialect::S3 => ("AccessDenied", 403),
             Dialect::RestJson => ("AccessDeniedException", 403),
-            Dialect::Json | Dialect::QueryCompatible => ("AccessDeniedException", 400),
+            Dialect::Json => ("AccessDeniedException", 400),
         };
-        let failure = Failure::sender(code, status, message);
-        if dialect == Dialect::QueryCompatible { failure.once_called("AccessDenied") } else { failure }
+        Failure::sender(code, status, message).with_query_code("AccessDenied")
     }
 }
 

@@ -416,7 +416,6 @@ fn each_family_of_services_denies_its_own_way() {
     for (dialect, code, status) in [
         (Dialect::RestJson, "AccessDeniedException", 403),
         (Dialect::Json, "AccessDeniedException", 400),
-        (Dialect::QueryCompatible, "AccessDeniedException", 400),
         (Dialect::Query, "AccessDenied", 403),
         (Dialect::S3, "AccessDenied", 403),
         (Dialect::Ec2, "UnauthorizedOperation", 403),
@@ -424,8 +423,6 @@ fn each_family_of_services_denies_its_own_way() {
         let asked = Ask { dialect, ..ask("ListFunctions", &Value::Structure(Vec::new())) };
         let failure = authority.authorise(caller(alice()), asked).unwrap_err();
         assert_eq!((failure.code.as_ref(), failure.status, failure.sender), (code, status, true));
-        let old = (dialect == Dialect::QueryCompatible)
-            .then(|| ("x-amzn-query-error", "AccessDenied;Sender".into()));
-        assert_eq!(failure.headers, Vec::from_iter(old));
+        assert_eq!(failure.query_code, Some("AccessDenied"));
     }
 }

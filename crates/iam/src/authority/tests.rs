@@ -298,7 +298,7 @@ fn an_action_that_is_not_signed_is_refused() {
 
 #[test]
 fn each_family_of_services_says_it_its_own_way() {
-    use Dialect::{Ec2, Json, Query, QueryCompatible, RestJson, S3};
+    use Dialect::{Ec2, Json, Query, RestJson, S3};
     for (refusal, dialect, code, status) in [
         (Refusal::MissingToken, Query, "MissingAuthenticationToken", 403),
         (Refusal::MissingToken, Json, "MissingAuthenticationTokenException", 400),
@@ -310,7 +310,6 @@ fn each_family_of_services_says_it_its_own_way() {
         (Refusal::UnknownKey, Ec2, "AuthFailure", 401),
         (Refusal::Mismatch, Query, "SignatureDoesNotMatch", 403),
         (Refusal::Mismatch, Json, "InvalidSignatureException", 400),
-        (Refusal::Mismatch, QueryCompatible, "InvalidSignatureException", 400),
         (Refusal::Mismatch, RestJson, "InvalidSignatureException", 403),
         (Refusal::ExpiredToken, Query, "ExpiredToken", 403),
         (Refusal::ExpiredToken, Json, "ExpiredTokenException", 400),
@@ -322,10 +321,9 @@ fn each_family_of_services_says_it_its_own_way() {
         let failure = refusal.failure(dialect);
         assert_eq!((failure.code.as_ref(), failure.status), (code, status), "{refusal:?} in {dialect:?}");
         assert!(failure.sender);
-        let old = (dialect == QueryCompatible)
-            .then(|| ("x-amzn-query-error", "SignatureDoesNotMatch;Sender".into()));
-        assert_eq!(failure.headers, Vec::from_iter(old));
+        assert_eq!(failure.query_code, Some(&*refusal.failure(Query).code));
     }
+    assert_eq!(Refusal::Mismatch.failure(Json).query_code, Some("SignatureDoesNotMatch"));
 }
 
 proptest! {

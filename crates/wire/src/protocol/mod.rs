@@ -11,7 +11,7 @@ mod rest_json;
 mod rest_xml;
 mod rpc_v2_cbor;
 
-use crate::failure::{Failure, QUERY_ERROR};
+use crate::failure::Failure;
 use crate::http_binding;
 use crate::message::{Body, Request, Response};
 use crate::schema::{Operation, Protocol, Service, Structure, Unimplemented};
@@ -138,9 +138,10 @@ impl Protocol {
         };
         let modern = !matches!(self, Self::AwsQuery | Self::Ec2Query | Self::RestXml);
         if service.query_compatible && modern {
+            // AWS: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait
             let fault = if failure.sender { "Sender" } else { "Receiver" };
-            let text = format!("{};{fault}", failure.code);
-            http_binding::insert(&mut response.headers, QUERY_ERROR, &text);
+            let text = format!("{};{fault}", failure.query_code.unwrap_or(&failure.code));
+            http_binding::insert(&mut response.headers, "x-amzn-query-error", &text);
         }
         for (name, text) in &failure.headers {
             http_binding::insert(&mut response.headers, name, text);

@@ -101,4 +101,8 @@ fn a_query_compatible_service_tells_the_old_code_too() {
     let response = Protocol::AwsJson1_0.encode_failure(service, &failure, request_id());
     assert_eq!(response.headers["x-amzn-query-error"], "AWS.SimpleQueueService.NonExistentQueue;Sender");
     assert_eq!(text(response.body), r#"{"__type":"QueueDoesNotExist","message":"none"}"#);
+    let failure = Failure::sender("AccessDeniedException", 400, "no").with_query_code("AccessDenied");
+    let response = Protocol::AwsJson1_0.encode_failure(service, &failure, request_id());
+    assert_eq!(response.headers["x-amzn-query-error"], "AccessDenied;Sender");
+    assert_eq!(text(response.body), r#"{"__type":"AccessDeniedException","message":"no"}"#);
 }
