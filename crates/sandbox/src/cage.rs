@@ -346,11 +346,11 @@ fn start_companion(
     request: &Request,
     (companion, output): (&Companion, &OwnedFd),
 ) -> Result<i32, Error> {
-    let copying = || Fault::at("copy", "a descriptor for a companion");
-    let Entrances { tasks, birthplace } = entrances.try_clone().map_err(copying())?;
-    let proc = proc.map(OwnedFd::try_clone).transpose().map_err(copying())?;
+    let copy = |fd: &OwnedFd| fd.try_clone().map_err(Fault::at("copy", "a descriptor for a companion"));
+    let tasks = entrances.tasks.iter().map(copy).collect::<Result<Vec<_>, _>>()?;
+    let proc = proc.map(copy).transpose()?;
     let (orders, theirs) = socket::pair().map_err(Fault::at("make", "a socket for a companion's start"))?;
-    let born = kernel::clone(0, birthplace.as_ref().map(AsFd::as_fd));
+    let born = kernel::clone(0, entrances.birthplace.as_ref().map(AsFd::as_fd));
     let pid = match born.map_err(Fault::at("make", "a companion's process"))? {
         Cloned::Child => {
             let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filters));

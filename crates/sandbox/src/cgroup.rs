@@ -186,16 +186,6 @@ pub struct Entrances {
     pub birthplace: Option<OwnedFd>,
 }
 
-impl Entrances {
-    /// The same ways once more.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self {
-            tasks: self.tasks.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?,
-            birthplace: self.birthplace.as_ref().map(OwnedFd::try_clone).transpose()?,
-        })
-    }
-}
-
 /// What a file limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {

@@ -114,11 +114,7 @@ mod x86_64 {
 
         /// Makes the calls of a list, which its memory has, as it has the code above. The one that fails is told by its place.
         pub fn call_all(&self, code: u64, (list, count): (u64, usize)) -> Result<(), (usize, io::Error)> {
-            let mut registers = self.home;
-            registers[RIP] = code;
-            registers[RAX] = 0;
-            registers[ORIG_RAX] = NONE;
-            ARGUMENTS.iter().for_each(|at| registers[*at] = 0);
+            let mut registers = self.ready_at(code);
             (registers[RBX], registers[RBP]) = (list, count as u64);
             registers[R13] = BEFORE;
             let whole = |error| (0, error);
@@ -126,12 +122,12 @@ mod x86_64 {
             kernel::run_on(self.pid).map_err(whole)?;
             self.trapped().map_err(whole)?;
             let left = kernel::registers(self.pid).map_err(whole)?[RBP];
-            let failed = count.saturating_sub(usize::try_from(left).unwrap_or(count));
-            match self.result() {
-                Err(error) if left > 0 => Err((failed, error)),
-                Ok(_) if left > 0 => Err((failed, io::Error::other("it did not come to its end"))),
-                _ => Ok(()),
+            if left == 0 {
+                return Ok(());
             }
+            let failed = count.saturating_sub(usize::try_from(left).unwrap_or(count));
+            let untold = || io::Error::other("it did not come to its end");
+            Err((failed, self.result().err().unwrap_or_else(untold)))
         }
 
         /// Makes a system call that copies the process, and gives the copy, which has not run yet. `memory` opens its file
@@ -180,13 +176,19 @@ mod x86_64 {
         }
 
         fn begin(&self, number: i64, arguments: &[u64]) -> io::Result<()> {
-            let mut registers = self.home;
-            registers[RIP] = self.instruction;
+            let mut registers = self.ready_at(self.instruction);
             registers[RAX] = number.cast_unsigned();
-            registers[ORIG_RAX] = NONE;
-            ARGUMENTS.iter().for_each(|at| registers[*at] = 0);
             ARGUMENTS.iter().zip(arguments).for_each(|(at, argument)| registers[*at] = *argument);
             kernel::set_registers(self.pid, &registers)
+        }
+
+        /// The registers to go on with at an instruction, in no system call, and with 0 for each argument of one.
+        fn ready_at(&self, instruction: u64) -> kernel::Registers {
+            let mut registers = self.home;
+            registers[RIP] = instruction;
+            registers[ORIG_RAX] = NONE;
+            ARGUMENTS.iter().for_each(|at| registers[*at] = 0);
+            registers
         }
 
         fn step(&self) -> io::Result<()> {
