@@ -49,15 +49,15 @@ class RuntimeApiClient {
 
   /** Waits for an event; its headers, with names in lower case, and its body as text. */
   async next() {
-    let answer = await this.#following;
     if (this.#following !== null) {
+      const answer = await this.#following;
       this.#following = null;
-      if (answer.status !== 200) logUntaken(answer);
+      if (answer.status === 200) return eventOf(answer);
+      logUntaken(answer);
     }
-    if (answer?.status !== 200) answer = await this.#exchange('GET', `${API}/invocation/next`);
-    const { status, headers, body } = answer;
-    if (status !== 200) throw new Error(`Failed to get next invocation, error ${status}`);
-    return { headers, body: body.toString('utf8') };
+    const answer = await this.#exchange('GET', `${API}/invocation/next`);
+    if (answer.status !== 200) throw new Error(`Failed to get next invocation, error ${answer.status}`);
+    return eventOf(answer);
   }
 
   /** Posts the JSON text of a result. */
@@ -184,6 +184,8 @@ class RuntimeApiClient {
     pending.resolve({ status: Number(statusLine.split(' ')[1]), headers, body: this.#body });
   }
 }
+
+const eventOf = ({ headers, body }) => ({ headers, body: body.toString('utf8') });
 
 /** Says of an outcome that it was not taken, if it was not. */
 function logUntaken({ status, body }) {

@@ -271,26 +271,23 @@ impl RuntimeApi {
         let path =
             request.uri().path().strip_prefix("/2018-06-01/runtime/").ok_or(Refused::NoSuchResource)?;
         let segments: Vec<&str> = path.splitn(4, '/').collect();
+        let goes_on = request.headers().contains_key(GOES_ON);
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => self.next().await,
-            (&Method::POST, ["invocation", id, outcome @ ("response" | "error")]) => {
-                let goes_on = request.headers().contains_key(GOES_ON);
-                let accepted = match *outcome {
-                    "response" => {
-                        let streams = streamed::is_asked(request.headers())?;
-                        let id = self.begin_answer(id)?;
-                        let sink = self.lock().sink.clone().filter(|_| streams);
-                        match sink {
-                            Some(sink) => self.streamed_response((id, sink), request).await?,
-                            None => self.response(id, request).await?,
-                        }
-                    }
-                    _ => {
-                        let id = self.begin_answer(id)?;
-                        self.error(id, request).await?
-                    }
-                };
-                if goes_on { self.next().await } else { Ok(accepted) }
+            (&Method::POST, ["invocation", id, "response"]) => {
+                let streams = streamed::is_asked(request.headers())?;
+                let id = self.begin_answer(id)?;
+                let sink = self.lock().sink.clone().filter(|_| streams);
+                match sink {
+                    Some(sink) => self.streamed_response((id, sink), request).await?,
+                    None => self.response(id, request).await?,
+                }
+                self.taken(goes_on).await
+            }
+            (&Method::POST, ["invocation", id, "error"]) => {
+                let id = self.begin_answer(id)?;
+                self.error(id, request).await?;
+                self.taken(goes_on).await
             }
             (&Method::POST, ["init", "error"]) => self.initialisation_error(request).await,
             (&Method::GET, ["restore", "next"]) => self.restore_next().await,
@@ -328,6 +325,11 @@ impl RuntimeApi {
         }
     }
 
+    /// What is told of an outcome that was taken.
+    async fn taken(&self, goes_on: bool) -> Result<Response<Full<Bytes>>, Refused> {
+        if goes_on { self.next().await } else { Ok(accepted()) }
+    }
+
     fn take_offer(&self) -> Option<Box<Offer>> {
         let mut state = self.lock();
         let offer = state.offer.take()?;
@@ -352,11 +354,7 @@ impl RuntimeApi {
         }
     }
 
-    async fn response(
-        &self,
-        id: RequestId,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Refused> {
+    async fn response(&self, id: RequestId, request: Request<Incoming>) -> Result<(), Refused> {
         let reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
         match collect(body).await? {
@@ -367,7 +365,7 @@ impl RuntimeApi {
                     None => Answer::Response { payload, content_type: content_type(&head.headers) },
                 };
                 reading.done(answer).await;
-                Ok(accepted())
+                Ok(())
             }
             Collected::TooLarge { size } => {
                 reading.done(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX }).await;
@@ -376,17 +374,13 @@ impl RuntimeApi {
         }
     }
 
-    async fn error(
-        &self,
-        id: RequestId,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Refused> {
+    async fn error(&self, id: RequestId, request: Request<Incoming>) -> Result<(), Refused> {
         let reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
         match collect(body).await? {
             Collected::Whole { payload, .. } => {
                 reading.done(Answer::Error { payload: error_body(&head.headers, payload) }).await;
-                Ok(accepted())
+                Ok(())
             }
             Collected::TooLarge { size } => {
                 reading.done(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX }).await;

@@ -172,8 +172,13 @@ def handle_event_request(lambda_runtime_client, request_handler, invoke_id, even
         lambda_runtime_client.post_invocation_result(invoke_id, result, content_type, invocation_id)
 
 
-# Tools that watch functions put their own in the place of these, which may have more to do once an outcome is posted.
-_UNTOUCHED = (handle_event_request, LambdaRuntimeClient.post_invocation_result, LambdaRuntimeClient.post_invocation_error)
+def _what_tools_replace():
+    """What tools that watch functions put their own in the place of, which may have more to do once an outcome is posted."""
+    client = LambdaRuntimeClient
+    return handle_event_request, client.post_invocation_result, client.post_invocation_error
+
+
+_UNTOUCHED = _what_tools_replace()
 
 
 def _load_handler(lambda_runtime_client, log_sink):
@@ -227,9 +232,5 @@ def main():
             os.environ["_X_AMZN_TRACE_ID"] = trace_id
         else:
             os.environ.pop("_X_AMZN_TRACE_ID", None)
-        client.goes_on = _UNTOUCHED == (
-            handle_event_request,
-            LambdaRuntimeClient.post_invocation_result,
-            LambdaRuntimeClient.post_invocation_error,
-        )
+        client.goes_on = _what_tools_replace() == _UNTOUCHED
         handle_event_request(client, request_handler, CurrentInvocation.request_id, body, headers, log_sink)

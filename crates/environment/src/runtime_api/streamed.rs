@@ -4,13 +4,12 @@
 //! It refuses to buffer: for other callers the same request is read as a whole.
 
 use super::body::{content_type, error_type, untold};
-use super::{Answer, Reading, Refused, RuntimeApi, accepted};
+use super::{Answer, Reading, Refused, RuntimeApi};
 use crate::response_stream::{Forwarded, ResponseSink};
 use base64::Engine as _;
 use bytes::Bytes;
 use hearth_base::{RequestId, limits};
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Request};
 use hyper::body::Incoming;
 
 impl RuntimeApi {
@@ -19,7 +18,7 @@ impl RuntimeApi {
         &self,
         (id, sink): (RequestId, ResponseSink),
         request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Refused> {
+    ) -> Result<(), Refused> {
         let mut reading = Reading { api: self, id, begun: false };
         let (head, body) = request.into_parts();
         sink.tell(content_type(&head.headers));
@@ -27,7 +26,7 @@ impl RuntimeApi {
             Forwarded::Whole { size, trailers } => {
                 let (content_type, error) = (content_type(&head.headers), error_of(&trailers));
                 reading.done(Answer::Streamed { size, content_type, error }).await;
-                Ok(accepted())
+                Ok(())
             }
             Forwarded::TooLarge { size } => {
                 let limit = limits::STREAMED_RESPONSE_BYTES_MAX;
