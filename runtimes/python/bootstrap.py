@@ -11,6 +11,8 @@ import sys
 
 RUNTIME_DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 SDK_DIRECTORY = "/var/lang-sdk/python"
+# Where the bytecode of the function's modules and of its layers' is, when it has been compiled, each in its place beside its source.
+BYTECODE = {"/var/task/": "/var/lang-bytecode-task/", "/opt/": "/var/lang-bytecode-opt/"}
 
 
 def become_function():
@@ -81,6 +83,29 @@ def set_up_search_path():
             site.addsitedir(directory)
 
 
+def take_bytecode():
+    """Has modules loaded from bytecode that was compiled once for all environments. Each looks as if it had been compiled from its source,
+    which is what happens where there is none."""
+    from importlib.machinery import SourceFileLoader
+
+    places = {code: place for code, place in BYTECODE.items() if os.path.isdir(place)}
+    if not places:
+        return
+    read = SourceFileLoader.get_data
+
+    def get_data(self, path):
+        if isinstance(path, str) and path.endswith(".pyc"):
+            for code, place in places.items():
+                if path.startswith(code):
+                    try:
+                        return read(self, place + path[len(code) :])
+                    except OSError:
+                        break
+        return read(self, path)
+
+    SourceFileLoader.get_data = get_data
+
+
 if __name__ == "__main__":
     # Imported before the search path is changed, so that nothing in the function's package takes its place.
     sys.path.insert(0, RUNTIME_DIRECTORY)
@@ -89,4 +114,5 @@ if __name__ == "__main__":
     if "_HANDLER" not in os.environ:
         become_function()
     set_up_search_path()
+    take_bytecode()
     bootstrap.main()

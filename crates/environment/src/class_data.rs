@@ -6,6 +6,7 @@
 //! whole, however it came to be so: beside each lies its length, written after it.
 
 use crate::bootstrap::write;
+use crate::chore;
 use crate::plan;
 use crate::{Definition, Interpreter, Language};
 use hearth_sandbox::{Exit, ExitStatus, Isolation, Spawner, Spec};
@@ -14,16 +15,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::pipe::Receiver;
 
 /// An archive of the bootstrap takes a little more than a megabyte.
 const ARCHIVE_BYTES_MAX: u64 = 32 << 20;
 /// How an archive of this kind begins, as the machine writes numbers.
 const MAGIC: u32 = 0xf00b_aba8;
-/// It is made with what processor time nobody else wants.
-const MADE_WITHIN: Duration = Duration::from_secs(120);
 /// Where functions see the bootstrap's directory.
 const RUNTIME: &str = "/var/runtime";
 
@@ -74,19 +70,7 @@ impl ClassData {
 }
 
 async fn make(spawner: &Spawner, spec: Spec, archive: PathBuf) -> io::Result<()> {
-    let mut sandbox = spawner.spawn(spec).await.map_err(io::Error::other)?;
-    let output = sandbox.take_stdout().map(Receiver::from_owned_fd).transpose();
-    let read = async {
-        let mut bytes = Vec::new();
-        if let Some(output) = output? {
-            output.take(ARCHIVE_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
-        }
-        Ok::<_, io::Error>(bytes)
-    };
-    let read = async { Ok::<_, io::Error>((read.await?, sandbox.wait().await)) };
-    let read = tokio::time::timeout(MADE_WITHIN, read).await;
-    sandbox.destroy().await;
-    let (bytes, exit) = read??;
+    let (bytes, exit) = chore::run(spawner, spec, ARCHIVE_BYTES_MAX, std::future::pending()).await?;
     accept(&bytes, exit)?;
     tokio::task::spawn_blocking(move || keep(&archive, &bytes)).await.map_err(io::Error::other)?
 }

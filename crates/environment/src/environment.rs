@@ -13,6 +13,7 @@ mod extended;
 mod restore;
 
 use crate::bootstrap::Bootstraps;
+use crate::bytecode::Bytecode;
 use crate::cage::{Cage, CageError};
 use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
@@ -54,6 +55,7 @@ const TURN: Duration = Duration::from_secs(2);
 pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) bootstraps: Bootstraps,
+    pub(crate) bytecode: Bytecode,
     pub(crate) logs: LogWriter,
     pub(crate) cells: Arc<Cells>,
     pub(crate) living: Living,
@@ -311,7 +313,7 @@ impl Environment {
     }
 
     fn plan(&self) -> Result<Plan<'_>, CageError> {
-        let Surroundings { options, bootstraps, cells, deaths, .. } = &*self.surroundings;
+        let Surroundings { options, bootstraps, bytecode, cells, deaths, .. } = &*self.surroundings;
         let names = extension_names(&self.definition).map_err(CageError::Fault)?;
         let telemetry = self.log.telemetry().unwrap_or_else(|| self.log.begin_telemetry());
         let told = (Arc::clone(&self.log), telemetry);
@@ -319,6 +321,7 @@ impl Environment {
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
             bootstraps.class_data.make_for(interpreter, &options.spawner);
+            bytecode.make_for(interpreter, &self.definition, &options.spawner);
         }
         Ok(Plan {
             definition: &self.definition,
@@ -326,6 +329,7 @@ impl Environment {
             credentials: &self.credentials,
             log_stream: self.log.name(),
             bootstraps,
+            bytecode,
             sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
             temporary: self.temporary.clone(),
             extensions,

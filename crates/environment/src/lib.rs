@@ -5,8 +5,10 @@
 //! traits of [`outside`].
 
 mod bootstrap;
+mod bytecode;
 mod cage;
 mod cells;
+mod chore;
 mod class_data;
 pub mod concurrency;
 pub mod definition;

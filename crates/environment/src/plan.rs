@@ -4,7 +4,9 @@
 //! It refuses to start anything: it says what [`Cage`](crate::cage::Cage) starts.
 
 use crate::bootstrap::Bootstraps;
+use crate::bytecode::Bytecode;
 use crate::cells::{Cells, Shape, assignment};
+use crate::chore;
 use crate::dotnet::{self, Start};
 use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed};
 use crate::failure::Fault;
@@ -24,9 +26,7 @@ use tokio::sync::Notify;
 /// Processors during the initialisation, whatever the memory.
 // AWS: small functions are initialised with more than their share; how much is not promised, two have been measured.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
-/// Memory of the cage in which the Java bootstrap rehearses.
-const REHEARSAL_MEMORY_MB: u32 = 512;
+pub(crate) const INIT_CPU_MILLIS_PER_SECOND: u32 = 2000;
 /// What each environment has of a busy machine's processors, in proportion to the others.
 const CPU_WEIGHT: u32 = 100;
 /// Where layers have their external extensions.
@@ -36,7 +36,7 @@ const RUNTIME_API_PORT: u16 = 9001;
 /// Where the AWS endpoint listens: the port that people's scripts name.
 const ENDPOINT_PORT: u16 = 4566;
 /// The host name inside, as on AWS.
-const HOSTNAME: &str = "169.254.100.1";
+pub(crate) const HOSTNAME: &str = "169.254.100.1";
 /// Where the interpreter stands, as on AWS.
 const LANGUAGE_ROOT: &str = "/var/lang";
 /// Where the bootstraps look for the AWS SDK of their language.
@@ -49,6 +49,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) credentials: &'a Credentials,
     pub(crate) log_stream: &'a str,
     pub(crate) bootstraps: &'a Bootstraps,
+    pub(crate) bytecode: &'a Bytecode,
     /// The AWS SDK of the language, when it is installed.
     pub(crate) sdk: Option<PathBuf>,
     /// The `/tmp` of the cage before.
@@ -134,6 +135,7 @@ impl Plan<'_> {
         if let Some(interpreter) = &self.resolved.interpreter {
             let (shown, linked) = installation(interpreter);
             mounts.extend(shown);
+            mounts.extend(self.bytecode.mounts(interpreter, self.definition));
             links.extend(linked);
         }
         Ok(Spec { mounts, links, files, ..spec })
@@ -351,7 +353,7 @@ fn java_flags(memory_mb: u32) -> [String; 5] {
 }
 
 /// Where an interpreter stands in a cage.
-fn installation(interpreter: &Interpreter) -> (Vec<Mount>, Option<Link>) {
+pub(crate) fn installation(interpreter: &Interpreter) -> (Vec<Mount>, Option<Link>) {
     let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
     let mut mounts: Vec<Mount> = interpreter.directories.iter().map(shown).collect();
     if interpreter.prefix_is_shown() {
@@ -363,12 +365,10 @@ fn installation(interpreter: &Interpreter) -> (Vec<Mount>, Option<Link>) {
 
 /// A cage in which the Java bootstrap rehearses, and which writes the archive of its classes to standard output.
 pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path)) -> Spec {
-    let (mut mounts, link) = installation(interpreter);
-    mounts.push(Mount { source: source.to_path_buf(), target: seen.to_path_buf() });
     let java = interpreter.program_in(Some(Path::new(LANGUAGE_ROOT)));
     let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\" && exec cat /tmp/bootstrap.jsa >&3";
     let mut arguments: Vec<OsString> = vec!["-c".into(), script.into(), java.into()];
-    arguments.extend(java_flags(REHEARSAL_MEMORY_MB).map(Into::into));
+    arguments.extend(java_flags(chore::MEMORY_MB).map(Into::into));
     arguments.extend(["-XX:ArchiveClassesAtExit=/tmp/bootstrap.jsa", "-cp"].map(Into::into));
     arguments.push(seen.join("hearth-runtime.jar").into());
     arguments.extend(["hearth.runtime.Rehearsal", "/opt"].map(Into::into));
@@ -384,28 +384,9 @@ pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path
         ("AWS_LAMBDA_LOG_STREAM_NAME", "rehearsal"),
         ("LANG", "en_US.UTF-8"),
     ];
-    Spec {
-        program: "/bin/sh".into(),
-        arguments,
-        environment: environment.map(|(name, value)| (name.into(), value.into())).into(),
-        directory: "/tmp".into(),
-        companions: Vec::new(),
-        mounts,
-        links: link.into_iter().collect(),
-        files: Vec::new(),
-        stem: None,
-        temporary: Temporary::Fresh { bytes: u64::from(*limits::EPHEMERAL_STORAGE_MB.start()) << 20 },
-        limits: Limits {
-            memory_bytes: u64::from(REHEARSAL_MEMORY_MB) << 20,
-            cpu_millis_per_second: INIT_CPU_MILLIS_PER_SECOND,
-            cpu_weight: 1,
-            processes_max: limits::PROCESSES_MAX as u32,
-            file_descriptors_max: limits::FILE_DESCRIPTORS_MAX,
-        },
-        hostname: HOSTNAME.to_owned(),
-        listeners: Vec::new(),
-        messages: None,
-    }
+    let bootstrap = Mount { source: source.to_path_buf(), target: seen.to_path_buf() };
+    let environment = environment.map(|(name, value)| (name.into(), value.into())).into();
+    Spec { environment, ..chore::spec(interpreter, bootstrap, "/bin/sh".into(), arguments) }
 }
 
 /// Processors follow memory: one whole at 1,769 MB.

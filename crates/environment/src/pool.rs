@@ -8,6 +8,7 @@ mod provisioned;
 pub use provisioned::Provisioned;
 
 use crate::bootstrap::{BootstrapError, Bootstraps};
+use crate::bytecode::Bytecode;
 use crate::cells::Cells;
 use crate::concurrency::Permit;
 use crate::environment::{Environment, Surroundings};
@@ -115,6 +116,7 @@ impl Environments {
         let surroundings = Arc::new(Surroundings {
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
+            bytecode: Bytecode::new(&options.data_dir, &living),
             cells: Cells::new(&options.spawner, options.stem_cell_bytes, &living, &turns),
             living,
             deaths: Arc::new(Notify::new()),
@@ -204,6 +206,7 @@ impl Environments {
         self.pool.lock().draining = true;
         self.retire_where(|_| true);
         self.pool.surroundings.cells.close();
+        self.pool.surroundings.bytecode.close();
         let living = &self.pool.surroundings.living;
         if tokio::time::timeout(grace, living.none()).await.is_err() {
             self.pool.halt.send_replace(true);

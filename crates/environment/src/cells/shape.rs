@@ -4,6 +4,7 @@
 //! It refuses every function whose process would have started differently: what acts at the start of a process cannot
 //! be changed after it.
 
+use crate::bytecode;
 use crate::variables::EXEC_WRAPPER;
 use crate::{Definition, Language};
 use hearth_sandbox::{Assignment, File, Limits, Line, Link, Listener, Mount, Spec, Stem, Temporary};
@@ -137,7 +138,7 @@ impl Shape {
             stem: Some(Stem {
                 variable: LINE.into(),
                 line,
-                places: PLACES.map(PathBuf::from).into(),
+                places: places(self.language),
                 inner: vec![LIBRARIES.into()],
                 room: ENVIRONMENT_ROOM,
             }),
@@ -159,7 +160,13 @@ pub(crate) fn assignment(spec: &Spec) -> Assignment {
 }
 
 fn is_place(target: &Path) -> bool {
-    PLACES.iter().any(|place| target == Path::new(place))
+    PLACES.iter().chain(&bytecode::PLACES).any(|place| target == Path::new(place))
+}
+
+/// The places that a function of this language can fill.
+fn places(language: Language) -> Vec<PathBuf> {
+    let compiled = bytecode::PLACES.iter().filter(|_| language == Language::Python);
+    PLACES.iter().chain(compiled).map(PathBuf::from).collect()
 }
 
 /// How a bootstrap hears more: a JVM can change neither its directory nor its environment.
