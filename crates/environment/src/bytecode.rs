@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 const COMPILER: &str = include_str!("bytecode.py");
 /// Bytecode of one package. The compiler stops before; a package has 250 MB at most, and few have as much as that of Python.
 const BYTES_MAX: u64 = 65 << 20;
-/// Packages that wait to be compiled, or could not be. The others are asked for again by the next start.
+/// Packages that wait to be compiled. The others are asked for again by the next start.
 const BEGUN_MAX: usize = 1_024;
 /// How the name of what is not whole yet ends.
 const PARTIAL: &str = ".partial";
@@ -32,7 +32,7 @@ pub(crate) const PLACES: [&str; 2] = ["/var/lang-bytecode-task", "/var/lang-byte
 /// The bytecode of all functions of a server.
 pub(crate) struct Bytecode {
     directory: PathBuf,
-    /// What waits to be compiled, is being, or could not be.
+    /// What waits to be compiled, or is being.
     begun: Arc<Mutex<BTreeSet<PathBuf>>>,
     /// One at a time.
     turn: Arc<Semaphore>,
@@ -108,12 +108,11 @@ impl Bytecode {
             tokio::spawn(async move {
                 let _life = life;
                 let Ok(_turn) = turn.acquire_owned().await else { return };
-                match job.run().await {
-                    Ok(()) => {
-                        begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
-                    }
-                    Err(error) => tracing::debug!(%error, ?target, "Python code was not compiled"),
+                if let Err(error) = job.run().await {
+                    // The next start asks for it again.
+                    tracing::debug!(%error, ?target, "Python code was not compiled");
                 }
+                begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
             });
         }
     }
@@ -154,13 +153,21 @@ impl Job {
             // Whoever would say so has gone.
             let _ = closed.wait_for(|closed| *closed).await;
         };
-        let (bytes, exit) = chore::run(&spawner, spec, BYTES_MAX, stopped).await?;
-        if exit.status != ExitStatus::Code(0) || bytes.len() as u64 > BYTES_MAX {
-            let length = bytes.len();
-            return Err(io::Error::other(format!(
-                "{length} bytes were compiled, and it ended with {exit:?}"
-            )));
-        }
+        let bytes = match chore::run(&spawner, spec, BYTES_MAX, stopped).await {
+            Ok((bytes, exit)) if exit.status == ExitStatus::Code(0) && bytes.len() as u64 <= BYTES_MAX => {
+                bytes
+            }
+            // It would be no better the next time: as if there were no Python in it.
+            Ok((bytes, exit)) => {
+                tracing::debug!(bytes = bytes.len(), ?exit, ?target, "Python code cannot be compiled");
+                Vec::new()
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                tracing::debug!(?target, "Python code takes too long to compile");
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
         let work = move || {
             clear(&target, &code)?;
             keep(&target, &bytes, &closed)
