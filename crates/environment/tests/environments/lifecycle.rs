@@ -69,6 +69,7 @@ async fn a_warm_environment_serves_again() {
         assert_eq!(completion.report.init.is_some(), turn == 1);
     }
     assert_eq!(server.environments.counts().idle, 1);
+    server.environments.flush_logs().await;
     assert_eq!(server.log.streams().len(), 1);
     server.stop().await;
 }
