@@ -143,5 +143,6 @@ fn the_log_stays_bounded_while_readers_never_pause() {
         done.store(true, Ordering::Relaxed);
     });
     let log = std::fs::metadata(directory.path().join("metadata.db-wal")).unwrap().len();
-    assert!(log < 8 << 20, "{log}");
+    // Two pages a commit are 23 MiB. A look that finds readers slow leaves it to the next one, 2 MiB later: a few may do so.
+    assert!(log < 16 << 20, "{log}");
 }
