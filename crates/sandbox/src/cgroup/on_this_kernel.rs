@@ -63,10 +63,12 @@ fn groups_of_version_two_freeze_count_and_kill() {
     eventually("it is frozen", || field(&directory.join("cgroup.events"), "frozen") == Some(1));
     // It says that it is frozen a few microseconds before it leaves the processor.
     let mut stopped = group.cpu_time();
-    eventually("what is frozen uses no processor", || {
-        std::thread::sleep(Duration::from_millis(50));
-        std::mem::replace(&mut stopped, group.cpu_time()) == stopped
+    eventually("it has left the processor", || {
+        let before = std::mem::replace(&mut stopped, group.cpu_time());
+        before == stopped
     });
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(group.cpu_time(), stopped, "what is frozen uses no processor");
     group.set_frozen(false).unwrap();
     eventually("it runs on", || group.cpu_time() > stopped);
     group.set_frozen(true).unwrap();
