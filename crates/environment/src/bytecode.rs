@@ -14,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, watch};
@@ -220,6 +221,10 @@ fn fill(root: &Path, mut bytes: &[u8], closed: &watch::Receiver<bool>) -> io::Re
         }
         let (path, contents, rest) = entry(bytes).ok_or(io::ErrorKind::InvalidData)?;
         write(&root.join(path), contents)?;
+        // The function must be able to enter them all, whatever the server's umask.
+        for directory in path.ancestors().skip(1) {
+            fs::set_permissions(root.join(directory), fs::Permissions::from_mode(0o755))?;
+        }
         bytes = rest;
     }
     // Without this, a power failure could leave the name with files that are empty.
@@ -275,6 +280,22 @@ mod tests {
         clear(&target, &packages.join("three")).unwrap();
         let left: Vec<_> = fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["two.task.3.11.2"]);
+    }
+
+    #[test]
+    fn functions_can_enter_what_a_server_made_that_keeps_all_to_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("one.task.3.11.2.partial");
+        let inner = root.join("package");
+        for made in [&root, &inner] {
+            fs::create_dir(made).unwrap();
+            fs::set_permissions(made, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        let (_closing, closed) = watch::channel(false);
+        fill(&root, &written(&[("package/__pycache__/b.pyc", b"code")]), &closed).unwrap();
+        for made in [root, inner.clone(), inner.join("__pycache__")] {
+            assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o755, "{made:?}");
+        }
     }
 
     #[test]
