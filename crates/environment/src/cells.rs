@@ -3,7 +3,8 @@
 //! When there is none, a function whose interpreter can be copied has a copy of its zygote instead (`nests.rs`).
 //!
 //! It refuses to keep more than the budget of memory allows, to make cells while environments start, to hand out one twice, and to
-//! hold up the end of the server for one that still starts.
+//! hold up the end of the server for one that still starts. Only a zygote is made while environments start, when so many of its
+//! function's do that they are sooner ready with it.
 
 mod maker;
 mod nests;
@@ -15,8 +16,8 @@ pub(crate) use shape::{Shape, assignment};
 use crate::Key;
 use crate::living::{Life, Living};
 use crate::turns::Turns;
-use hearth_sandbox::{Error, Exit, Sandbox, Spawner};
-use maker::{Made, Maker};
+use hearth_sandbox::{Error, Exit, Nursery, Sandbox, Spawner};
+use maker::{Haste, Made, Maker};
 use nests::{Nests, Owner, Zygote};
 use patience::Patience;
 use std::collections::VecDeque;
@@ -138,10 +139,24 @@ impl Cells {
         claimed.and_then(Cell::take)
     }
 
-    /// A cell of this shape whose interpreter is copied from the function's zygote, if there is one.
-    pub(crate) async fn copy(&self, shape: &Shape, key: &Key, cpu_weight: u32) -> Option<Sandbox> {
+    /// A cell of this shape whose interpreter is copied from the function's zygote, if there is one, or if there is a burst of
+    /// starts that one is worth being made for.
+    pub(crate) async fn copy(
+        &self,
+        shape: &Shape,
+        key: &Key,
+        cpu_weight: u32,
+        is_burst: bool,
+    ) -> Option<Sandbox> {
         let owner = Owner::of(key);
-        let nursery = self.lock().nests.copied(shape, &owner)?;
+        let nursery = match self.lock().nests.copied(shape, &owner) {
+            None if is_burst => None,
+            nursery => Some(nursery?),
+        };
+        let nursery = match nursery {
+            Some(nursery) => nursery,
+            None => self.hatched(shape, &owner).await?,
+        };
         let copy = async {
             let copy = self.maker.spawner.spawn_copy(shape.spec_of_copy(cpu_weight), &nursery).await?;
             // It waits from its first moment, but that is still to be heard.
@@ -157,11 +172,37 @@ impl Cells {
             // The zygote had no part in it.
             Ok(Err(_)) => return None,
         };
-        drop(nursery);
-        let useless = self.lock().nests.told((shape, &owner), copy.is_some(), Instant::now());
-        drop(useless);
+        let useless = self.lock().nests.told((shape, &owner), &nursery, copy.is_some(), Instant::now());
+        drop((useless, nursery));
         self.missing.notify_one();
         copy
+    }
+
+    /// Where a copy can be had of a zygote that is made now: by the first who asks, while the others wait.
+    async fn hatched(&self, shape: &Shape, owner: &Owner) -> Option<Nursery> {
+        let turn = self.lock().nests.turn(shape, owner)?;
+        let turn = turn.lock().await;
+        {
+            let mut state = self.lock();
+            if let Some(nursery) = state.nests.copied(shape, owner) {
+                return Some(nursery);
+            }
+            let room = state.room(self.budget_bytes);
+            if !state.nests.can_hatch((shape, owner), room, Instant::now()) {
+                return None;
+            }
+        }
+        let made = self.maker.zygote(shape, Haste::Awaited).await;
+        let failed = !matches!(made, Made::Ready(_));
+        self.keep_zygote((shape, owner), made);
+        let mut state = self.lock();
+        if failed && let Some(patience) = state.nests.patience(shape, owner) {
+            // Those that wait are not to try the same, one after another.
+            patience.pause_at_least(Instant::now() + REFUSED_PAUSE);
+        }
+        let nursery = state.nests.copied(shape, owner);
+        drop((state, turn));
+        nursery
     }
 
     /// Ends all cells, and makes no more.
@@ -209,7 +250,7 @@ impl Cells {
     }
 
     /// Takes in the zygote that was made for a function.
-    fn keep_zygote(&self, (shape, owner): &(Shape, Owner), made: Made<Zygote>) {
+    fn keep_zygote(&self, (shape, owner): (&Shape, &Owner), made: Made<Zygote>) {
         let mut state = self.lock();
         let unwanted = match made {
             Made::Ready(zygote) => state.nests.keep(shape, owner, zygote),
@@ -365,9 +406,10 @@ async fn refill(cells: Weak<Cells>, turns: Arc<Turns>) {
                 cells.keep(&shape, made);
             }
             Next::Hatch(wanted) => {
-                let made = maker.zygote(&wanted.0).await;
+                let (shape, owner) = &*wanted;
+                let made = maker.zygote(shape, Haste::Spare).await;
                 let Some(cells) = cells.upgrade() else { return };
-                cells.keep_zygote(&wanted, made);
+                cells.keep_zygote((shape, owner), made);
             }
             Next::Rest(_) | Next::Nothing => {}
         }

@@ -334,6 +334,7 @@ impl Environment {
             temporary: self.temporary.clone(),
             extensions,
             cells,
+            is_burst: self.share.is_crowded(),
             deaths: Arc::clone(deaths),
         })
     }

@@ -57,6 +57,8 @@ pub(crate) struct Plan<'a> {
     /// Who registers, and before that the names of the external ones.
     pub(crate) extensions: Arc<Extensions>,
     pub(crate) cells: &'a Cells,
+    /// Whether many of the function's environments start at once.
+    pub(crate) is_burst: bool,
     /// Told when the runtime's process, or that of an extension, has ended.
     pub(crate) deaths: Arc<Notify>,
 }
@@ -76,7 +78,7 @@ impl Plan<'_> {
         let key = &self.definition.key;
         let sandbox = match self.cells.claim(&shape, key) {
             Some(sandbox) => sandbox,
-            None => self.cells.copy(&shape, key, CPU_WEIGHT).await?,
+            None => self.cells.copy(&shape, key, CPU_WEIGHT, self.is_burst).await?,
         };
         match sandbox.assign(&assignment(spec)).await {
             Ok(()) => Some(sandbox),

@@ -19,7 +19,10 @@ pub(crate) struct Turns {
 
 /// The turns that one function can have.
 #[derive(Clone)]
-pub(crate) struct Share(Arc<Semaphore>);
+pub(crate) struct Share {
+    free: Arc<Semaphore>,
+    count: usize,
+}
 
 /// A start that may go on. Dropping it lets another.
 pub(crate) struct Turn {
@@ -39,13 +42,14 @@ impl Turns {
 
     /// What a function that had none yet can have.
     pub(crate) fn share(&self) -> Share {
-        Share(Arc::new(Semaphore::new((self.count / PART_OF_ONE).max(1))))
+        let count = (self.count / PART_OF_ONE).max(1);
+        Share { free: Arc::new(Semaphore::new(count)), count }
     }
 
     /// Waits for a turn. First for one of its own function's: those that wait there hold up nobody else.
     pub(crate) async fn take(&self, share: &Share) -> Option<Turn> {
         // Neither is ever closed.
-        let of_one = Arc::clone(&share.0).acquire_owned().await.ok()?;
+        let of_one = Arc::clone(&share.free).acquire_owned().await.ok()?;
         let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Turn { _of_all: of_all, _of_one: of_one })
     }
@@ -53,6 +57,14 @@ impl Turns {
     /// Whether nothing starts.
     pub(crate) fn are_free(&self) -> bool {
         self.all.available_permits() == self.count
+    }
+}
+
+impl Share {
+    /// Whether so many of the function's environments start that each waits for a processor: half of its turns, which is some for
+    /// each processor.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.free.available_permits() * 2 <= self.count
     }
 }
 
@@ -78,6 +90,7 @@ mod tests {
         assert_eq!(taken.len(), 2);
         assert!(matches!(pin!(turns.take(&other)).poll(&mut context), Poll::Ready(Some(_))));
         assert!(!turns.are_free());
+        assert!(burst.is_crowded() && !other.is_crowded());
         // Each end lets the next of the burst begin, in the order in which they came.
         taken.pop();
         assert!(matches!(waiting[2].as_mut().poll(&mut context), Poll::Ready(Some(_))));

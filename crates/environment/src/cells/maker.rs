@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 /// How long a cell may take to be ready. It gets only what processor time nobody else wants.
 const BOOT_MAX: Duration = Duration::from_secs(30);
+/// The same while starts wait for it, which have ten seconds.
+const AWAITED_MAX: Duration = Duration::from_secs(5);
 /// What a zygote has of a busy machine's processors once it waits: while it is copied, somebody waits for it.
 const ZYGOTE_WEIGHT: u32 = 1000;
 
@@ -21,6 +23,13 @@ pub(super) struct Maker {
     living: Living,
     tasks: Handle,
     closed: watch::Receiver<bool>,
+}
+
+/// Whether anybody waits for what is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    Spare,
+    Awaited,
 }
 
 /// What came of making one.
@@ -59,20 +68,23 @@ impl Maker {
     pub(super) async fn cell(&self, shape: &Shape) -> Made<Cell> {
         let life = self.living.begin();
         let spawned = self.spawner.spawn(shape.spec()).await;
-        self.until_ready(spawned, life).await
+        self.until_ready(spawned, life, Haste::Spare).await
     }
 
     /// A zygote that waits.
-    pub(super) async fn zygote(&self, shape: &Shape) -> Made<Zygote> {
+    pub(super) async fn zygote(&self, shape: &Shape, haste: Haste) -> Made<Zygote> {
         let life = self.living.begin();
-        let spec = shape.spec();
+        let mut spec = shape.spec();
         let limits = Limits { cpu_weight: ZYGOTE_WEIGHT, ..spec.limits };
+        if haste == Haste::Awaited {
+            spec.limits = limits;
+        }
         let (spawned, nursery) = self
             .spawner
             .spawn_zygote(spec)
             .await
             .map_or_else(|error| (Err(error), None), |(sandbox, nursery)| (Ok(sandbox), Some(nursery)));
-        match (self.until_ready(spawned, life).await, nursery) {
+        match (self.until_ready(spawned, life, haste).await, nursery) {
             (Made::Ready(cell), Some(nursery)) => {
                 let weighted = cell.sandbox.as_ref().map(|sandbox| sandbox.set_limits(&limits));
                 if let Some(Err(error)) = weighted {
@@ -86,7 +98,7 @@ impl Maker {
         }
     }
 
-    async fn until_ready(&self, spawned: Result<Sandbox, Error>, life: Life) -> Made<Cell> {
+    async fn until_ready(&self, spawned: Result<Sandbox, Error>, life: Life, haste: Haste) -> Made<Cell> {
         let sandbox = match spawned {
             Ok(sandbox) => sandbox,
             Err(error) => {
@@ -95,8 +107,9 @@ impl Maker {
             }
         };
         let mut closed = self.closed.clone();
+        let within = if haste == Haste::Awaited { AWAITED_MAX } else { BOOT_MAX };
         let is_ready = tokio::select! {
-            is_ready = tokio::time::timeout(BOOT_MAX, sandbox.waiting()) => Some(is_ready == Ok(true)),
+            is_ready = tokio::time::timeout(within, sandbox.waiting()) => Some(is_ready == Ok(true)),
             _ = closed.wait_for(|closed| *closed) => None,
         };
         let cell = Cell { sandbox: Some(sandbox), life: Some(life), tasks: self.tasks.clone() };

@@ -11,6 +11,7 @@ use super::shape::Shape;
 use crate::Key;
 use hearth_sandbox::Nursery;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Of how many functions, those that were used last.
@@ -35,7 +36,11 @@ struct Nest {
     shape: Shape,
     owner: Owner,
     zygote: Option<Zygote>,
+    /// Those that were copied often enough, while the last copies come to be.
+    spent: Vec<Zygote>,
     patience: Patience,
+    /// Whoever makes a zygote for starts that wait holds it.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A zygote that waits.
@@ -67,10 +72,13 @@ impl Nests {
             shape: shape.clone(),
             owner: owner.clone(),
             zygote: None,
+            spent: Vec::new(),
             patience: Patience::default(),
+            turn: Arc::default(),
         };
         self.0.push_front(nest.unwrap_or_else(new));
-        self.0.drain(self.0.len().min(NESTS_MAX)..).filter_map(|nest| nest.zygote).collect()
+        let forgotten = self.0.drain(self.0.len().min(NESTS_MAX)..);
+        forgotten.flat_map(|nest| nest.zygote.into_iter().chain(nest.spent)).collect()
     }
 
     /// Where a copy for this function can be had.
@@ -86,6 +94,7 @@ impl Nests {
     pub(super) fn told(
         &mut self,
         (shape, owner): (&Shape, &Owner),
+        nursery: &Nursery,
         well: bool,
         now: Instant,
     ) -> Option<Zygote> {
@@ -96,7 +105,20 @@ impl Nests {
             return None;
         }
         nest.patience.fail(now);
-        nest.zygote.take()
+        // Another may have taken its place.
+        nest.zygote.take_if(|zygote| zygote.nursery.is_same(nursery))
+    }
+
+    /// Those that make a zygote for this function, while others wait for it, do so in turn.
+    pub(super) fn turn(&self, shape: &Shape, owner: &Owner) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        self.position(shape, owner).map(|at| Arc::clone(&self.0[at].turn))
+    }
+
+    /// Whether one may be made for this function.
+    pub(super) fn can_hatch(&self, (shape, owner): (&Shape, &Owner), room: u64, now: Instant) -> bool {
+        let Some(at) = self.position(shape, owner) else { return false };
+        let bytes: u64 = self.0.range(..=at).map(|nest| nest.shape.memory_bytes()).sum();
+        bytes <= room && self.0[at].patience.rests(now).is_none()
     }
 
     /// Takes out those that wait no more, have been copied often enough, or have no room.
@@ -106,6 +128,7 @@ impl Nests {
         let mut useless = Vec::new();
         for nest in &mut self.0 {
             bytes += nest.shape.memory_bytes();
+            useless.extend(nest.spent.extract_if(.., |zygote| !zygote.nursery.is_shared()));
             let Some(zygote) = &nest.zygote else { continue };
             let ended = !zygote.cell.waits();
             if ended {
@@ -137,10 +160,10 @@ impl Nests {
 
     /// Takes in what was made; what nobody wants any more comes back.
     pub(super) fn keep(&mut self, shape: &Shape, owner: &Owner, zygote: Zygote) -> Option<Zygote> {
-        match self.position(shape, owner) {
-            Some(at) => self.0[at].zygote.replace(zygote),
-            None => Some(zygote),
-        }
+        let Some(at) = self.position(shape, owner) else { return Some(zygote) };
+        let nest = &mut self.0[at];
+        nest.spent.extend(nest.zygote.replace(zygote));
+        None
     }
 
     /// Nothing could be made.

@@ -31,6 +31,11 @@ impl Patience {
         self.until = Some(until);
     }
 
+    /// Nor is it before this, if that is later.
+    pub(super) fn pause_at_least(&mut self, until: Instant) {
+        self.until = self.until.max(Some(until));
+    }
+
     /// Until when nothing is to be tried; None when something may be now.
     pub(super) fn rests(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| now < *until)
