@@ -143,19 +143,15 @@ impl Cells {
     /// starts that one is worth being made for.
     pub(crate) async fn copy(
         &self,
-        shape: &Shape,
-        key: &Key,
+        (shape, key): (&Shape, &Key),
         cpu_weight: u32,
         is_burst: bool,
     ) -> Option<Sandbox> {
         let owner = Owner::of(key);
-        let nursery = match self.lock().nests.copied(shape, &owner) {
-            None if is_burst => None,
-            nursery => Some(nursery?),
-        };
+        let nursery = self.lock().nests.copied(shape, &owner);
         let nursery = match nursery {
-            Some(nursery) => nursery,
-            None => self.hatched(shape, &owner).await?,
+            None if is_burst => self.hatched(shape, &owner).await?,
+            nursery => nursery?,
         };
         let copy = async {
             let copy = self.maker.spawner.spawn_copy(shape.spec_of_copy(cpu_weight), &nursery).await?;
@@ -172,7 +168,7 @@ impl Cells {
             // The zygote had no part in it.
             Ok(Err(_)) => return None,
         };
-        let useless = self.lock().nests.told((shape, &owner), &nursery, copy.is_some(), Instant::now());
+        let useless = self.lock().nests.told((shape, &owner), (&nursery, copy.is_some()), Instant::now());
         drop((useless, nursery));
         self.missing.notify_one();
         copy

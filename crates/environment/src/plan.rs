@@ -78,7 +78,7 @@ impl Plan<'_> {
         let key = &self.definition.key;
         let sandbox = match self.cells.claim(&shape, key) {
             Some(sandbox) => sandbox,
-            None => self.cells.copy(&shape, key, CPU_WEIGHT, self.is_burst).await?,
+            None => self.cells.copy((&shape, key), CPU_WEIGHT, self.is_burst).await?,
         };
         match sandbox.assign(&assignment(spec)).await {
             Ok(()) => Some(sandbox),

@@ -3,7 +3,7 @@
 //! It refuses to outlive either, and to run any code of the user itself.
 
 use crate::cgroup::{Entrances, Layout, Opened};
-use crate::filter::Filters;
+use crate::filter::Filter;
 use crate::kernel::{self, Cloned};
 use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::program::{self, Start, fault};
@@ -43,7 +43,7 @@ pub struct Birth<'a> {
 
 /// What is prepared once for all cages.
 pub struct CageParts<'a> {
-    pub filters: &'a Filters,
+    pub filter: &'a Filter,
     /// The run's directory.
     pub directory: &'a Path,
     /// The spawner's own user and group where they are all there is: the cage is in a user namespace in which nobody is
@@ -105,7 +105,7 @@ pub fn live(birth: Birth<'_>) -> ! {
                     if birth.is_midwife {
                         if let (Some(waiting), Some(nursery), Some(parts)) = (waiting, nursery, &birth.cage) {
                             let midwife =
-                                Midwife { waiting: &waiting, nursery: &nursery, filters: parts.filters };
+                                Midwife { waiting: &waiting, nursery: &nursery, filter: parts.filter };
                             midwife.live(watched, || reap(&channel, &signals, &programs));
                         }
                     } else if waiting
@@ -168,9 +168,9 @@ fn prepare(birth: &Birth<'_>) -> Result<Blank, Fault> {
     let born = kernel::clone(0, entrances.birthplace.as_ref().map(AsFd::as_fd));
     match born.map_err(Fault::at("make", "the program's process"))? {
         Cloned::Child => {
-            let filters = birth.cage.as_ref().filter(|_| !birth.is_midwife).map(|parts| parts.filters);
+            let filter = birth.cage.as_ref().filter(|_| !birth.is_midwife).map(|parts| parts.filter);
             let tasks = entrances.tasks;
-            let error = program::run(Start { orders: theirs, tasks, caged: proc.zip(filters) });
+            let error = program::run(Start { orders: theirs, tasks, caged: proc.zip(filter) });
             kernel::exit(error)
         }
         Cloned::Parent { pid, pidfd } => {
@@ -353,7 +353,7 @@ fn start_companion(
     let born = kernel::clone(0, entrances.birthplace.as_ref().map(AsFd::as_fd));
     let pid = match born.map_err(Fault::at("make", "a companion's process"))? {
         Cloned::Child => {
-            let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filters));
+            let caged = proc.zip(birth.cage.as_ref().map(|parts| parts.filter));
             let error = program::run(Start { orders: theirs, tasks, caged });
             kernel::exit(error)
         }

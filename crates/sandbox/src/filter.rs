@@ -1,16 +1,19 @@
 //! The system call filter: reads `policies/seccomp.list` and compiles it. It holds no rule itself.
 
-use crate::Fault;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
+mod compile;
+
+use crate::{Fault, kernel};
+use compile::{Answer, Answers};
+use libc::sock_filter;
 use std::collections::BTreeMap;
 use std::io;
 
 const POLICY: &str = include_str!("../../../policies/seccomp.list");
+const REFUSED: Answer = Answer::Error(libc::EPERM);
+const ABSENT: Answer = Answer::Error(libc::ENOSYS);
 
-/// The compiled filters, in the order of their installation.
-pub struct Filters(Vec<BpfProgram>);
+/// The compiled filter.
+pub struct Filter(Vec<sock_filter>);
 
 /// A rule of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,81 +37,39 @@ struct Condition {
     value: u32,
 }
 
-impl Filters {
+impl Filter {
     /// Compiles the list for this machine.
     pub fn compile() -> Result<Self, Fault> {
-        let lines = parse(POLICY).map_err(invalid)?;
-        let rules = |verb: Verb| -> Result<BTreeMap<i64, Vec<SeccompRule>>, Fault> {
-            let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-            for line in lines.iter().filter(|line| line.verb == verb) {
-                let Some(number) = number(line.name) else { continue };
-                let of_call = rules.entry(number).or_default();
-                if !line.conditions.is_empty() {
-                    of_call.push(line.rule()?);
-                }
-            }
-            Ok(rules)
-        };
-        let arch = std::env::consts::ARCH.try_into().map_err(|error| invalid(format!("{error}")))?;
-        let compile = |rules, otherwise, matched| -> Result<BpfProgram, Fault> {
-            SeccompFilter::new(rules, otherwise, matched, arch)
-                .and_then(TryInto::try_into)
-                .map_err(|error| invalid(error.to_string()))
-        };
-        let absent = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-        let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-        // Of two filters that both answer an error the kernel takes the one that was installed last.
-        Ok(Self(vec![
-            compile(rules(Verb::Allow)?, absent, SeccompAction::Allow)?,
-            compile(rules(Verb::Refuse)?, SeccompAction::Allow, refused)?,
-        ]))
+        Ok(Self(compile::compile(&answers(&parse(POLICY).map_err(invalid)?), ABSENT)))
     }
 
-    /// As the kernel takes them: how many instructions, and those.
-    pub fn programs(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
-        self.0.iter().map(|program| {
-            let bytes = program.iter().flat_map(|instruction| {
-                let [low, high] = instruction.code.to_ne_bytes();
-                [[low, high, instruction.jt, instruction.jf], instruction.k.to_ne_bytes()].concat()
-            });
-            // The compiler makes no larger ones.
-            (u16::try_from(program.len()).unwrap_or(u16::MAX), bytes.collect())
-        })
+    /// As the kernel takes it: how many instructions, and those.
+    pub fn program(&self) -> (u16, Vec<u8>) {
+        let bytes = self.0.iter().flat_map(|instruction| {
+            let [low, high] = instruction.code.to_ne_bytes();
+            [[low, high, instruction.jt, instruction.jf], instruction.k.to_ne_bytes()].concat()
+        });
+        // The kernel takes none with more.
+        (u16::try_from(self.0.len()).unwrap_or(u16::MAX), bytes.collect())
     }
 
-    /// Puts them on this thread, for good.
+    /// Puts it on this thread, which may have no new privileges, for good.
     pub fn install(&self) -> Result<(), Fault> {
-        self.0.iter().try_for_each(|program| {
-            seccompiler::apply_filter(program).map_err(|error| {
-                let source = match error {
-                    seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
-                    other => io::Error::other(other.to_string()),
-                };
-                Fault::at("install", "the system call filter")(source)
-            })
-        })
+        kernel::install_filter(&self.0).map_err(Fault::at("install", "the system call filter"))
     }
 }
 
-impl Line<'_> {
-    fn rule(&self) -> Result<SeccompRule, Fault> {
-        let conditions = self.conditions.iter().map(|condition| {
-            let operator = match condition.mask {
-                u32::MAX => SeccompCmpOp::Eq,
-                mask => SeccompCmpOp::MaskedEq(mask.into()),
-            };
-            SeccompCondition::new(
-                condition.argument,
-                SeccompCmpArgLen::Dword,
-                operator,
-                condition.value.into(),
-            )
-        });
-        conditions
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(SeccompRule::new)
-            .map_err(|error| invalid(error.to_string()))
+/// What each call of the list is answered: a refusal comes first.
+fn answers(lines: &[Line<'_>]) -> BTreeMap<u32, Answers> {
+    let mut answers: BTreeMap<u32, Answers> = BTreeMap::new();
+    for (verb, answer) in [(Verb::Refuse, REFUSED), (Verb::Allow, Answer::Allow)] {
+        for line in lines.iter().filter(|line| line.verb == verb) {
+            if let Some(number) = number(line.name) {
+                answers.entry(number).or_default().push((line.conditions.clone(), answer));
+            }
+        }
     }
+    answers
 }
 
 fn invalid(reason: String) -> Fault {
@@ -168,11 +129,11 @@ fn parse_number(text: &str) -> Option<u32> {
 }
 
 /// The number of a system call on this architecture; None where it has no such call.
-fn number(name: &str) -> Option<i64> {
+fn number(name: &str) -> Option<u32> {
     let find = |table: &[(&str, i64)]| {
         table.iter().find(|(known, _)| known.strip_prefix("SYS_") == Some(name)).map(|(_, number)| *number)
     };
-    find(SHARED).or_else(|| find(OF_ARCHITECTURE))
+    find(SHARED).or_else(|| find(OF_ARCHITECTURE)).and_then(|number| u32::try_from(number).ok())
 }
 
 macro_rules! table {
@@ -249,6 +210,7 @@ const OF_ARCHITECTURE: &[(&str, i64)] = &[];
 
 #[cfg(test)]
 mod tests {
+    use super::compile::tests::{ARCHITECTURE, run, value};
     use super::*;
 
     #[test]
@@ -264,7 +226,43 @@ mod tests {
                 |verb| lines.iter().any(|l| l.name == line.name && l.verb == verb && l.conditions.is_empty());
             assert!(!(unconditional(Verb::Allow) && unconditional(Verb::Refuse)), "{} both", line.name);
         }
-        Filters::compile().unwrap();
+    }
+
+    /// What the lines of a call say, one by one.
+    fn expected(lines: &[Line<'_>], arguments: [u64; 6]) -> Answer {
+        let holds = |condition: &Condition| {
+            arguments[usize::from(condition.argument)] as u32 & condition.mask == condition.value
+        };
+        let says = |verb| lines.iter().any(|line| line.verb == verb && line.conditions.iter().all(holds));
+        match (says(Verb::Refuse), says(Verb::Allow)) {
+            (true, _) => REFUSED,
+            (false, true) => Answer::Allow,
+            (false, false) => ABSENT,
+        }
+    }
+
+    #[test]
+    fn the_filter_answers_each_call_as_the_list_says() {
+        let lines = parse(POLICY).unwrap();
+        let Filter(program) = Filter::compile().unwrap();
+        let mut most = 0;
+        for call in (0..600).chain([0x4000_0000, 0x4000_0001, u32::MAX]) {
+            let of_call: Vec<_> =
+                lines.iter().filter(|line| number(line.name) == Some(call)).cloned().collect();
+            let mut values: Vec<u64> = vec![0, 1, u64::from(u32::MAX), 1 << 32];
+            for condition in of_call.iter().flat_map(|line| &line.conditions) {
+                let value = u64::from(condition.value);
+                values.extend([value, value ^ 1, value | 1 << 40, value | u64::from(!condition.mask)]);
+            }
+            for (one, other) in values.iter().flat_map(|one| values.iter().map(move |other| (*one, *other))) {
+                for arguments in [[one, other, 0, 0, 0, 0], [one, 0, other, 0, 0, 0]] {
+                    let (answer, steps) = run(&program, ARCHITECTURE, call, arguments);
+                    assert_eq!(answer, value(expected(&of_call, arguments)), "{call} {arguments:x?}");
+                    most = most.max(steps);
+                }
+            }
+        }
+        assert!(most < 64, "a call waits for {most} instructions");
     }
 
     #[test]

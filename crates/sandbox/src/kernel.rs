@@ -114,6 +114,16 @@ fn change_mount(mount: BorrowedFd<'_>, attributes: u64, propagation: u64) -> io:
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Has the kernel ask this program about each system call of this thread, which may have no new privileges.
+pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads as many instructions as are told, and writes nothing.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Closes every descriptor from 3 on but those given.
 pub fn close_all_but(kept: &[RawFd]) -> io::Result<()> {
     let mut kept: Vec<u32> =

@@ -1,7 +1,7 @@
 //! What this machine can enforce, for `hearth doctor` and at each start. It refuses to guess: each finding comes from a trial.
 
 use crate::cgroup::{Branch, Layout, Version};
-use crate::filter::Filters;
+use crate::filter::Filter;
 use crate::identity::Identities;
 use crate::kernel::{self, Cloned};
 use crate::temporary::Images;
@@ -199,11 +199,11 @@ fn landlock(abi: u32) -> Finding {
 
 fn filter() -> Finding {
     let subject = "system call filter";
-    let filters = match Filters::compile() {
-        Ok(filters) => filters,
+    let filter = match Filter::compile() {
+        Ok(filter) => filter,
         Err(fault) => return Finding::new(subject, State::Missing, format!("cannot {fault}")),
     };
-    match in_child(0, || filters.install().is_ok()) {
+    match in_child(0, || rustix::thread::set_no_new_privs(true).is_ok() && filter.install().is_ok()) {
         Ok(true) => Finding::new(subject, State::Enforced, "the kernel takes seccomp filters"),
         Ok(false) | Err(_) => Finding::new(subject, State::Missing, "the kernel takes no seccomp filters")
             .advise("use a kernel with CONFIG_SECCOMP_FILTER"),

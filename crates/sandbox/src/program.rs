@@ -1,7 +1,7 @@
-//! The last steps of the process that becomes the program: its cgroups, its user, its limits, its filters, and `execve`.
+//! The last steps of the process that becomes the program: its cgroups, its user, its limits, its filter, and `execve`.
 //! From the first filter on it only gives things up; it refuses to run the program when any step fails.
 
-use crate::filter::Filters;
+use crate::filter::Filter;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
 use crate::{Error, Fault, Line, fileaccess, kernel, root, socket};
@@ -23,8 +23,8 @@ pub struct Start<'a> {
     pub orders: OwnedFd,
     /// The files to write to in order to join the cgroups of version 1; into that of version 2 it was born.
     pub tasks: Vec<OwnedFd>,
-    /// A writable `/proc` and the compiled filters; None under `Isolation::Process`.
-    pub caged: Option<(OwnedFd, &'a Filters)>,
+    /// A writable `/proc` and the compiled filter; None under `Isolation::Process`.
+    pub caged: Option<(OwnedFd, &'a Filter)>,
 }
 
 /// Prepares, waits for the request, and becomes the program. Comes back only when that fails, with an exit code, after
@@ -128,14 +128,14 @@ fn execute(start: &Start<'_>, request: &Request, output: &[OwnedFd; 2]) -> Resul
         environment.push(text(OsStr::from_bytes(&entry), "environment")?);
     }
     kernel::reset_signals();
-    if let Some((_, filters)) = &start.caged {
+    if let Some((_, filter)) = &start.caged {
         give_up_privileges().map_err(cage)?;
         let stem = request.stem.as_ref().filter(|stem| stem.is_changed_from_outside());
         let ready = stem.map(|_| request.directory.join(root::READY));
         fileaccess::restrict(ready.as_deref()).map_err(cage)?;
         set_limits(request).map_err(cage)?;
         limit_processes(request).map_err(cage)?;
-        filters.install().map_err(cage)?;
+        filter.install().map_err(cage)?;
     } else {
         set_limits(request).map_err(cage)?;
         rustix::thread::set_no_new_privs(true)

@@ -2,7 +2,7 @@
 //! process with threads must not fork into complex code.
 
 use crate::cgroup::Layout;
-use crate::filter::Filters;
+use crate::filter::Filter;
 use crate::identity::{Identities, Identity};
 use crate::message::{Origin, Report, Request, TemporaryRequest};
 use crate::sandbox::{self, Dialled, Fates, Life, Progress};
@@ -130,7 +130,7 @@ impl Spawner {
             locks,
             directory: directory.clone(),
             directory_lock,
-            filters: caged.then(Filters::compile).transpose()?,
+            filter: caged.then(Filter::compile).transpose()?,
             own_user_only: identities.is_none(),
             usual,
         };

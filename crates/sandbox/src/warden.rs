@@ -4,7 +4,7 @@
 
 use crate::cage::{self, Birth, CageParts};
 use crate::cgroup::{Layout, RunLocks};
-use crate::filter::Filters;
+use crate::filter::Filter;
 use crate::kernel::{self, Cloned};
 use crate::message::{Origin, Report};
 use crate::{Fault, socket};
@@ -37,7 +37,7 @@ pub struct Warden {
     pub directory: PathBuf,
     pub directory_lock: OwnedFd,
     /// None under `Isolation::Process`.
-    pub filters: Option<Filters>,
+    pub filter: Option<Filter>,
     /// Whether the cages' users are mapped from the server's own only.
     pub own_user_only: bool,
     /// The image of the usual `/tmp`, and the bytes that files can take in it.
@@ -147,7 +147,7 @@ impl Warden {
 
     fn kill_rest(&self, number: u64) {
         let group = self.layout.group(number);
-        if self.filters.is_some() || group.kill() {
+        if self.filter.is_some() || group.kill() {
             return;
         }
         for pid in group.processes() {
@@ -205,7 +205,7 @@ impl Warden {
         cages.next += 1;
         let number = cages.next;
         let mut namespaces = 0;
-        if self.filters.is_some() {
+        if self.filter.is_some() {
             namespaces |= if is_midwife { 0 } else { libc::CLONE_NEWPID };
             if self.own_user_only {
                 namespaces |= libc::CLONE_NEWUSER;
@@ -223,8 +223,8 @@ impl Warden {
                 cradle,
                 layout: &self.layout,
                 is_midwife,
-                cage: self.filters.as_ref().map(|filters| CageParts {
-                    filters,
+                cage: self.filter.as_ref().map(|filter| CageParts {
+                    filter,
                     directory: &self.directory,
                     own,
                     usual: self.usual.as_ref().map(|(image, bytes)| (image, *bytes)),
@@ -240,7 +240,7 @@ impl Warden {
             cage.cradle = None;
             // First the whole group, frozen processes too, then the first process.
             self.layout.group(cage.number).kill();
-            let signal = if self.filters.is_some() { Signal::KILL } else { Signal::TERM };
+            let signal = if self.filter.is_some() { Signal::KILL } else { Signal::TERM };
             if let Some(pid) = Pid::from_raw(*pid) {
                 let _ = rustix::process::kill_process(pid, signal);
             }

@@ -28,7 +28,7 @@
 //! It refuses to go on with a zygote after any step has failed: what is half done is killed, and the midwife ends.
 
 use crate::cgroup::Entrances;
-use crate::filter::Filters;
+use crate::filter::Filter;
 use crate::identity::{INSIDE_GID, INSIDE_UID};
 use crate::message::{Report, Request};
 use crate::program::{MESSAGES, fault};
@@ -81,7 +81,7 @@ struct Brought {
 pub struct Midwife<'a> {
     pub waiting: &'a Waiting,
     pub nursery: &'a OwnedFd,
-    pub filters: &'a Filters,
+    pub filter: &'a Filter,
 }
 
 /// What the cage's first process gives a copy.
@@ -272,11 +272,10 @@ impl Midwife<'_> {
             let arguments = [address, size.into(), 0, signature.into()];
             steps.call(libc::SYS_rseq, &arguments, "tell of its restartable sequences");
         }
-        for (length, program) in self.filters.programs() {
-            let program = steps.put(&program);
-            let described = steps.put(&[u64::from(length), program].map(u64::to_ne_bytes).concat());
-            steps.call(libc::SYS_seccomp, &[SET_FILTER, 0, described], "install the system call filter");
-        }
+        let (length, program) = self.filter.program();
+        let program = steps.put(&program);
+        let described = steps.put(&[u64::from(length), program].map(u64::to_ne_bytes).concat());
+        steps.call(libc::SYS_seccomp, &[SET_FILTER, 0, described], "install the system call filter");
         steps.make(copy)?;
         write(copy, &COPY.to_ne_bytes(), own.tid_address)?;
         call(copy, libc::SYS_munmap, &[own.scratch, SCRATCH_BYTES], "clear up").map(drop)

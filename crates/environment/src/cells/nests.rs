@@ -94,8 +94,7 @@ impl Nests {
     pub(super) fn told(
         &mut self,
         (shape, owner): (&Shape, &Owner),
-        nursery: &Nursery,
-        well: bool,
+        (nursery, well): (&Nursery, bool),
         now: Instant,
     ) -> Option<Zygote> {
         let at = self.position(shape, owner)?;
