@@ -9,13 +9,17 @@
 $stdout.sync = true
 $stderr.sync = true
 
-require 'json'
-require_relative 'aws_lambda/client'
-require_relative 'aws_lambda/context'
-require_relative 'aws_lambda/errors'
-require_relative 'aws_lambda/handler'
-require_relative 'aws_lambda/logging'
-require_relative 'aws_lambda/marshaller'
+require_relative 'aws_lambda/cell'
+
+AwsLambda::Cell.become_function do
+  require 'json'
+  require_relative 'aws_lambda/client'
+  require_relative 'aws_lambda/context'
+  require_relative 'aws_lambda/errors'
+  require_relative 'aws_lambda/handler'
+  require_relative 'aws_lambda/logging'
+  require_relative 'aws_lambda/marshaller'
+end
 
 module AwsLambda
   # Initialises the function and answers invocations until the process is to end.

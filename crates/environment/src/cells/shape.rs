@@ -24,10 +24,11 @@ const ENVIRONMENT_ROOM: usize = 16 * 1024;
 /// Variables that a process can be given which cannot set its own. Half of them are kept for Lambda's own.
 const VARIABLES_MAX: usize = 256;
 /// Variables that a process reads when it starts, with the values that all functions of a runtime have.
-const STARTING: [&str; 4] = ["AWS_EXECUTION_ENV", "LANG", "LD_LIBRARY_PATH", "TZ"];
+const STARTING: [&str; 6] =
+    ["AWS_EXECUTION_ENV", "GEM_PATH", "LANG", "LD_LIBRARY_PATH", "RUBYLIB", "TZ"];
 /// The beginnings of names of variables that would have changed how a process starts: the dynamic loader, the C library, the
 /// interpreters.
-const ACTING: [&str; 17] = [
+const ACTING: [&str; 20] = [
     "LD_",
     "LANG",
     "LC_",
@@ -44,6 +45,9 @@ const ACTING: [&str; 17] = [
     "JDK_",
     "_JAVA_",
     "CLASSPATH",
+    "RUBY",
+    "GEM_",
+    "BUNDLER_SETUP",
     LINE,
 ];
 /// Directories in which the dynamic loader looks for libraries made for some processors.
@@ -183,7 +187,8 @@ fn memory_bytes(language: Language) -> Option<u64> {
         Language::Python => 48,
         Language::Node => 128,
         Language::Java => 64,
-        Language::Ruby | Language::DotNet | Language::Provided => return None,
+        Language::Ruby => 48,
+        Language::DotNet | Language::Provided => return None,
     };
     Some(megabytes << 20)
 }
