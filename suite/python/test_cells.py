@@ -65,7 +65,7 @@ def handler(event, context):
             "shown is true": sorted(entry.partition("=")[0] for entry in shown) == sorted(set(os.environ) - {"LC_CTYPE", "_X_AMZN_TRACE_ID"}),
             "getenv": [(libc.getenv(name.encode()) or b"").decode() for name in ("_HANDLER", "TZ", "COLOUR", "_HEARTH_STEM", "_HEARTH_STEM_ROOM")],
             "descriptors": sorted(os.listdir("/proc/self/fd")),
-            "first descriptor": first_descriptor,
+            "first descriptor": FIRST_DESCRIPTOR,
             "argv": sys.argv, "command line": read("/proc/self/cmdline"), "name": read("/proc/self/comm"),
             "path": sys.path, "modules": [name for name in sys_modules_before], "flags": str(sys.flags),
             "encodings": [sys.stdout.encoding, sys.getfilesystemencoding(), str(sys.stdin.closed)],
@@ -227,8 +227,97 @@ public class Looks {
 }
 """
 
-JAVA = "java17"
-LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS, JAVA: JAVA_LOOKS}
+RUBY_LOOKS = r"""
+FIRST_DESCRIPTOR = File.open('/dev/null', &:fileno)
+FEATURES = $LOADED_FEATURES.dup
+require 'etc'
+require 'socket'
+
+OWN = %w[AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_LOG_STREAM_NAME _X_AMZN_TRACE_ID]
+
+def read(path)
+  File.binread(path).force_encoding('UTF-8').scrub
+end
+
+def mounts
+  lines = read('/proc/self/mountinfo').lines.map(&:split)
+  lines.map { |line| [line[4], line[5], line[line.index('-') + 1], *line[6...line.index('-')]].join(' ') }.sort
+end
+
+def descriptors
+  Dir.children('/proc/self/fd').sort.map do |name|
+    "#{name} #{File.readlink("/proc/self/fd/#{name}").gsub(/\d{2,}/, 'N')}"
+  rescue Errno::ENOENT
+    "#{name} gone"
+  end
+end
+
+def status
+  kept = /\A(Name|Umask|Uid|Gid|FDSize|Groups|NoNewPrivs|Seccomp|Cap|Sig|Threads|TracerPid)/
+  read('/proc/self/status').lines.grep(kept)
+end
+
+def handlers
+  Signal.list.keys.reject { |name| %w[EXIT KILL STOP VTALRM SEGV BUS ILL FPE].include?(name) }.map do |name|
+    before = trap(name, 'DEFAULT')
+    trap(name, before)
+    [name, before.inspect]
+  rescue ArgumentError => error
+    [name, error.message]
+  end
+end
+
+def of_gems
+  [Gem.path, Gem.paths.home, Gem.user_home, Gem.loaded_specs.map { |name, spec| [name, spec.version.to_s, spec.loaded_from] },
+   Gem::Specification.map(&:full_name).sort, Gem::Specification.dirs, Gem.load_path_insert_index]
+end
+
+def kept(variables)
+  variables.reject { |name, _| OWN.include?(name) }
+end
+
+def handler(event:, context:)
+  shown = read('/proc/self/environ').split("\0")
+  constants = ObjectSpace.each_object(Module).map(&:name).compact.sort
+  {
+    alike: {
+      environ: kept(ENV.to_h),
+      order: kept(ENV).map(&:first),
+      encodings: [ENV['PATH'].encoding, Encoding.default_external, Encoding.default_internal, __ENCODING__,
+                  Encoding.find('locale'), Encoding.find('filesystem'), $stdout.external_encoding].map(&:to_s),
+      shown: kept(shown.map { |entry| entry.split('=', 2) }).sort,
+      "shown is true": shown.map { |entry| entry[/\A[^=]*/] }.sort == ENV.keys.sort - ['_X_AMZN_TRACE_ID'],
+      child: kept(`env`.lines.map { |line| line.chomp.split('=', 2) }).sort,
+      "status of a child": $?.to_s, "next child": Process.wait(spawn('true')),
+      descriptors: descriptors, "first descriptor": FIRST_DESCRIPTOR,
+      program: [$0, $PROGRAM_NAME, __FILE__, ARGV, read('/proc/self/cmdline'), read('/proc/self/comm'), Process.argv0],
+      path: $LOAD_PATH, features: FEATURES, gems: of_gems, json: JSON::VERSION,
+      constants: [Object.constants.sort, constants], globals: global_variables.sort,
+      methods: [Object, Kernel, RubyVM::InstructionSequence].map do |receiver|
+        [receiver.singleton_methods, receiver.private_instance_methods(false), receiver.instance_methods(false)].map(&:sort)
+      end,
+      variables: [TOPLEVEL_BINDING.local_variables, TOPLEVEL_BINDING.receiver.instance_variables, $!.inspect, $~.inspect, $_.inspect],
+      flags: [$VERBOSE, $DEBUG, $-W, $;, $,, $/, $stdout.sync, $stderr.sync, $stdin.closed?, $stdin.fileno, $stdout.tty?],
+      warnings: Warning.respond_to?(:categories) && Warning.categories.map { |name| [name, Warning[name]] },
+      options: [RubyVM::InstructionSequence.compile_option, GC.stress, GC.measure_total_time,
+                Thread.abort_on_exception, Thread.report_on_exception],
+      directory: [Dir.pwd, Dir.children('.').sort, File.expand_path('x')],
+      process: [Process.pid, Process.ppid, Process.getsid, Process.getpgrp, File.umask, Process.euid, Process.groups],
+      threads: [Thread.list.size, Thread.current.name, Thread.main == Thread.current, Thread.current.keys, Dir.children('/proc/self/task').size],
+      handlers: handlers, status: status, limits: read('/proc/self/limits'), mounts: mounts,
+      root: Dir.children('/').sort, task: Dir['/var/task/**/*'].sort, var: Dir.children('/var').sort, tmp: Dir.children('/tmp'),
+      names: [Socket.gethostname, Etc.uname[:nodename], (Dir.home rescue $!.class.to_s)],
+      zone: [Time.now.zone, Time.now.utc_offset, Time.at(0).to_s],
+      "nothing of the line": ObjectSpace.each_object(String).none? { |text| text.include?('_HEARTH' + '_STEM') && !text.include?('ENV') },
+      caller: caller.size,
+    },
+    own: { random: rand, number: Random.seed, hash: 'any text'.hash, key: ENV['AWS_ACCESS_KEY_ID'], stream: context.log_stream_name },
+  }
+end
+"""
+
+JAVA, RUBY = "java17", "ruby3.4"
+LOOKS = {PYTHON: PYTHON_LOOKS, NODE: NODE_LOOKS, JAVA: JAVA_LOOKS, RUBY: RUBY_LOOKS}
 # A JVM has not only the heap.
 OWN_SETTINGS = {JAVA: {"Handler": "Looks::handler", "MemorySize": 256, "Timeout": 10}}
 
@@ -238,6 +327,8 @@ def looking(server, runtime, name=None, **settings):
     if runtime == JAVA:
         jars = {JAR.name: JAR}
         package = zip_of(toolchain.java_classes("looks", {"Looks.java": JAVA_LOOKS}, jars))
+    elif runtime == RUBY:
+        package = zip_of({"app.rb": RUBY_LOOKS})
     else:
         package = code(runtime, LOOKS[runtime])
     return create(server.client("lambda"), runtime, package, name=name, **OWN_SETTINGS.get(runtime, {}) | settings)
