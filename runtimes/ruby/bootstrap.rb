@@ -9,6 +9,8 @@
 $stdout.sync = true
 $stderr.sync = true
 
+# The part of `socket` that is no gem's: a stem cell can load it before it knows what the function brings.
+require 'socket.so'
 require_relative 'aws_lambda/cell'
 
 AwsLambda::Cell.become_function do

@@ -3,19 +3,19 @@
 # A stem cell: a runtime that has started and knows of no function. It waits until it is told its environment variables,
 # and is then as if it had started with them.
 #
-# Before it waits it compiles what the runtime loads, and loads none of it: a function may bring its own `json` or
-# `logger`, as a gem or as a file, and RubyGems is to choose as it would have chosen. It refuses to leave anything of
-# the cell behind.
+# Before it waits it compiles what the runtime loads, which is most of what is left of a start, and loads none of it:
+# a function may bring its own `json` or `logger`, as a gem or as a file, and is to get what it would have got. It
+# refuses to leave anything of the cell behind.
 
 module AwsLambda
   # What becomes a function.
   module Cell
-    # What a file loads at once or may load. One too many is compiled in vain, one too few is compiled later.
+    # What a file loads, or may load. One too many is compiled in vain, one too few is compiled later.
     REQUIRES = /^\s*require(_relative)? ?\(?['"]([^'"]+)['"]/
 
     module_function
 
-    # Does what the block does, which loads the runtime. In a stem cell, which has no handler, it waits before that.
+    # Runs the block, which loads the runtime. A stem cell, which has no handler, waits before that.
     def become_function
       return yield if ENV.key?('_HANDLER')
 
@@ -25,12 +25,12 @@ module AwsLambda
       loading(compiled) { yield }
     end
 
-    # The files that this one loads are compiled too, each once.
+    # A file, and then those that it loads.
     def compile(path, compiled)
       return if compiled.key?(path)
 
       compiled[path] = RubyVM::InstructionSequence.compile_file(path)
-      File.read(path, encoding: Encoding::UTF_8).scan(REQUIRES) do |relative, name|
+      File.binread(path).scan(REQUIRES) do |relative, name|
         name = File.expand_path(name, File.dirname(path)) if relative
         kind, found = $LOAD_PATH.resolve_feature_path(name)
         compile(found, compiled) if kind == :rb
@@ -41,7 +41,7 @@ module AwsLambda
       line = IO.for_fd(Integer(ENV['_HEARTH_STEM']), 'r+b')
       # Before it is known that we wait: the memory that the variables were in is written anew.
       ENV.clear
-      # What was needed only until now is not to be collected in the function's time.
+      # What was needed until now would be collected in the function's time.
       GC.start
       line.syswrite('w')
       block = line.read
@@ -52,13 +52,13 @@ module AwsLambda
       forget_paths
     end
 
-    # What Ruby and RubyGems have found out about directories that were empty.
+    # What Ruby and RubyGems know of directories that were empty.
     def forget_paths
       $LOAD_PATH.replace($LOAD_PATH.dup)
       Gem.clear_paths
     end
 
-    # Has what was compiled taken where Ruby would compile the same file.
+    # What was compiled is taken where Ruby would compile the same file.
     def loading(compiled)
       sequences = RubyVM::InstructionSequence.singleton_class
       sequences.define_method(:load_iseq) { |path| compiled.delete(path) }

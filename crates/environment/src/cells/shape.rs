@@ -24,8 +24,7 @@ const ENVIRONMENT_ROOM: usize = 16 * 1024;
 /// Variables that a process can be given which cannot set its own. Half of them are kept for Lambda's own.
 const VARIABLES_MAX: usize = 256;
 /// Variables that a process reads when it starts, with the values that all functions of a runtime have.
-const STARTING: [&str; 6] =
-    ["AWS_EXECUTION_ENV", "GEM_PATH", "LANG", "LD_LIBRARY_PATH", "RUBYLIB", "TZ"];
+const STARTING: [&str; 6] = ["AWS_EXECUTION_ENV", "GEM_PATH", "LANG", "LD_LIBRARY_PATH", "RUBYLIB", "TZ"];
 /// The beginnings of names of variables that would have changed how a process starts: the dynamic loader, the C library, the
 /// interpreters.
 const ACTING: [&str; 20] = [
@@ -52,6 +51,17 @@ const ACTING: [&str; 20] = [
 ];
 /// Directories in which the dynamic loader looks for libraries made for some processors.
 const HARDWARE: [&str; 4] = ["glibc-hwcaps", "haswell", "tls", "x86_64"];
+/// What Ruby and its bootstrap load before the function is known: a file of that name, or a newer gem, would be loaded in its place.
+const LOADED_BY_RUBY: [&str; 8] = [
+    "rubygems",
+    "rbconfig",
+    "monitor",
+    "bundled_gems",
+    "error_highlight",
+    "did_you_mean",
+    "syntax_suggest",
+    "socket.so",
+];
 /// Of a busy machine's processors, against the usual 100: cells are made when there is nothing better to do.
 const CPU_WEIGHT: u32 = 1;
 
@@ -85,7 +95,9 @@ impl Shape {
         };
         let is_too_much =
             definition.variables.len() > VARIABLES_MAX / 2 && line(language) != Line::Descriptor;
-        if !is_plain || is_too_much || definition.variables.iter().any(acts) || brings_libraries(definition) {
+        let brings = brings_libraries(definition)
+            || (language == Language::Ruby && brings_what_ruby_loads(definition));
+        if !is_plain || is_too_much || definition.variables.iter().any(acts) || brings {
             return None;
         }
         let starting = |(name, _): &&(OsString, OsString)| STARTING.iter().any(|starting| name == starting);
@@ -207,6 +219,26 @@ fn brings_libraries(definition: &Definition) -> bool {
     })
 }
 
+/// Whether Ruby could have loaded something of the function's, or of its layers, when it started.
+fn brings_what_ruby_loads(definition: &Definition) -> bool {
+    let (major, minor) = definition.runtime.version();
+    let code = &definition.code;
+    let gems = code.join(format!("vendor/bundle/ruby/{major}.{minor}.0/specifications"));
+    let of_layers = definition.layers.iter().flat_map(|layers| {
+        [layers.join("ruby/lib"), layers.join(format!("ruby/gems/{major}.{minor}.0/specifications"))]
+    });
+    [code.clone(), gems].into_iter().chain(of_layers).any(|directory| {
+        let Ok(entries) = fs::read_dir(directory) else { return false };
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            // `monitor.rb`, the directory `rubygems`, `error_highlight-0.7.0.gemspec`.
+            let rest = LOADED_BY_RUBY.iter().find_map(|loaded| name.strip_prefix(loaded));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+        })
+    })
+}
+
 #[cfg(test)]
 impl Shape {
     /// That of some function.
@@ -284,6 +316,11 @@ mod tests {
             "MALLOC_ARENA_MAX",
             "GLIBC_TUNABLES",
             "JAVA_TOOL_OPTIONS",
+            "RUBYOPT",
+            "RUBYLIB",
+            "RUBY_GC_HEAP_GROWTH_FACTOR",
+            "GEM_PATH",
+            "BUNDLER_SETUP",
             "AWS_LAMBDA_EXEC_WRAPPER",
             "_HEARTH_STEM",
         ] {
@@ -316,5 +353,40 @@ mod tests {
         fs::create_dir(code.path().join("lib")).unwrap();
         fs::write(code.path().join("lib/libz.so.1"), "").unwrap();
         assert_eq!(Shape::of(&spec(), &definition), None);
+    }
+
+    #[test]
+    fn what_brings_its_own_of_what_ruby_starts_with_starts_plainly() {
+        for (path, is_plain) in [
+            ("code/monitor.rb", true),
+            ("code/rubygems/version.rb", true),
+            ("code/monitoring.rb", false),
+            ("code/json.rb", false),
+            ("code/vendor/bundle/ruby/3.3.0/specifications/error_highlight-0.7.0.gemspec", true),
+            ("code/vendor/bundle/ruby/3.2.0/specifications/error_highlight-0.7.0.gemspec", false),
+            ("code/vendor/bundle/ruby/3.3.0/specifications/json-2.9.1.gemspec", false),
+            ("layers/ruby/lib/rbconfig.rb", true),
+            ("layers/ruby/gems/3.3.0/specifications/did_you_mean-2.0.0.gemspec", true),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let file = place.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+            let brought = |runtime| Definition {
+                code: place.path().join("code"),
+                layers: Some(place.path().join("layers")),
+                ..definition(runtime, &[])
+            };
+            assert_eq!(Shape::of(&spec(), &brought("ruby3.3")).is_none(), is_plain, "{path}");
+            assert!(Shape::of(&spec(), &brought("python3.12")).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn ruby_starts_with_the_paths_of_all_its_functions() {
+        let mut of_ruby = spec();
+        of_ruby.environment = ["GEM_PATH", "RUBYLIB", "PATH"].map(|name| (name.into(), "/x".into())).into();
+        let cell = Shape::of(&of_ruby, &definition("ruby3.3", &[])).unwrap().spec();
+        assert_eq!(cell.environment, of_ruby.environment[..2]);
     }
 }
