@@ -17,7 +17,7 @@ import toolchain
 from cells import cells_of, copied, only_copies, wait_for_cells, was_cell, zygotes_of
 from functions import NODE, PYTHON, code, create, name_of
 from hearth import REPOSITORY, Server, eventually
-from package import zip_of
+from package import Link, zip_of
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="stem cells take root")
 zygotes = pytest.mark.skipif(os.geteuid() != 0 or platform.machine() != "x86_64", reason="zygotes take root and an x86-64")
@@ -397,17 +397,86 @@ def test_two_functions_out_of_cells_share_nothing(servers, runtime):
 
 @root
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {"Environment": {"Variables": {"PYTHONHASHSEED": "7"}}},
-        {"Environment": {"Variables": {"LD_PRELOAD": "/no/such/library"}}},
-    ],
-    ids=["interpreter", "loader"],
+    "runtime, variables",
+    [(PYTHON, {"PYTHONHASHSEED": "7"}), (PYTHON, {"LD_PRELOAD": "/no/such/library"}), (RUBY, {"RUBYOPT": "-W0", "GEM_PATH": "/opt"})],
+    ids=["interpreter", "loader", "ruby"],
 )
-def test_what_a_cell_cannot_become_starts_plainly(servers, settings):
-    values, of_cell = look(servers[0], PYTHON, name_of("plain"), **settings)
+def test_what_a_cell_cannot_become_starts_plainly(servers, runtime, variables):
+    values, of_cell = look(servers[0], runtime, name_of("plain"), Environment={"Variables": variables})
     assert not of_cell
-    assert values["alike"]["environ"].items() >= settings.get("Environment", {"Variables": {}})["Variables"].items()
+    assert values["alike"]["environ"].items() >= variables.items()
+
+
+def gem(place, name, version, source):
+    """The files of an installed gem of one file."""
+    about = f"gem.name, gem.version, gem.summary, gem.author = '{name}', '{version}', 'a gem', 'nobody'"
+    return {
+        f"{place}/specifications/{name}-{version}.gemspec": f"Gem::Specification.new do |gem|\n  {about}\nend\n",
+        f"{place}/gems/{name}-{version}/lib/{name}.rb": source,
+    }
+
+
+OF_PACKAGE, OF_LAYER = "vendor/bundle/ruby/3.4.0", "ruby/gems/3.4.0"
+WORD = "module Word\n  PLACE = __FILE__\nend\n"
+# Whatever is brought in the place of what Ruby has does the same, and can be told from it.
+BROUGHT = "require \"#{RbConfig::CONFIG['rubylibdir']}/%s\"\nmodule Word\n  PLACE = __FILE__\nend\n"
+BUNDLE = {"Gemfile": "gem 'word'\n", "Gemfile.lock": "GEM\n  specs:\n    word (1.0)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  word\n"}
+
+
+@root
+@pytest.mark.parametrize(
+    "package, layer, required, place, is_cell",
+    [
+        (gem(OF_PACKAGE, "word", "1.0", WORD), {}, "word", f"/var/task/{OF_PACKAGE}/gems/word-1.0/lib/word.rb", True),
+        ({}, gem(OF_LAYER, "word", "1.0", WORD), "word", f"/opt/{OF_LAYER}/gems/word-1.0/lib/word.rb", True),
+        ({}, {"ruby/lib/word.rb": WORD}, "word", "/opt/ruby/lib/word.rb", True),
+        ({}, {"words/word.rb": WORD, "ruby/lib": Link("../words")}, "word", "/opt/words/word.rb", True),
+        ({OF_PACKAGE: Link("../../../own")} | gem("own", "word", "1.0", WORD), {}, "word", "/var/task/own/gems/word-1.0/lib/word.rb", True),
+        ({"word.rb": WORD}, {"ruby/lib/word.rb": WORD}, "word", "/var/task/word.rb", True),
+        (BUNDLE | gem(OF_PACKAGE, "word", "1.0", WORD), {}, "bundler/setup", f"/var/task/{OF_PACKAGE}/gems/word-1.0/lib/word.rb", True),
+        (gem(OF_PACKAGE, "json", "99.0", BROUGHT % "json"), {}, "json", f"/var/task/{OF_PACKAGE}/gems/json-99.0/lib/json.rb", True),
+        ({}, gem(OF_LAYER, "logger", "99.0", BROUGHT % "logger"), "logger", f"/opt/{OF_LAYER}/gems/logger-99.0/lib/logger.rb", True),
+        ({"logger.rb": BROUGHT % "logger"}, {}, "logger", "/var/task/logger.rb", True),
+        ({"monitor.rb": BROUGHT % "monitor"}, {}, "monitor", "/var/task/monitor.rb", False),
+        (gem(OF_PACKAGE, "did_you_mean", "99.0", BROUGHT % "did_you_mean"), {}, "did_you_mean", None, False),
+    ],
+    ids="gem, gem of a layer, layer, link of a layer, link of a package, package first, bundler, newer gem, newer gem of a layer, own file, "
+    "own file at the start, newer gem at the start".split(", "),
+)
+def test_ruby_finds_in_a_cell_what_it_finds_elsewhere(servers, package, layer, required, place, is_cell):
+    source = f"require '{required}'\nrequire 'word' unless defined? Word\n"
+    source += "def handler(event:, context:)\n  [Word::PLACE, $LOAD_PATH, $LOADED_FEATURES, Gem.path, Gem.loaded_specs.keys]\nend\n"
+    found = []
+    for server in servers:
+        client = server.client("lambda")
+        layers = [client.publish_layer_version(LayerName=name_of("layer"), Content={"ZipFile": zip_of(layer)})["LayerVersionArn"]] if layer else []
+        function = create(client, RUBY, zip_of({"app.rb": source} | package), Layers=layers, Timeout=10)
+        before = wait_for_cells(server, words="bootstrap.rb")
+        outcome = function.invoke({})
+        assert outcome.error is None, outcome.log
+        assert was_cell(server, before) == (is_cell and server.has_cells)
+        found.append(outcome.value)
+    assert found[0] == found[1]
+    assert place in (found[0][0], None)
+
+
+@root
+@pytest.mark.parametrize(
+    "source, error_type",
+    [("def handler(event:, context:)\n  raise 'no good'\nend\n", "Function<RuntimeError>"), ("nothing.there\n", "Init<NameError>")],
+    ids=["handler", "init"],
+)
+def test_ruby_fails_in_a_cell_as_elsewhere(servers, source, error_type):
+    told = []
+    for server in servers:
+        function = create(server.client("lambda"), RUBY, zip_of({"app.rb": source}), Timeout=10)
+        before = wait_for_cells(server, words="bootstrap.rb")
+        outcome = function.invoke({})
+        assert (outcome.error, outcome.value["errorType"]) == ("Unhandled", error_type), outcome.log
+        # What fails to initialise is gone.
+        assert bool(set(before) - set(cells_of(server))) == server.has_cells
+        told.append([outcome.value, [line for line in outcome.log.splitlines() if "RequestId" not in line and "INIT_REPORT" not in line]])
+    assert told[0] == told[1]
 
 
 @root
@@ -475,11 +544,11 @@ def test_a_cell_that_dies_is_replaced_and_leaves_nothing(tmp_path, runtime):
 @root
 def test_kill_9_while_cells_wait_leaves_nothing_behind(tmp_path):
     before = residue.snapshot()
-    server = Server("--data-dir", tmp_path / "data")
+    server = Server("--data-dir", tmp_path / "data", "--stem-cell-memory", "1024")
     server.has_cells = True
     for runtime in LOOKS:
         looking(server, runtime)
-    assert len(wait_for_cells(server, 6)) == 6
+    assert len(wait_for_cells(server, 8)) == 8
     inside = residue.descendants(server.process.pid)
     own = residue.networks(server.process.pid) - before["network namespaces"]
     assert own

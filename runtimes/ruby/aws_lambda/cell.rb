@@ -54,7 +54,8 @@ module AwsLambda
 
     # What Ruby and RubyGems know of directories that were empty.
     def forget_paths
-      $LOAD_PATH.replace($LOAD_PATH.dup)
+      # Ruby looks anew where the links in it lead once it has been changed.
+      $LOAD_PATH.map!(&:itself)
       Gem.clear_paths
     end
 
