@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 
 /// One language, ready to be measured.
 pub struct Language {
-    /// `python`, `node`, `java` or `compiled`.
+    /// `python`, `node`, `ruby`, `java` or `compiled`.
     pub name: &'static str,
     /// Lambda's name for its runtime.
     pub runtime: String,
@@ -51,15 +51,20 @@ const PYTHON_MODULES: &str = "import importlib, json, logging, os, site, sys, ti
 const NODE_MODULES: &str =
     "for (const name of ['net', 'fs', 'util', 'module', 'path', 'url', 'http']) require(`node:${name}`)";
 
+/// The same of the Ruby bootstrap.
+const RUBY_MODULES: &str = "%w[json logger socket stringio].each { |name| require name }";
+
 /// Says that the interpreter has come so far.
 const PYTHON_DONE: &str = "import os; os.write(1, b'here\\n')";
 const NODE_DONE: &str = "require('node:fs').writeSync(1, 'here\\n')";
+const RUBY_DONE: &str = "$stdout.syswrite(\"here\\n\")";
 
 /// Finds what this machine has. `folder` takes the programs of the floors; `echo` is the compiled one.
 pub fn found(folder: &Path, echo: &Path, sdk: Option<&Path>) -> Result<Vec<Language>, Failure> {
     let mut languages = Vec::new();
     languages.extend(python(folder, sdk)?);
     languages.extend(node(folder, sdk)?);
+    languages.extend(ruby(folder)?);
     languages.extend(java(folder)?);
     languages.push(compiled(echo)?);
     Ok(languages)
@@ -129,6 +134,31 @@ fn node(folder: &Path, sdk: Option<&Path>) -> Result<Option<Language>, Failure> 
             Plain {
                 name: "node, runtime's modules",
                 arguments: vec!["-e".to_owned(), format!("{NODE_MODULES}; {NODE_DONE}")],
+            },
+        ],
+    }))
+}
+
+fn ruby(folder: &Path) -> Result<Option<Language>, Failure> {
+    // Lambda has none before 3.2, for which an older one stands in.
+    let asked = "print 'ruby', [RUBY_VERSION.to_f, 3.2].max, ' ', RbConfig.ruby";
+    let Some((runtime, program)) = ask("ruby", &["-rrbconfig", "-e", asked]) else { return Ok(None) };
+    Ok(Some(Language {
+        name: "ruby",
+        runtime,
+        program,
+        handler: "app.handler",
+        has_cells: true,
+        has_zygotes: false,
+        is_small: false,
+        trivial: package("app.rb", include_bytes!("../functions/trivial.rb"))?,
+        typical: None,
+        echo: vec![placed(folder, "echo.rb", include_str!("../floors/echo.rb"))?],
+        starts: vec![
+            Plain { name: "ruby", arguments: texts(&["-e", RUBY_DONE]) },
+            Plain {
+                name: "ruby, runtime's modules",
+                arguments: vec!["-e".to_owned(), format!("{RUBY_MODULES}; {RUBY_DONE}")],
             },
         ],
     }))

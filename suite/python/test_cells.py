@@ -65,7 +65,7 @@ def handler(event, context):
             "shown is true": sorted(entry.partition("=")[0] for entry in shown) == sorted(set(os.environ) - {"LC_CTYPE", "_X_AMZN_TRACE_ID"}),
             "getenv": [(libc.getenv(name.encode()) or b"").decode() for name in ("_HANDLER", "TZ", "COLOUR", "_HEARTH_STEM", "_HEARTH_STEM_ROOM")],
             "descriptors": sorted(os.listdir("/proc/self/fd")),
-            "first descriptor": FIRST_DESCRIPTOR,
+            "first descriptor": first_descriptor,
             "argv": sys.argv, "command line": read("/proc/self/cmdline"), "name": read("/proc/self/comm"),
             "path": sys.path, "modules": [name for name in sys_modules_before], "flags": str(sys.flags),
             "encodings": [sys.stdout.encoding, sys.getfilesystemencoding(), str(sys.stdin.closed)],
@@ -253,7 +253,7 @@ def descriptors
 end
 
 def status
-  kept = /\A(Name|Umask|Uid|Gid|FDSize|Groups|NoNewPrivs|Seccomp|Cap|Sig|Threads|TracerPid)/
+  kept = /\A(Name|Umask|Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap|Sig|Threads|TracerPid)/
   read('/proc/self/status').lines.grep(kept)
 end
 
@@ -268,7 +268,7 @@ def handlers
 end
 
 def of_gems
-  [Gem.path, Gem.paths.home, Gem.user_home, Gem.loaded_specs.map { |name, spec| [name, spec.version.to_s, spec.loaded_from] },
+  [Gem.path, Gem.paths.home, Gem.user_home, Gem.cache_home, Gem.loaded_specs.map { |name, spec| [name, spec.version.to_s, spec.loaded_from] },
    Gem::Specification.map(&:full_name).sort, Gem::Specification.dirs, Gem.load_path_insert_index]
 end
 
@@ -369,7 +369,7 @@ def servers(tmp_path_factory):
     "settings",
     [
         {},
-        {"MemorySize": 1024, "Timeout": 20, "Environment": {"Variables": {"COLOUR": "blue", "LIST": "a=b,c", "EMPTY": ""}}},
+        {"MemorySize": 1024, "Timeout": 20, "Environment": {"Variables": {"COLOUR": "blue", "LIST": "a=b,c", "EMPTY": "", "HOME": "/tmp"}}},
         {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG"}, "MemorySize": 300},
         {"EphemeralStorage": {"Size": 1024}, "MemorySize": 512},
     ],
@@ -456,6 +456,7 @@ def test_ruby_finds_in_a_cell_what_it_finds_elsewhere(servers, package, layer, r
         assert outcome.error is None, outcome.log
         assert was_cell(server, before) == (is_cell and server.has_cells)
         found.append(outcome.value)
+        client.delete_function(FunctionName=function.name)
     assert found[0] == found[1]
     assert place in (found[0][0], None)
 

@@ -57,6 +57,8 @@ module AwsLambda
       # Ruby looks anew where the links in it lead once it has been changed.
       $LOAD_PATH.map!(&:itself)
       Gem.clear_paths
+      # By HOME, like the others that are cleared: from Ruby 3.2 on it is found when Ruby starts.
+      Gem.instance_variable_set(:@cache_home, nil) if Gem.instance_variable_defined?(:@cache_home)
     end
 
     # What was compiled is taken where Ruby would compile the same file.

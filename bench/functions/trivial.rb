@@ -1,0 +1,6 @@
+# frozen_string_literal: true
+
+# Returns its event.
+def handler(event:, context:)
+  event
+end
