@@ -8,6 +8,7 @@ import platform
 import shutil
 import signal
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -652,6 +653,19 @@ def test_a_zygote_is_given_up_after_some_copies_and_replaced_when_it_dies(copyin
         os.kill(process, signal.SIGKILL)
     function.configure(Description="in which a zygote has just died")
     assert len(burst(function, 2)) == 2
+
+
+@zygotes
+def test_a_burst_has_zygotes_made_for_it_when_one_has_been_copied_often_enough(copying):
+    source = "import time\ndef handler(event, context):\n    time.sleep(event['seconds'])\n    return hash('any text')"
+    make = lambda: create(copying.client("lambda"), PYTHON, code(PYTHON, source), MemorySize=256, Timeout=60)  # noqa: E731
+    function = copied(copying, make)
+    environments = Counter(burst(function, 100, seconds=15))
+    # A plain start has a seed of its own.
+    plain = sum(count == 1 for count in environments.values())
+    copies = [count for count in environments.values() if count > 1]
+    assert max(copies) <= 40, environments
+    assert len(copies) >= 3 and plain <= 8, environments
 
 
 @zygotes
