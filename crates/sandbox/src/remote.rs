@@ -67,7 +67,7 @@ mod x86_64 {
             0xcc,                               // stop: int3
         ];
 
-        /// Stops a process that waits in `read`; `memory` is its file of that name in `/proc`.
+        /// Stops a process that waits in `read`; `memory` is its file of that name in `/proc`. `WouldBlock` when it does not wait.
         pub fn seize(pid: i32, memory: File) -> io::Result<Self> {
             kernel::trace(pid)?;
             stopped(pid)?;
@@ -85,7 +85,7 @@ mod x86_64 {
             memory.read_exact_at(&mut found, instruction)?;
             if (home[RAX], home[ORIG_RAX], found) != (read, NONE, INSTRUCTION) {
                 kernel::trace_no_more(pid)?;
-                return Err(io::Error::other("it does not wait"));
+                return Err(io::ErrorKind::WouldBlock.into());
             }
             Ok(Self { pid, memory, home, instruction })
         }

@@ -43,9 +43,13 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// How long a copy may take; then its cage fails, and the function starts plainly.
 const COPIED_WITHIN: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// How long a zygote may take from saying that it waits until it does, and between two looks whether it does.
+const WAITS_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// Memory of the zygote for calls and their arguments: the largest filter that the kernel takes has 32 KiB.
 const SCRATCH_BYTES: u64 = 256 * 1024;
 /// In that, where what arguments point to is put.
@@ -193,8 +197,7 @@ impl Midwife<'_> {
         let zygote = self.waiting.program;
         self.expect_one_thread(zygote)?;
         let together = Together::begin(process(zygote)?);
-        let opened = memory(zygote).map_err(Fault::at("open", "the zygote's memory"))?;
-        let zygote = Remote::seize(zygote, opened).map_err(Fault::at("stop", "the zygote"))?;
+        let zygote = self.stop(zygote)?;
         let own = zygote.learn()?;
         let us = call(&zygote, libc::SYS_pidfd_open, &[u64::from(std::process::id()), 0], "see the midwife")?;
         let half = self.make_half(&zygote, &own, (us, brought))?;
@@ -219,6 +222,21 @@ impl Midwife<'_> {
         }
         confined?;
         rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(fault("stand for", "the copy"))
+    }
+
+    /// Stops the zygote where it waits. It has said that it is about to, and on a busy machine may not have come to it.
+    fn stop(&self, zygote: i32) -> Result<Remote, Fault> {
+        let began = Instant::now();
+        loop {
+            let memory =
+                self.open(zygote, "mem", OFlags::RDWR).map_err(Fault::at("open", "the zygote's memory"))?;
+            match Remote::seize(zygote, memory) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() < WAITS_WITHIN => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                stopped => return stopped.map_err(Fault::at("stop", "the zygote where it waits")),
+            }
+        }
     }
 
     /// The process in the cage's pid namespace that shares the zygote's memory. The zygote is as before.

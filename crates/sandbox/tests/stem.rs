@@ -351,6 +351,29 @@ async fn a_zygote_is_copied_for_many_at_once_and_its_end_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_zygote_that_has_said_so_and_does_not_wait_yet_is_copied_once_it_does() {
+    let ground = Ground::new();
+    if !ground.spawner.makes_zygotes() {
+        println!("not run: zygotes take root and an x86-64");
+        return ground.close().await;
+    }
+    let task = task("print('copied')\n");
+    let before = WAITS.lines().find(|line| line.starts_with("before")).unwrap();
+    let waits =
+        WAITS.replace(before, "import time").replace("block = b\"\"", "time.sleep(0.2)\nblock = b\"\"");
+    let cell = || Spec { arguments: spec("x", &["-S", "python3", "-S", "-c", &waits]).arguments, ..cell() };
+    let (zygote, nursery) = ground.spawner.spawn_zygote(cell()).await.unwrap();
+    assert!(zygote.waiting().await);
+    let mut copy = ground.spawner.spawn_copy(cell(), &nursery).await.unwrap();
+    assert!(copy.waiting().await && zygote.is_waiting());
+    copy.assign(&assignment(task.path())).await.unwrap();
+    assert_eq!(finish(&mut copy).await.ok(), "copied");
+    copy.destroy().await;
+    zygote.destroy().await;
+    ground.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_more_than_one_thread_is_not_copied() {
     let ground = Ground::new();
     if !ground.spawner.makes_zygotes() {

@@ -103,9 +103,13 @@ impl Nests {
             nest.patience.succeed();
             return None;
         }
-        nest.patience.fail(now);
-        // Another may have taken its place.
-        nest.zygote.take_if(|zygote| zygote.nursery.is_same(nursery))
+        let is_it = |zygote: &mut Zygote| zygote.nursery.is_same(nursery);
+        // Of one that is given up many may tell, and it has failed once.
+        let given_up = nest.zygote.take_if(is_it).or_else(|| nest.spent.extract_if(.., is_it).next());
+        if given_up.is_some() {
+            nest.patience.fail(now);
+        }
+        given_up
     }
 
     /// Those that make a zygote for this function, while others wait for it, do so in turn.
