@@ -25,13 +25,15 @@ final class FunctionClassLoader extends URLClassLoader {
         List<URL> places = new ArrayList<>();
         places.add(new File(taskRoot).toURI().toURL());
         for (File directory : new File[] {new File(taskRoot, "lib"), new File(layers, "java/lib")}) {
-            File[] jars = directory.listFiles((parent, name) -> name.endsWith(".jar"));
-            if (jars == null) {
+            File[] files = directory.listFiles();
+            if (files == null) {
                 continue;
             }
-            Arrays.sort(jars);
-            for (File jar : jars) {
-                places.add(jar.toURI().toURL());
+            Arrays.sort(files);
+            for (File file : files) {
+                if (file.getName().endsWith(".jar")) {
+                    places.add(file.toURI().toURL());
+                }
             }
         }
         return places.toArray(new URL[0]);

@@ -1,5 +1,6 @@
 package hearth.runtime;
 
+import com.amazonaws.services.lambda.runtime.Context;
 import com.amazonaws.services.lambda.runtime.RequestHandler;
 import com.amazonaws.services.lambda.runtime.RequestStreamHandler;
 import java.lang.reflect.Constructor;
@@ -72,7 +73,14 @@ final class FunctionLoader {
             }
         }
         RequestHandler<Object, Object> handler = (RequestHandler<Object, Object>) instance(type);
-        return new ValueFunction(handler::handleRequest, types[0], types[1]);
+        return new ValueFunction(new Implementation(handler), types[0], types[1]);
+    }
+
+    private record Implementation(RequestHandler<Object, Object> handler) implements ValueFunction.Handler {
+        @Override
+        public Object handle(Object input, Context context) {
+            return handler.handleRequest(input, context);
+        }
     }
 
     /** A new one, of its public constructor without parameters. */

@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -85,7 +86,7 @@ public final class FunctionLog implements LambdaLogger {
             object.put("AWSRequestId", current.getAwsRequestId());
             object.put("tenantId", current.getTenantId());
         }
-        object.values().removeIf(value -> value == null);
+        object.values().removeAll(Collections.singleton(null));
         return JsonWriter.write(object);
     }
 

@@ -9,6 +9,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -23,9 +24,6 @@ import java.util.List;
 final class MethodFunction {
     private MethodFunction() {}
 
-    private static final Comparator<Method> PREFERENCE = Comparator.comparing(Method::isBridge)
-            .thenComparing(method -> -method.getParameterCount() - (takesContext(method) ? 1 : 0));
-
     static Function find(Class<?> type, String name) throws Exception {
         Method[] methods;
         try {
@@ -33,7 +31,13 @@ final class MethodFunction {
         } catch (NoClassDefFoundError missing) {
             throw Fault.of("Error loading method " + name + " on class " + type.getName(), missing, false);
         }
-        List<Method> named = Arrays.stream(methods).filter(method -> method.getName().equals(name)).sorted(PREFERENCE).toList();
+        List<Method> named = new ArrayList<>();
+        for (Method method : methods) {
+            if (method.getName().equals(name)) {
+                named.add(method);
+            }
+        }
+        named.sort(new Preference());
         for (Method method : named) {
             String unfit = unfit(method);
             if (unfit == null) {
@@ -92,27 +96,48 @@ final class MethodFunction {
         boolean hasInput = !types.isEmpty() && types.get(0) != Context.class;
         Type inputType = hasInput ? method.getGenericParameterTypes()[0] : null;
         boolean hasContext = takesContext(method);
-        ValueFunction.Handler handler = (input, context) -> {
-            if (hasInput) {
-                return hasContext ? invoke(method, instance, input, context) : invoke(method, instance, input);
+        ValueFunction.Handler handler = new ValueFunction.Handler() {
+            @Override
+            public Object handle(Object input, Context context) throws Throwable {
+                if (hasInput) {
+                    return hasContext ? invoke(method, instance, input, context) : invoke(method, instance, input);
+                }
+                return hasContext ? invoke(method, instance, context) : invoke(method, instance);
             }
-            return hasContext ? invoke(method, instance, context) : invoke(method, instance);
         };
         return new ValueFunction(handler, inputType, method.getGenericReturnType());
     }
 
     private static Function streams(Method method, Object instance, List<Class<?>> types) {
-        return (event, context) -> {
-            Log4j.tell(context);
-            ByteArrayOutputStream output = new ByteArrayOutputStream(1024);
-            Object[] arguments = types.stream()
-                    .map(type -> type == InputStream.class
+        return new Function() {
+            @Override
+            public byte[] call(byte[] event, InvocationContext context) throws Throwable {
+                Log4j.tell(context);
+                ByteArrayOutputStream output = new ByteArrayOutputStream(1024);
+                Object[] arguments = new Object[types.size()];
+                for (int i = 0; i < arguments.length; i++) {
+                    Class<?> type = types.get(i);
+                    arguments[i] = type == InputStream.class
                             ? new ByteArrayInputStream(event)
-                            : type == OutputStream.class ? output : context)
-                    .toArray();
-            invoke(method, instance, arguments);
-            return types.contains(OutputStream.class) ? output.toByteArray() : Serialization.NULL;
+                            : type == OutputStream.class ? output : context;
+                }
+                invoke(method, instance, arguments);
+                return types.contains(OutputStream.class) ? output.toByteArray() : Serialization.NULL;
+            }
         };
+    }
+
+    /** The order in which overloads are tried. */
+    private static final class Preference implements Comparator<Method> {
+        @Override
+        public int compare(Method one, Method other) {
+            int bridge = Boolean.compare(one.isBridge(), other.isBridge());
+            return bridge != 0 ? bridge : Integer.compare(parameters(other), parameters(one));
+        }
+
+        private static int parameters(Method method) {
+            return method.getParameterCount() + (takesContext(method) ? 1 : 0);
+        }
     }
 
     private static Object invoke(Method method, Object instance, Object... arguments) throws Throwable {

@@ -12,6 +12,7 @@ import java.net.URI;
 import java.net.URL;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -34,17 +35,37 @@ final class Beans {
     private final boolean isEvent;
 
     private Beans(Class<?> type, Map<String, Property> properties) {
-        isEvent = EVENT_PACKAGES.stream().anyMatch(type.getName()::startsWith);
+        isEvent = isEvent(type.getName());
         byName = properties;
         byLooseName = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         // Where there is no setter, the field will do.
-        properties.values().stream().filter(property -> property.setter != null || property.field != null)
-                .forEach(property -> byLooseName.put(property.name, property));
-        readable = properties.values().stream().filter(Property::isReadable).toList();
+        readable = new ArrayList<>();
+        for (Property property : properties.values()) {
+            if (property.setter != null || property.field != null) {
+                byLooseName.put(property.name, property);
+            }
+            if (property.isReadable()) {
+                readable.add(property);
+            }
+        }
+    }
+
+    private static boolean isEvent(String name) {
+        for (String events : EVENT_PACKAGES) {
+            if (name.startsWith(events)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     static Beans of(Class<?> type) {
-        return KNOWN.computeIfAbsent(type, of -> new Beans(of, properties(of)));
+        Beans known = KNOWN.get(type);
+        if (known == null) {
+            known = new Beans(type, properties(type));
+            KNOWN.put(type, known);
+        }
+        return known;
     }
 
     /** Whether a type of the JDK is written as the text that it is made from. */
@@ -153,7 +174,12 @@ final class Beans {
                 accessor(properties, method);
             }
         }
-        properties.values().removeIf(property -> !property.isReadable() && !property.isWritable());
+        for (Iterator<Property> each = properties.values().iterator(); each.hasNext(); ) {
+            Property property = each.next();
+            if (!property.isReadable() && !property.isWritable()) {
+                each.remove();
+            }
+        }
         return properties;
     }
 
@@ -186,7 +212,12 @@ final class Beans {
     }
 
     private static Property at(Map<String, Property> properties, String name) {
-        return properties.computeIfAbsent(name, Property::new);
+        Property property = properties.get(name);
+        if (property == null) {
+            property = new Property(name);
+            properties.put(name, property);
+        }
+        return property;
     }
 
     /** As the JavaBeans specification has it: `URL` stays, `Name` becomes `name`. */

@@ -86,12 +86,16 @@ public final class Binder {
         }
         if (json instanceof Map<?, ?> object) {
             Map<Object, Object> map = new LinkedHashMap<>();
-            object.forEach((name, value) -> map.put(name, untyped(value)));
+            for (Map.Entry<?, ?> member : object.entrySet()) {
+                map.put(member.getKey(), untyped(member.getValue()));
+            }
             return map;
         }
         if (json instanceof List<?> elements) {
             List<Object> list = new ArrayList<>(elements.size());
-            elements.forEach(element -> list.add(untyped(element)));
+            for (Object element : elements) {
+                list.add(untyped(element));
+            }
             return list;
         }
         return json;
@@ -140,7 +144,9 @@ public final class Binder {
         }
         Type keyType = argument(arguments, 0);
         Type valueType = argument(arguments, 1);
-        object.forEach((name, value) -> map.put(bind(name, keyType), bind(value, valueType)));
+        for (Map.Entry<?, ?> member : object.entrySet()) {
+            map.put(bind(member.getKey(), keyType), bind(member.getValue(), valueType));
+        }
         return map;
     }
 

@@ -6,7 +6,6 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
-import java.util.Arrays;
 import java.util.Date;
 import java.util.Map;
 import sun.reflect.ReflectionFactory;
@@ -35,21 +34,24 @@ final class Instances {
     static Object ofBean(Map<?, ?> members, Class<?> type) {
         Beans beans = Beans.of(type);
         Object bean = beans.isEvent() ? makeEvent(type) : make(type);
-        members.forEach((name, value) -> {
-            Beans.Property property = beans.writable((String) name);
+        for (Map.Entry<?, ?> member : members.entrySet()) {
+            Beans.Property property = beans.writable((String) member.getKey());
             if (property != null) {
+                Object value = member.getValue();
                 Type wanted = property.writtenType();
                 boolean isMoment = beans.isEvent() && wanted == Date.class && value instanceof Number;
                 property.set(bean, isMoment ? Scalars.dateOfSeconds((Number) value) : Binder.bind(value, wanted));
             }
-        });
+        }
         return bean;
     }
 
     /** Some of AWS's events have only constructors whose parameters have lost their names, and no setters. */
     private static Object makeEvent(Class<?> type) {
-        if (Arrays.stream(type.getDeclaredConstructors()).anyMatch(constructor -> constructor.getParameterCount() == 0)) {
-            return make(type);
+        for (Constructor<?> constructor : type.getDeclaredConstructors()) {
+            if (constructor.getParameterCount() == 0) {
+                return make(type);
+            }
         }
         try {
             Constructor<?> object = Object.class.getDeclaredConstructor();
@@ -61,10 +63,12 @@ final class Instances {
 
     static Object ofRecord(Map<?, ?> members, Class<?> type) {
         RecordComponent[] components = type.getRecordComponents();
-        Class<?>[] types = Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
-        Object[] values = Arrays.stream(components)
-                .map(component -> Binder.bind(members.get(component.getName()), component.getGenericType()))
-                .toArray();
+        Class<?>[] types = new Class<?>[components.length];
+        Object[] values = new Object[components.length];
+        for (int i = 0; i < components.length; i++) {
+            types[i] = components[i].getType();
+            values[i] = Binder.bind(members.get(components[i].getName()), components[i].getGenericType());
+        }
         try {
             Constructor<?> constructor = type.getDeclaredConstructor(types);
             constructor.trySetAccessible();
