@@ -1,5 +1,5 @@
 //! The clients that the tests and the demo use, installed into the build directory: Python with boto3 and the AWS CLI,
-//! the AWS CLI version 2, the AWS SDK for JavaScript, a .NET, and the SDKs that functions import.
+//! the AWS CLI version 2, the AWS SDK for JavaScript, a .NET, newer versions of Node.js, and the SDKs that functions import.
 //!
 //! Each is installed once for what its list of versions says, and again when that changes. It refuses to change the
 //! machine, but for Debian packages that are missing where it runs as root.
@@ -16,6 +16,9 @@ const AWS_CLI: &str = "awscli";
 const DOTNET: &str = "dotnetcore2==3.1.23";
 /// The version of .NET in it.
 const DOTNET_VERSION: &str = "3.1.23";
+
+/// npm's packages of newer versions of Node.js than machines most likely have, by the names they are installed under.
+const NODES: [(&str, &str); 2] = [("node22", "22.23.3"), ("node24", "24.21.0")];
 
 /// Why a client cannot be had on this machine.
 #[derive(Debug)]
@@ -115,6 +118,35 @@ impl Tools {
             Ok(())
         })?;
         Ok(home)
+    }
+
+    /// Newer versions of Node.js: their programs.
+    pub fn newer_nodes(&self) -> Result<Vec<PathBuf>, Error> {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "x64",
+            "aarch64" => "arm64",
+            other => return Err(Error::Missing("a newer Node.js", format!("npm has none for {other}"))),
+        };
+        let home = self.directory.join("newer-nodes");
+        let list = self.root.join("xtask/src/tools.rs");
+        once(&Installation { what: "Node.js 22 and 24", home: home.clone(), list }, || {
+            program("npm", &["npm"])?;
+            let mut npm = Command::new("npm");
+            npm.args([
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--loglevel",
+                "error",
+                "--prefix",
+            ]);
+            npm.arg(&home);
+            npm.args(NODES.map(|(name, version)| format!("{name}@npm:node-linux-{architecture}@{version}")));
+            process::output(&mut npm)?;
+            Ok(())
+        })?;
+        Ok(NODES.map(|(name, _)| home.join("node_modules").join(name).join("bin/node")).into())
     }
 
     /// The AWS CLI version 2: the one on this machine, or Debian's, unpacked into the build directory.

@@ -202,6 +202,16 @@ fn python(subject: &Subject<'_>) -> Result<Tally, Error> {
         }
         Err(error) => println!("{error}; the tests of .NET functions are skipped"),
     }
+    // A setting that is there names others.
+    if std::env::var_os("HEARTH_TEST_NODES").is_none() {
+        match subject.tools.newer_nodes().map(std::env::join_paths) {
+            Ok(Ok(nodes)) => {
+                pytest.env("HEARTH_TEST_NODES", nodes);
+            }
+            Ok(Err(error)) => println!("{error}; the tests of newer versions of Node.js are skipped"),
+            Err(error) => println!("{error}; the tests of newer versions of Node.js are skipped"),
+        }
+    }
     pytest.env("HEARTH_BINARY", subject.hearth()).env("HEARTH_SDK_DIR", sdks);
     pytest.env("HEARTH_AWS_CLI_1", python.with_file_name("aws"));
     match subject.tools.aws() {
