@@ -8,6 +8,7 @@
 const { join } = require('node:path');
 const { becomeFunction, isCell, rehearse } = require('./cell.cjs');
 const { RuntimeApiClient } = require('./client.cjs');
+const { takeBytecode } = require('./compile-cache.cjs');
 const { patchConsole } = require('./console.cjs');
 const { invocation } = require('./context.cjs');
 const { PROMISES_ONLY } = require('./generation.cjs');
@@ -25,6 +26,7 @@ function begin() {
   process.mainModule = undefined;
 
   setSearchPath(__dirname, taskRoot);
+  takeBytecode();
   patchConsole(invocation);
   if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
     globalThis.awslambda = { ...globalThis.awslambda, streamifyResponse, HttpResponseStream };

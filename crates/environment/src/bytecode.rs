@@ -1,8 +1,11 @@
-//! The bytecode of functions' Python code. AWS's functions find none but what was packaged, and compile their modules at every cold start,
-//! since `/var/task` and `/opt` cannot be written to; here each package is compiled once for each Python, when it has been deployed.
+//! The bytecode of functions' Python and Node.js code. AWS's functions find none but what was packaged, and compile their modules at every
+//! cold start, since `/var/task` and `/opt` cannot be written to; here each package is compiled once for each interpreter, when it has been deployed.
 //!
 //! It is compiled in a cage like a function's, since the code is anybody's, and mounted beside the code, where the bootstrap looks
 //! for it. It refuses to be more than a cache: without it everything works, only slower.
+
+mod node;
+mod python;
 
 use crate::bootstrap::write;
 use crate::chore;
@@ -19,16 +22,16 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
-/// What compiles.
-const COMPILER: &str = include_str!("bytecode.py");
-/// Bytecode of one package. The compiler stops before; a package has 250 MB at most, and few have as much as that of Python.
+/// Bytecode of one package. The compilers stop before; a package has 250 MB at most, and few have as much as that of code.
 const BYTES_MAX: u64 = 65 << 20;
 /// Packages that wait to be compiled. The others are asked for again by the next start.
 const BEGUN_MAX: usize = 1_024;
 /// How the name of what is not whole yet ends.
 const PARTIAL: &str = ".partial";
-/// Where the bootstrap looks for what was compiled of the function's own code and of its layers.
-pub(crate) const PLACES: [&str; 2] = ["/var/lang-bytecode-task", "/var/lang-bytecode-opt"];
+/// How the name of code and that of the layers it is run with are put together.
+const WITH: u8 = b'+';
+/// Where the bootstraps look for what was compiled.
+pub(crate) const PLACES: [&str; 3] = [python::PLACES[0], python::PLACES[1], node::PLACE];
 
 /// The bytecode of all functions of a server.
 pub(crate) struct Bytecode {
@@ -41,20 +44,42 @@ pub(crate) struct Bytecode {
     closed: watch::Sender<bool>,
 }
 
-/// Code that is seen as one directory.
-struct Tree<'a> {
-    source: &'a Path,
-    seen: &'static str,
-    /// Where its bytecode is seen.
+/// A function whose code is compiled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Function<'a> {
+    pub(crate) interpreter: &'a Interpreter,
+    pub(crate) definition: &'a Definition,
+    /// The AWS SDK that it sees, when one is installed.
+    pub(crate) sdk: Option<&'a Path>,
+}
+
+/// How a language's code is compiled.
+struct Compiler {
+    /// What there is to compile of a function.
+    products: fn(Function<'_>) -> Vec<Product>,
+    /// The cage in which one of them is compiled: it writes files to standard output.
+    compilation: fn(&Interpreter, &Product) -> Spec,
+    /// Whether a file of this path is such as it writes.
+    is_bytecode: fn(&Path) -> bool,
+}
+
+/// What is compiled at once.
+struct Product {
+    /// The name it is kept by, which begins with that of its code: for one interpreter, beside that for others.
+    name: OsString,
+    /// What is read for it. The first is the code that it goes with.
+    sources: Vec<Mount>,
+    /// Where it is seen.
     place: &'static str,
 }
 
-/// One tree to compile.
+/// One product to make.
 struct Job {
     spawner: Spawner,
     spec: Spec,
     code: PathBuf,
     target: PathBuf,
+    is_bytecode: fn(&Path) -> bool,
     closed: watch::Receiver<bool>,
 }
 
@@ -71,26 +96,24 @@ impl Bytecode {
     }
 
     /// What there is for a function.
-    pub(crate) fn mounts(&self, interpreter: &Interpreter, definition: &Definition) -> Vec<Mount> {
-        if interpreter.language != Language::Python {
-            return Vec::new();
-        }
-        let found = trees(definition).filter_map(|tree| {
-            let source = self.target(interpreter, &tree)?;
-            source.is_dir().then(|| Mount { source, target: tree.place.into() })
+    pub(crate) fn mounts(&self, function: Function<'_>) -> Vec<Mount> {
+        let Some(compiler) = compiler(function.interpreter.language) else { return Vec::new() };
+        let found = (compiler.products)(function).into_iter().filter_map(|product| {
+            let source = self.directory.join(product.name);
+            source.is_dir().then(|| Mount { source, target: product.place.into() })
         });
         found.collect()
     }
 
     /// Compiles a function's code and its layers in the background, unless that was done or begun.
-    pub(crate) fn make_for(&self, interpreter: &Interpreter, definition: &Definition, spawner: &Spawner) {
-        if interpreter.language != Language::Python || spawner.isolation() != Isolation::Sandbox {
+    pub(crate) fn make_for(&self, function: Function<'_>, spawner: &Spawner) {
+        if spawner.isolation() != Isolation::Sandbox {
             return;
         }
-        for tree in trees(definition) {
-            let Some(target) = self.target(interpreter, &tree).filter(|target| !target.exists()) else {
-                continue;
-            };
+        let Some(compiler) = compiler(function.interpreter.language) else { return };
+        for product in (compiler.products)(function) {
+            let target = self.directory.join(&product.name);
+            let Some(code) = product.sources.first().filter(|_| !target.exists()) else { continue };
             let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
             if *self.closed.borrow() || begun.len() >= BEGUN_MAX || !begun.insert(target.clone()) {
                 continue;
@@ -98,9 +121,10 @@ impl Bytecode {
             drop(begun);
             let job = Job {
                 spawner: spawner.clone(),
-                spec: compilation(interpreter, &tree),
-                code: tree.source.to_path_buf(),
+                spec: (compiler.compilation)(function.interpreter, &product),
+                code: code.source.clone(),
                 target: target.clone(),
+                is_bytecode: compiler.is_bytecode,
                 closed: self.closed.subscribe(),
             };
             // What writes to the data directory has ended when a drain is over.
@@ -111,7 +135,7 @@ impl Bytecode {
                 let Ok(_turn) = turn.acquire_owned().await else { return };
                 if let Err(error) = job.run().await {
                     // The next start asks for it again.
-                    tracing::debug!(%error, ?target, "Python code was not compiled");
+                    tracing::debug!(%error, ?target, "code was not compiled");
                 }
                 begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
             });
@@ -123,33 +147,28 @@ impl Bytecode {
         self.closed.send_replace(true);
         self.turn.close();
     }
+}
 
-    /// Where the bytecode of a tree is kept: for one Python, beside that for others.
-    fn target(&self, interpreter: &Interpreter, tree: &Tree<'_>) -> Option<PathBuf> {
-        let (major, minor, patch) = interpreter.version;
-        let mut name = tree.source.file_name()?.to_owned();
-        name.push(format!(".{}.{major}.{minor}.{patch}", tree.seen.rsplit('/').next()?));
-        Some(self.directory.join(name))
+fn compiler(language: Language) -> Option<&'static Compiler> {
+    match language {
+        Language::Python => Some(&python::COMPILER),
+        Language::Node => Some(&node::COMPILER),
+        Language::Ruby | Language::Java | Language::DotNet | Language::Provided => None,
     }
 }
 
-fn trees(definition: &Definition) -> impl Iterator<Item = Tree<'_>> {
-    let [of_code, of_layers] = PLACES;
-    let code = Tree { source: &definition.code, seen: "/var/task", place: of_code };
-    let layers = definition.layers.as_deref();
-    std::iter::once(code).chain(layers.map(|source| Tree { source, seen: "/opt", place: of_layers }))
-}
-
-fn compilation(interpreter: &Interpreter, tree: &Tree<'_>) -> Spec {
-    let python = interpreter.program_in(Some(Path::new("/var/lang")));
-    let arguments: [OsString; 5] = ["-I".into(), "-S".into(), "-c".into(), COMPILER.into(), tree.seen.into()];
-    let code = Mount { source: tree.source.to_path_buf(), target: tree.seen.into() };
-    chore::spec(interpreter, code, python, arguments.into())
+/// Where functions of a language find what was compiled.
+pub(crate) fn places(language: Language) -> &'static [&'static str] {
+    match language {
+        Language::Python => &python::PLACES,
+        Language::Node => &[node::PLACE],
+        Language::Ruby | Language::Java | Language::DotNet | Language::Provided => &[],
+    }
 }
 
 impl Job {
     async fn run(self) -> io::Result<()> {
-        let Self { spawner, spec, code, target, mut closed } = self;
+        let Self { spawner, spec, code, target, is_bytecode, mut closed } = self;
         let stopped = async {
             // Whoever would say so has gone.
             let _ = closed.wait_for(|closed| *closed).await;
@@ -158,20 +177,20 @@ impl Job {
             Ok((bytes, exit)) if exit.status == ExitStatus::Code(0) && bytes.len() as u64 <= BYTES_MAX => {
                 bytes
             }
-            // It would be no better the next time: as if there were no Python in it.
+            // It would be no better the next time: as if there were nothing in it.
             Ok((bytes, exit)) => {
-                tracing::debug!(bytes = bytes.len(), ?exit, ?target, "Python code cannot be compiled");
+                tracing::debug!(bytes = bytes.len(), ?exit, ?target, "code cannot be compiled");
                 Vec::new()
             }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                tracing::debug!(?target, "Python code takes too long to compile");
+                tracing::debug!(?target, "code takes too long to compile");
                 Vec::new()
             }
             Err(error) => return Err(error),
         };
         let work = move || {
             clear(&target, &code)?;
-            keep(&target, &bytes, &closed)
+            keep(&target, (&bytes, is_bytecode), &closed)
         };
         tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
     }
@@ -184,8 +203,7 @@ fn clear(target: &Path, code: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
-        let of = name.as_bytes().split(|&byte| byte == b'.').next().unwrap_or_default();
-        let is_kept = packages.join(OsStr::from_bytes(of)).is_dir();
+        let is_kept = name.as_bytes().split(|&byte| byte == WITH).all(|of| is_there(packages, of));
         if is_kept && !name.as_bytes().ends_with(PARTIAL.as_bytes()) {
             continue;
         }
@@ -198,15 +216,24 @@ fn clear(target: &Path, code: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether there is code whose name is the beginning of one, up to a dot: that of layers over each other has itself one.
+fn is_there(packages: &Path, name: &[u8]) -> bool {
+    let ends = (0..name.len()).filter(|&end| name[end] == b'.').chain([name.len()]);
+    ends.into_iter().any(|end| end > 0 && packages.join(OsStr::from_bytes(&name[..end])).is_dir())
+}
+
+/// What a compiler wrote, and whether a path is such as it writes.
+type Written<'a> = (&'a [u8], fn(&Path) -> bool);
+
 /// Writes what the compiler wrote as files: whole, or not at all. An empty file stands for nothing worth mounting.
-fn keep(target: &Path, bytes: &[u8], closed: &watch::Receiver<bool>) -> io::Result<()> {
+fn keep(target: &Path, (bytes, is_bytecode): Written<'_>, closed: &watch::Receiver<bool>) -> io::Result<()> {
     if bytes.is_empty() {
         return fs::write(target, b"");
     }
     let mut aside = target.as_os_str().to_owned();
     aside.push(PARTIAL);
     let aside = PathBuf::from(aside);
-    let kept = fill(&aside, bytes, closed).and_then(|()| fs::rename(&aside, target));
+    let kept = fill(&aside, (bytes, is_bytecode), closed).and_then(|()| fs::rename(&aside, target));
     if kept.is_err() {
         // The disk may be full, and then this is what helps.
         let _ = fs::remove_dir_all(&aside);
@@ -214,12 +241,17 @@ fn keep(target: &Path, bytes: &[u8], closed: &watch::Receiver<bool>) -> io::Resu
     kept
 }
 
-fn fill(root: &Path, mut bytes: &[u8], closed: &watch::Receiver<bool>) -> io::Result<()> {
+fn fill(
+    root: &Path,
+    (mut bytes, is_bytecode): Written<'_>,
+    closed: &watch::Receiver<bool>,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         if *closed.borrow() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let (path, contents, rest) = entry(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        let (path, contents, rest) =
+            entry(bytes).filter(|(path, ..)| is_bytecode(path)).ok_or(io::ErrorKind::InvalidData)?;
         write(&root.join(path), contents)?;
         // The function must be able to enter them all, whatever the server's umask.
         for directory in path.ancestors().skip(1) {
@@ -238,12 +270,16 @@ fn entry(bytes: &[u8]) -> Option<(&Path, &[u8], &[u8])> {
     let (length, rest) = bytes[end + 1..].split_first_chunk()?;
     let (contents, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     let is_plain = path.components().all(|component| matches!(component, Component::Normal(_)));
-    (is_plain && path.extension() == Some(OsStr::new("pyc"))).then_some((path, contents, rest))
+    (is_plain && !path.as_os_str().is_empty()).then_some((path, contents, rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn any(_: &Path) -> bool {
+        true
+    }
 
     fn written(files: &[(&str, &[u8])]) -> Vec<u8> {
         let entry = |&(path, contents): &(&str, &[u8])| {
@@ -263,17 +299,19 @@ mod tests {
             let (code, target) = (packages.join(name), kept.join(format!("{name}.task.3.11.2")));
             fs::create_dir_all(&code).unwrap();
             clear(&target, &code).unwrap();
-            keep(&target, &bytes, &closed).unwrap();
+            keep(&target, (&bytes, any), &closed).unwrap();
             assert_eq!(fs::read(target.join("a/__pycache__/b.cpython-311.pyc")).unwrap(), b"code");
             assert_eq!(fs::read(target.join("__pycache__/c.pyc")).unwrap(), b"");
         }
         let target = kept.join("three.opt.3.11.2");
-        for broken in [&bytes[..bytes.len() - 1], &bytes[..8], b"x.pyc"] {
-            keep(&target, broken, &closed).unwrap_err();
+        for broken in [&bytes[..bytes.len() - 1], &bytes[..8], b"x.pyc", b"../x.pyc\0\0\0\0\0"] {
+            keep(&target, (broken, any), &closed).unwrap_err();
             assert_eq!(fs::read_dir(&kept).unwrap().count(), 2, "{broken:?}");
         }
+        keep(&target, (&bytes, |_| false), &closed).unwrap_err();
+        assert!(!target.exists(), "of another kind");
         closing.send_replace(true);
-        keep(&target, &bytes, &closed).unwrap_err();
+        keep(&target, (&bytes, any), &closed).unwrap_err();
         assert!(!target.exists());
         fs::create_dir(kept.join("two.opt.3.11.2.partial")).unwrap();
         fs::remove_dir(packages.join("one")).unwrap();
@@ -292,15 +330,36 @@ mod tests {
             fs::set_permissions(made, fs::Permissions::from_mode(0o700)).unwrap();
         }
         let (_closing, closed) = watch::channel(false);
-        fill(&root, &written(&[("package/__pycache__/b.pyc", b"code")]), &closed).unwrap();
+        fill(&root, (&written(&[("package/__pycache__/b.pyc", b"code")]), any), &closed).unwrap();
         for made in [root, inner.clone(), inner.join("__pycache__")] {
             assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o755, "{made:?}");
         }
     }
 
     #[test]
+    fn it_stays_as_long_as_all_the_code_that_it_is_of() {
+        let packages = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c.layers"] {
+            fs::create_dir(packages.path().join(name)).unwrap();
+        }
+        let kept = packages.path().join("bytecode");
+        fs::create_dir(&kept).unwrap();
+        let (staying, going) = (
+            ["a.task.3.11.2", "c.layers.opt.3.11.2", "a+b.node.22.1.0", "b+c.layers.node.22.1.0.sdk.1"],
+            ["d.task.3.11.2", "c.opt.3.11.2", "a+d.node.22.1.0", "d+b.node.22.1.0", "a.node.22.1.0.partial"],
+        );
+        for name in staying.iter().chain(&going) {
+            fs::create_dir(kept.join(name)).unwrap();
+        }
+        clear(&kept.join("b.task.3.11.2"), &packages.path().join("b")).unwrap();
+        let left =
+            fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(left.collect::<BTreeSet<_>>(), staying.map(str::to_owned).into());
+    }
+
+    #[test]
     fn a_compiler_that_was_taken_over_writes_nowhere_else() {
-        for path in ["../x.pyc", "/x.pyc", "a/../../x.pyc", "x.py", "x", ""] {
+        for path in ["../x.pyc", "/x.pyc", "a/../../x.pyc", ""] {
             assert!(entry(&written(&[(path, b"code")])).is_none(), "{path}");
         }
     }

@@ -20,12 +20,12 @@ const DONE_WITHIN: Duration = Duration::from_secs(120);
 /// A cage with an interpreter in it and what is mounted.
 pub(crate) fn spec(
     interpreter: &Interpreter,
-    mount: Mount,
+    shown: Vec<Mount>,
     program: PathBuf,
     arguments: Vec<OsString>,
 ) -> Spec {
     let (mut mounts, link) = plan::installation(interpreter);
-    mounts.push(mount);
+    mounts.extend(shown);
     Spec {
         program,
         arguments,

@@ -13,7 +13,7 @@ mod extended;
 mod restore;
 
 use crate::bootstrap::Bootstraps;
-use crate::bytecode::Bytecode;
+use crate::bytecode::{Bytecode, Function};
 use crate::cage::{Cage, CageError};
 use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
@@ -318,10 +318,12 @@ impl Environment {
         let telemetry = self.log.telemetry().unwrap_or_else(|| self.log.begin_telemetry());
         let told = (Arc::clone(&self.log), telemetry);
         let extensions = Extensions::new(told, names, Arc::clone(&options.rng));
+        let sdk = sdk::installed(&options.sdk_dir, self.definition.runtime.language());
         if let Some(interpreter) = &self.resolved.interpreter {
             bootstraps.compile_for(interpreter);
             bootstraps.class_data.make_for(interpreter, &options.spawner);
-            bytecode.make_for(interpreter, &self.definition, &options.spawner);
+            let function = Function { interpreter, definition: &self.definition, sdk: sdk.as_deref() };
+            bytecode.make_for(function, &options.spawner);
         }
         Ok(Plan {
             definition: &self.definition,
@@ -330,7 +332,7 @@ impl Environment {
             log_stream: self.log.name(),
             bootstraps,
             bytecode,
-            sdk: sdk::installed(&options.sdk_dir, self.definition.runtime.language()),
+            sdk,
             temporary: self.temporary.clone(),
             extensions,
             cells,

@@ -4,7 +4,7 @@
 //! It refuses to start anything: it says what [`Cage`](crate::cage::Cage) starts.
 
 use crate::bootstrap::Bootstraps;
-use crate::bytecode::Bytecode;
+use crate::bytecode::{Bytecode, Function};
 use crate::cells::{Cells, Shape, assignment};
 use crate::chore;
 use crate::dotnet::{self, Start};
@@ -41,6 +41,8 @@ pub(crate) const HOSTNAME: &str = "169.254.100.1";
 const LANGUAGE_ROOT: &str = "/var/lang";
 /// Where the bootstraps look for the AWS SDK of their language.
 const SDK_ROOT: &str = "/var/lang-sdk";
+/// What Node.js is started with, as on AWS.
+pub(crate) const NODE_FLAGS: [&str; 2] = ["--expose-gc", "--max-http-header-size=81920"];
 
 /// What a cage is made from.
 pub(crate) struct Plan<'a> {
@@ -124,12 +126,7 @@ impl Plan<'_> {
             mounts.push(Mount { source: layers.clone(), target: "/opt".into() });
         }
         if let Some(sdk) = &self.sdk {
-            let target = Path::new(SDK_ROOT).join(match language {
-                Language::Node => "node",
-                Language::Ruby => "ruby",
-                Language::Python | Language::Java | Language::DotNet | Language::Provided => "python",
-            });
-            mounts.push(Mount { source: sdk.clone(), target });
+            mounts.push(Mount { source: sdk.clone(), target: sdk_place(language) });
         }
         let hosts = format!("127.0.0.1 localhost {HOSTNAME} sandbox.localdomain sandbox\n::1 localhost\n");
         let files = vec![File { path: "/etc/hosts".into(), contents: hosts.into_bytes() }];
@@ -137,7 +134,11 @@ impl Plan<'_> {
         if let Some(interpreter) = &self.resolved.interpreter {
             let (shown, linked) = installation(interpreter);
             mounts.extend(shown);
-            mounts.extend(self.bytecode.mounts(interpreter, self.definition));
+            mounts.extend(self.bytecode.mounts(Function {
+                interpreter,
+                definition: self.definition,
+                sdk: self.sdk.as_deref(),
+            }));
             links.extend(linked);
         }
         Ok(Spec { mounts, links, files, ..spec })
@@ -260,7 +261,7 @@ impl Plan<'_> {
     fn flags(&self, interpreter: &Interpreter) -> Vec<OsString> {
         let flags: &[&str] = match interpreter.language {
             Language::Python => &["-S"],
-            Language::Node => &["--expose-gc", "--max-http-header-size=81920"],
+            Language::Node => &NODE_FLAGS,
             // Older ones put hints for people into an error's message; AWS's runtimes have none there.
             Language::Ruby if interpreter.version < (3, 2, 0) => {
                 &["--disable=error_highlight", "--disable=did_you_mean"]
@@ -354,6 +355,15 @@ fn java_flags(memory_mb: u32) -> [String; 5] {
     ]
 }
 
+/// Where functions of a language see its AWS SDK.
+pub(crate) fn sdk_place(language: Language) -> PathBuf {
+    Path::new(SDK_ROOT).join(match language {
+        Language::Node => "node",
+        Language::Ruby => "ruby",
+        Language::Python | Language::Java | Language::DotNet | Language::Provided => "python",
+    })
+}
+
 /// Where an interpreter stands in a cage.
 pub(crate) fn installation(interpreter: &Interpreter) -> (Vec<Mount>, Option<Link>) {
     let shown = |directory: &PathBuf| Mount { source: directory.clone(), target: directory.clone() };
@@ -388,7 +398,7 @@ pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path
     ];
     let bootstrap = Mount { source: source.to_path_buf(), target: seen.to_path_buf() };
     let environment = environment.map(|(name, value)| (name.into(), value.into())).into();
-    Spec { environment, ..chore::spec(interpreter, bootstrap, "/bin/sh".into(), arguments) }
+    Spec { environment, ..chore::spec(interpreter, vec![bootstrap], "/bin/sh".into(), arguments) }
 }
 
 /// Processors follow memory: one whole at 1,769 MB.

@@ -181,8 +181,7 @@ fn is_place(target: &Path) -> bool {
 
 /// The places that a function of this language can fill.
 fn places(language: Language) -> Vec<PathBuf> {
-    let compiled = bytecode::PLACES.iter().filter(|_| language == Language::Python);
-    PLACES.iter().chain(compiled).map(PathBuf::from).collect()
+    PLACES.iter().chain(bytecode::places(language)).map(PathBuf::from).collect()
 }
 
 /// How a bootstrap hears more: a JVM can change neither its directory nor its environment.
