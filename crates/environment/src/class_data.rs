@@ -20,8 +20,6 @@ use std::sync::{Mutex, PoisonError};
 const ARCHIVE_BYTES_MAX: u64 = 32 << 20;
 /// How an archive of this kind begins, as the machine writes numbers.
 const MAGIC: u32 = 0xf00b_aba8;
-/// Where functions see the bootstrap's directory.
-const RUNTIME: &str = "/var/runtime";
 
 /// The archives of one server's bootstrap.
 #[derive(Debug)]
@@ -39,13 +37,9 @@ impl ClassData {
 
     /// The option that has a JVM map the archive, when there is one and the function's own options name no other.
     pub(crate) fn option(&self, interpreter: &Interpreter, definition: &Definition) -> Option<String> {
-        let own = definition.variables.iter().any(|(name, value)| {
-            matches!(name.as_str(), "JAVA_TOOL_OPTIONS" | "JDK_JAVA_OPTIONS")
-                && (value.contains("SharedArchiveFile") || value.contains("-Xshare"))
-        });
         let name = name(interpreter)?;
-        let there = !own && is_whole(&self.directory.join(&name));
-        there.then(|| format!("-XX:SharedArchiveFile={RUNTIME}/{name}"))
+        let there = !is_named_by(definition) && is_whole(&self.directory.join(&name));
+        there.then(|| format!("-XX:SharedArchiveFile=/var/runtime/{name}"))
     }
 
     /// Makes the archive for a JVM in the background, unless it is there: once for each server, whether it succeeds or not.
@@ -58,7 +52,7 @@ impl ClassData {
         if !begun.insert(name.clone()) || is_whole(&self.directory.join(&name)) {
             return;
         }
-        let spec = plan::rehearsal(interpreter, (&self.directory, Path::new(RUNTIME)));
+        let spec = plan::rehearsal(interpreter, &self.directory);
         let (spawner, archive) = (spawner.clone(), self.directory.join(name));
         tokio::spawn(async move {
             // Without it everything works, only slower.
@@ -71,13 +65,13 @@ impl ClassData {
 
 async fn make(spawner: &Spawner, spec: Spec, archive: PathBuf) -> io::Result<()> {
     let (bytes, exit) = chore::run(spawner, spec, ARCHIVE_BYTES_MAX, std::future::pending()).await?;
-    accept(&bytes, exit)?;
+    accept(&bytes, exit, ARCHIVE_BYTES_MAX)?;
     tokio::task::spawn_blocking(move || keep(&archive, &bytes)).await.map_err(io::Error::other)?
 }
 
 /// Refuses what is no archive, or perhaps a part of one.
-fn accept(bytes: &[u8], exit: Exit) -> io::Result<()> {
-    let is_archive = bytes.starts_with(&MAGIC.to_ne_bytes()) && bytes.len() as u64 <= ARCHIVE_BYTES_MAX;
+pub(crate) fn accept(bytes: &[u8], exit: Exit, bytes_max: u64) -> io::Result<()> {
+    let is_archive = bytes.starts_with(&MAGIC.to_ne_bytes()) && bytes.len() as u64 <= bytes_max;
     if is_archive && exit.status == ExitStatus::Code(0) {
         return Ok(());
     }
@@ -88,7 +82,7 @@ fn accept(bytes: &[u8], exit: Exit) -> io::Result<()> {
 }
 
 /// Whole, or not at all.
-fn keep(archive: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn keep(archive: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = archive.with_extension("whole");
     write(&aside, bytes)?;
     std::fs::File::open(&aside)?.sync_all()?;
@@ -97,7 +91,7 @@ fn keep(archive: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Whether there is an archive that is as long as the one that was kept. A data directory may have been copied in part.
-fn is_whole(archive: &Path) -> bool {
+pub(crate) fn is_whole(archive: &Path) -> bool {
     let kept = std::fs::read_to_string(length_of(archive)).ok().and_then(|text| text.parse().ok());
     let found = std::fs::metadata(archive).ok().map(|found| found.len());
     found.is_some() && found == kept
@@ -108,14 +102,27 @@ fn length_of(archive: &Path) -> PathBuf {
     archive.with_extension("length")
 }
 
-/// The archive's file: another for every build of every JVM, which would only warn of one that is not its own. None for an
-/// installation that has no JVM where it has to be.
+/// Whether a function's own options say which archive its JVM maps, or whether it maps any.
+pub(crate) fn is_named_by(definition: &Definition) -> bool {
+    definition.variables.iter().any(|(name, value)| {
+        matches!(name.as_str(), "JAVA_TOOL_OPTIONS" | "JDK_JAVA_OPTIONS")
+            && (value.contains("SharedArchiveFile") || value.contains("-Xshare"))
+    })
+}
+
+/// The archive's file.
 fn name(interpreter: &Interpreter) -> Option<String> {
+    Some(format!("hearth-runtime-{}.jsa", machine(interpreter)?))
+}
+
+/// What tells every build of every JVM from others, which would only warn of an archive that is not their own. None for an
+/// installation that has no JVM where it has to be.
+pub(crate) fn machine(interpreter: &Interpreter) -> Option<String> {
     let machine = interpreter.program.parent()?.parent()?.join("lib/server/libjvm.so");
     let found = std::fs::metadata(machine).ok()?;
     let (major, minor, patch) = interpreter.version;
     let (changed, length) = (found.mtime(), found.len());
-    Some(format!("hearth-runtime-{major}.{minor}.{patch}-{changed:x}-{length:x}.jsa"))
+    Some(format!("{major}.{minor}.{patch}-{changed:x}-{length:x}"))
 }
 
 #[cfg(test)]
@@ -150,9 +157,10 @@ mod tests {
             (&archive[..50], killed, false),
             (&archive[..], ExitStatus::Code(1), false),
             (&archive[1..], ended, false),
+            (&[&archive[..], &[7]].concat(), ended, false),
             (&[][..], ended, false),
         ] {
-            assert_eq!(accept(bytes, Exit { status, oom_killed: false }).is_ok(), fine, "{status:?}");
+            assert_eq!(accept(bytes, Exit { status, oom_killed: false }, 104).is_ok(), fine, "{status:?}");
         }
     }
 }

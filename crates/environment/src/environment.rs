@@ -18,6 +18,7 @@ use crate::cage::{Cage, CageError};
 use crate::cells::Cells;
 use crate::extensions_api::{Extensions, Invoked, Kind, ShutdownReason};
 use crate::failure::Fault;
+use crate::function_classes::FunctionClasses;
 use crate::invocation::{Completion, Failure, Invocation, Refusal, Report, new_trace};
 use crate::living::{Life, Living};
 use crate::log::{LogStream, LogWriter};
@@ -56,6 +57,7 @@ pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) bootstraps: Bootstraps,
     pub(crate) bytecode: Bytecode,
+    pub(crate) function_classes: FunctionClasses,
     pub(crate) logs: LogWriter,
     pub(crate) cells: Arc<Cells>,
     pub(crate) living: Living,
@@ -313,7 +315,8 @@ impl Environment {
     }
 
     fn plan(&self) -> Result<Plan<'_>, CageError> {
-        let Surroundings { options, bootstraps, bytecode, cells, deaths, .. } = &*self.surroundings;
+        let Surroundings { options, bootstraps, bytecode, function_classes, cells, deaths, .. } =
+            &*self.surroundings;
         let names = extension_names(&self.definition).map_err(CageError::Fault)?;
         let telemetry = self.log.telemetry().unwrap_or_else(|| self.log.begin_telemetry());
         let told = (Arc::clone(&self.log), telemetry);
@@ -324,6 +327,7 @@ impl Environment {
             bootstraps.class_data.make_for(interpreter, &options.spawner);
             let function = Function { interpreter, definition: &self.definition, sdk: sdk.as_deref() };
             bytecode.make_for(function, &options.spawner);
+            function_classes.make_for(interpreter, &self.definition, &options.spawner);
         }
         Ok(Plan {
             definition: &self.definition,
@@ -333,6 +337,7 @@ impl Environment {
             bootstraps,
             bytecode,
             sdk,
+            function_classes,
             temporary: self.temporary.clone(),
             extensions,
             cells,

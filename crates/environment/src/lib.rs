@@ -16,6 +16,7 @@ mod dotnet;
 mod environment;
 mod extensions_api;
 mod failure;
+mod function_classes;
 pub mod invocation;
 mod living;
 mod log;

@@ -10,6 +10,7 @@ use crate::chore;
 use crate::dotnet::{self, Start};
 use crate::extensions_api::{EXTENSIONS_MAX, Extensions, Failed};
 use crate::failure::Fault;
+use crate::function_classes::FunctionClasses;
 use crate::variables::{self, Directories};
 use crate::{Credentials, Definition, Interpreter, Language, Resolved};
 use hearth_base::limits;
@@ -52,6 +53,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) log_stream: &'a str,
     pub(crate) bootstraps: &'a Bootstraps,
     pub(crate) bytecode: &'a Bytecode,
+    pub(crate) function_classes: &'a FunctionClasses,
     /// The AWS SDK of the language, when it is installed.
     pub(crate) sdk: Option<PathBuf>,
     /// The `/tmp` of the cage before.
@@ -139,6 +141,7 @@ impl Plan<'_> {
                 definition: self.definition,
                 sdk: self.sdk.as_deref(),
             }));
+            mounts.extend(self.function_classes.mount(interpreter, self.definition));
             links.extend(linked);
         }
         Ok(Spec { mounts, links, files, ..spec })
@@ -241,7 +244,11 @@ impl Plan<'_> {
                 }
                 let mut arguments = self.flags(interpreter);
                 if interpreter.language == Language::Java {
-                    let archived = self.bootstraps.class_data.option(interpreter, self.definition);
+                    let of_function = self.function_classes.mount(interpreter, self.definition);
+                    let archived = match of_function {
+                        Some(_) => Some(FunctionClasses::option()),
+                        None => self.bootstraps.class_data.option(interpreter, self.definition),
+                    };
                     // Elsewhere the class path is another than the archive's.
                     arguments.extend(archived.filter(|_| directories.language.is_some()).map(Into::into));
                     arguments.push("-cp".into());
@@ -376,7 +383,8 @@ pub(crate) fn installation(interpreter: &Interpreter) -> (Vec<Mount>, Option<Lin
 }
 
 /// A cage in which the Java bootstrap rehearses, and which writes the archive of its classes to standard output.
-pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path)) -> Spec {
+pub(crate) fn rehearsal(interpreter: &Interpreter, bootstrap: &Path) -> Spec {
+    let seen = Path::new("/var/runtime");
     let java = interpreter.program_in(Some(Path::new(LANGUAGE_ROOT)));
     let script = "exec 3>&1 >/dev/null 2>&1; \"$0\" \"$@\" && exec cat /tmp/bootstrap.jsa >&3";
     let mut arguments: Vec<OsString> = vec!["-c".into(), script.into(), java.into()];
@@ -396,7 +404,7 @@ pub(crate) fn rehearsal(interpreter: &Interpreter, (source, seen): (&Path, &Path
         ("AWS_LAMBDA_LOG_STREAM_NAME", "rehearsal"),
         ("LANG", "en_US.UTF-8"),
     ];
-    let bootstrap = Mount { source: source.to_path_buf(), target: seen.to_path_buf() };
+    let bootstrap = Mount { source: bootstrap.to_path_buf(), target: seen.to_path_buf() };
     let environment = environment.map(|(name, value)| (name.into(), value.into())).into();
     Spec { environment, ..chore::spec(interpreter, vec![bootstrap], "/bin/sh".into(), arguments) }
 }

@@ -12,6 +12,7 @@ use crate::bytecode::Bytecode;
 use crate::cells::Cells;
 use crate::concurrency::Permit;
 use crate::environment::{Environment, Surroundings};
+use crate::function_classes::FunctionClasses;
 use crate::living::Living;
 use crate::log::LogWriter;
 use crate::response_stream::{self, ResponseSink};
@@ -114,6 +115,7 @@ impl Environments {
         let living = Living::new();
         let turns = Arc::new(Turns::new());
         let surroundings = Arc::new(Surroundings {
+            function_classes: FunctionClasses::new(&options.data_dir, &bootstraps, &living),
             bootstraps,
             logs: LogWriter::start(Arc::clone(&options.logs)),
             bytecode: Bytecode::new(&options.data_dir, &living),
@@ -207,6 +209,7 @@ impl Environments {
         self.retire_where(|_| true);
         self.pool.surroundings.cells.close();
         self.pool.surroundings.bytecode.close();
+        self.pool.surroundings.function_classes.close();
         let living = &self.pool.surroundings.living;
         if tokio::time::timeout(grace, living.none()).await.is_err() {
             self.pool.halt.send_replace(true);

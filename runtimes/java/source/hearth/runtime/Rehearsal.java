@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.net.InetAddress;
+import java.net.MalformedURLException;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URL;
@@ -18,22 +19,27 @@ import java.util.Map;
  * knows which classes to keep in the archive that it maps at the start of others ({@code -XX:ArchiveClassesAtExit}). A stem
  * cell rehearses too, and goes on.
  *
- * <p>It refuses to run any code but the bootstrap's.
+ * <p>It refuses to run any code but the bootstrap's: a function's classes it only links ({@link ReferencedClasses}).
  */
 public final class Rehearsal {
     private static final byte[] EVENT = "{\"words\":[\"a\",null,true,1.5],\"number\":1}".getBytes(StandardCharsets.UTF_8);
     private static final int EVENTS = 2;
     private static final int EVENTS_OF_CELL = 20;
+    /** Fewer of the function's classes are sooner loaded by a stem cell that serves any function than by a JVM that has their archive. */
+    private static final int CLASSES_MIN = 2_000;
 
     private Rehearsal() {}
 
-    /** The arguments are the bootstrap's; its variables say which address to listen on and that {@link #handle} is the handler. */
+    /**
+     * The arguments are the bootstrap's, and for an archive of a function's classes also its directory and its class; the
+     * bootstrap's variables say which address to listen on and that {@link #handle} is the handler.
+     */
     public static void main(String[] arguments) throws Exception {
         String address = System.getenv("AWS_LAMBDA_RUNTIME_API");
         int colon = address.lastIndexOf(':');
         InetAddress host = InetAddress.getByName(address.substring(0, colon));
         ServerSocket listener = new ServerSocket(Integer.parseInt(address.substring(colon + 1)), 1, host);
-        Thread api = new Thread(() -> serveAndEnd(listener));
+        Thread api = new Thread(() -> serveAndEnd(listener, arguments));
         api.setDaemon(true);
         api.start();
         Bootstrap.main(arguments);
@@ -82,9 +88,23 @@ public final class Rehearsal {
         return event;
     }
 
-    private static void serveAndEnd(ServerSocket listener) {
-        serve(listener, EVENTS);
-        System.exit(0);
+    private static void serveAndEnd(ServerSocket listener, String[] arguments) {
+        boolean isWorthKeeping = false;
+        try {
+            // The bootstrap waits meanwhile: it would end with the connection.
+            isWorthKeeping = arguments.length < 3 || linkFunction(arguments[0], arguments[1], arguments[2]) >= CLASSES_MIN;
+            serve(listener, EVENTS);
+        } finally {
+            System.exit(isWorthKeeping ? 0 : 1);
+        }
+    }
+
+    private static int linkFunction(String layers, String root, String name) {
+        try {
+            return ReferencedClasses.link(name, new FunctionClassLoader(root, layers));
+        } catch (MalformedURLException impossible) {
+            return 0;
+        }
     }
 
     private static void serve(ServerSocket listener, int events) {

@@ -1,0 +1,225 @@
+//! The class-data archives of functions' own Java classes: what a JVM has parsed and verified of them once, and maps at every later
+//! start. `class_data.rs` has those of the bootstrap alone, which is in each of these too: a JVM maps one.
+//! <https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html>
+//!
+//! Each is made in a cage like a function's, since the classes are anybody's, of what the function's class refers to
+//! (`ReferencedClasses.java`). It refuses to run any of that, to believe an environment which classes there are, and to be more than
+//! a cache: a JVM takes a class from it only where the function's class loader defines one of the same name and bytes.
+
+use crate::bootstrap::Bootstraps;
+use crate::living::Living;
+use crate::{Definition, Interpreter, Language};
+use crate::{chore, class_data, plan};
+use hearth_sandbox::{Isolation, Mount, Spawner, Spec};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, watch};
+
+/// An archive. Classes are taken up to less than that, the nearest first.
+const ARCHIVE_BYTES_MAX: u64 = 64 << 20;
+/// Memory of the cage: the JVM has the classes, and copies of them.
+const MEMORY_BYTES: u64 = 1 << 30;
+/// Functions whose classes wait for an archive. The others are asked for again by the next start.
+const BEGUN_MAX: usize = 1_024;
+/// Where a JVM finds it, and under which name.
+const PLACE: &str = "/var/lang-classes";
+const NAME: &str = "function.jsa";
+/// How the name of what is not whole yet ends.
+const PARTIAL: &str = ".partial";
+
+/// The archives of all functions of a server.
+pub(crate) struct FunctionClasses {
+    directory: PathBuf,
+    /// The bootstrap's directory.
+    bootstrap: PathBuf,
+    /// Those that wait to be made, or are being.
+    begun: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// One at a time.
+    turn: Arc<Semaphore>,
+    living: Living,
+    closed: watch::Sender<bool>,
+}
+
+/// One archive to make.
+struct Job {
+    spawner: Spawner,
+    spec: Spec,
+    /// Where code and layers are.
+    packages: PathBuf,
+    target: PathBuf,
+    closed: watch::Receiver<bool>,
+}
+
+impl FunctionClasses {
+    /// Keeps them below `data_dir`.
+    pub(crate) fn new(data_dir: &Path, bootstraps: &Bootstraps, living: &Living) -> Self {
+        let bootstrap = bootstraps.of(Language::Java).map(|(directory, _)| directory).unwrap_or_default();
+        Self {
+            directory: data_dir.join("class-data"),
+            bootstrap,
+            begun: Arc::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            living: living.clone(),
+            closed: watch::Sender::new(false),
+        }
+    }
+
+    /// The archive for a function, when there is one and the function's own options name no other.
+    pub(crate) fn mount(&self, interpreter: &Interpreter, definition: &Definition) -> Option<Mount> {
+        if interpreter.language != Language::Java || class_data::is_named_by(definition) {
+            return None;
+        }
+        let source = self.target(interpreter, definition)?;
+        class_data::is_whole(&source.join(NAME)).then(|| Mount { source, target: PLACE.into() })
+    }
+
+    /// The option that has a JVM map what is mounted.
+    pub(crate) fn option() -> String {
+        format!("-XX:SharedArchiveFile={PLACE}/{NAME}")
+    }
+
+    /// Makes a function's archive in the background, unless that was done or begun.
+    pub(crate) fn make_for(&self, interpreter: &Interpreter, definition: &Definition, spawner: &Spawner) {
+        if interpreter.language != Language::Java || spawner.isolation() != Isolation::Sandbox {
+            return;
+        }
+        let wanted = self.target(interpreter, definition).filter(|target| !is_decided(target));
+        let (Some(target), Some(packages)) = (wanted, definition.code.parent()) else { return };
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if *self.closed.borrow() || begun.len() >= BEGUN_MAX || !begun.insert(target.clone()) {
+            return;
+        }
+        drop(begun);
+        let job = Job {
+            spawner: spawner.clone(),
+            spec: self.rehearsal(interpreter, definition),
+            packages: packages.to_path_buf(),
+            target: target.clone(),
+            closed: self.closed.subscribe(),
+        };
+        // What writes to the data directory has ended when a drain is over.
+        let life = self.living.begin();
+        let (begun, turn) = (Arc::clone(&self.begun), Arc::clone(&self.turn));
+        tokio::spawn(async move {
+            let _life = life;
+            let Ok(_turn) = turn.acquire_owned().await else { return };
+            if let Err(error) = job.run().await {
+                // The next start asks for it again.
+                tracing::debug!(%error, ?target, "no archive of a function's classes was made");
+            }
+            begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
+        });
+    }
+
+    /// Begins nothing more, and gives up what was begun.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+        self.turn.close();
+    }
+
+    /// The bootstrap's rehearsal, with the function's classes.
+    fn rehearsal(&self, interpreter: &Interpreter, definition: &Definition) -> Spec {
+        let mut spec = plan::rehearsal(interpreter, &self.bootstrap);
+        let seen = |source: &Path, target: &str| Mount { source: source.into(), target: target.into() };
+        spec.mounts.push(seen(&definition.code, "/var/task"));
+        spec.mounts.extend(definition.layers.as_deref().map(|layers| seen(layers, "/opt")));
+        spec.arguments.extend(["/var/task".into(), class(definition).into()]);
+        spec.limits.memory_bytes = MEMORY_BYTES;
+        spec
+    }
+
+    /// Where the archive is kept: for one class of one package, its layers, one JVM and one bootstrap.
+    fn target(&self, interpreter: &Interpreter, definition: &Definition) -> Option<PathBuf> {
+        let code = definition.code.file_name()?.to_str()?;
+        let layers = match &definition.layers {
+            Some(layers) => layers.file_name()?.to_str()?,
+            None => "",
+        };
+        let class = Sha256::digest(class(definition));
+        let class: String = class[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let machine = class_data::machine(interpreter)?;
+        let bootstrap = bootstrap_name(&self.bootstrap)?;
+        Some(self.directory.join(format!("{code}.{layers}.{class}.{machine}.{bootstrap}")))
+    }
+}
+
+/// The class that a handler names.
+fn class(definition: &Definition) -> &str {
+    definition.handler.rsplit_once("::").map_or(definition.handler.as_str(), |(class, _)| class)
+}
+
+/// The name of a bootstrap's directory, which says what is in it.
+fn bootstrap_name(java: &Path) -> Option<&str> {
+    java.parent()?.file_name()?.to_str()
+}
+
+/// Whether there is an archive, or an empty file: that none is worth it.
+fn is_decided(target: &Path) -> bool {
+    target.is_file() || class_data::is_whole(&target.join(NAME))
+}
+
+impl Job {
+    async fn run(self) -> io::Result<()> {
+        let Self { spawner, spec, packages, target, mut closed } = self;
+        let stopped = async {
+            // Whoever would say so has gone.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        let made = match chore::run(&spawner, spec, ARCHIVE_BYTES_MAX, stopped).await {
+            Ok((bytes, exit)) => class_data::accept(&bytes, exit, ARCHIVE_BYTES_MAX).map(|()| bytes),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(error),
+            Err(error) => return Err(error),
+        };
+        // It would be no better the next time.
+        let bytes = made.unwrap_or_else(|error| {
+            tracing::debug!(%error, ?target, "a function's classes are in no archive");
+            Vec::new()
+        });
+        let work = move || {
+            clear(&target, &packages)?;
+            keep(&target, &bytes)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    }
+}
+
+/// Removes the archives of code, of layers and of bootstraps that are gone, and what a killed server left half written.
+fn clear(target: &Path, packages: &Path) -> io::Result<()> {
+    let Some(directory) = target.parent() else { return Ok(()) };
+    let bootstrap = target.extension();
+    fs::create_dir_all(directory)?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut of = name.split('.').take(2).filter(|package| !package.is_empty());
+        let is_kept = path != target && path.extension() == bootstrap;
+        if !is_kept || !of.all(|package| packages.join(package).is_dir()) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whole, or not at all. An empty file stands for no archive.
+fn keep(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return fs::write(target, b"");
+    }
+    let mut aside = target.as_os_str().to_owned();
+    aside.push(PARTIAL);
+    let aside = PathBuf::from(aside);
+    let kept = class_data::keep(&aside.join(NAME), bytes).and_then(|()| fs::rename(&aside, target));
+    if kept.is_err() {
+        // The disk may be full, and then this is what helps.
+        let _ = fs::remove_dir_all(&aside);
+    }
+    kept
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
