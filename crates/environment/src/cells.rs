@@ -52,7 +52,7 @@ pub(crate) struct Cells {
 
 #[derive(Default)]
 struct State {
-    /// The one that was used last comes first.
+    /// The one that was used last comes first, but those of which one function alone has cells come after all others.
     stocks: VecDeque<Stock>,
     nests: Nests,
 }
@@ -267,13 +267,17 @@ impl Cells {
 }
 
 impl State {
-    /// The stock of a shape, now the one that was used last.
+    /// The stock of a shape, now the one of its kind that was used last.
     fn stock(&mut self, shape: &Shape) -> &mut Stock {
         let known = self.stocks.iter().position(|stock| stock.shape == *shape);
         let stock = known.and_then(|at| self.stocks.remove(at));
         let stock = stock.unwrap_or_else(|| Stock::new(shape.clone(), Vec::new()));
-        self.stocks.push_front(stock);
-        &mut self.stocks[0]
+        let at = match shape.is_of_one_function() {
+            true => self.stocks.partition_point(|stock| !stock.shape.is_of_one_function()),
+            false => 0,
+        };
+        self.stocks.insert(at, stock);
+        &mut self.stocks[at]
     }
 
     /// Gives up what the budget no longer has room for.
@@ -443,6 +447,18 @@ mod tests {
         assert_eq!(State::default().next(BUDGET, now), Next::Nothing);
         assert_eq!(state().next(Shape::sample().memory_bytes() - 1, now), Next::Nothing);
         assert_eq!(state().next(Shape::sample().memory_bytes(), now), Next::Make(Box::new(Shape::sample())));
+    }
+
+    #[test]
+    fn cells_for_one_function_have_what_those_for_many_leave() {
+        let (now, shared, own) = (Instant::now(), Shape::sample(), Shape::sample_of_one_function());
+        let mut state = State::default();
+        state.stock(&own);
+        assert_eq!(state.next(BUDGET, now), Next::Make(Box::new(own.clone())));
+        state.stock(&shared);
+        state.stock(&own);
+        assert_eq!(state.next(BUDGET, now), Next::Make(Box::new(shared.clone())));
+        assert_eq!(state.stocks.iter().map(|stock| &stock.shape).collect::<Vec<_>>(), [&shared, &own]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ const MEMORY_BYTES: u64 = 1 << 30;
 /// Functions whose classes wait for an archive. The others are asked for again by the next start.
 const BEGUN_MAX: usize = 1_024;
 /// Where a JVM finds it, and under which name.
-const PLACE: &str = "/var/lang-classes";
+pub(crate) const PLACE: &str = "/var/lang-classes";
 const NAME: &str = "function.jsa";
 /// How the name of what is not whole yet ends.
 const PARTIAL: &str = ".partial";
@@ -222,4 +222,94 @@ fn keep(target: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn remove(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_archive_goes_with_its_code_its_layers_and_its_bootstrap() {
+        let directory = tempfile::tempdir().unwrap();
+        let (packages, kept) = (directory.path().join("code"), directory.path().join("class-data"));
+        for package in ["code1", "code2", "layers"] {
+            fs::create_dir_all(packages.join(package)).unwrap();
+        }
+        fs::create_dir(&kept).unwrap();
+        let of =
+            ["code1..c.17.b1", "code2.layers.c.17.b1", "code2..c.17.b1", "gone..c.17.b1", "code1..c.17.b0"];
+        for name in of {
+            keep(&kept.join(name), b"archive").unwrap();
+        }
+        fs::create_dir(kept.join("code1..d.17.b1.partial")).unwrap();
+        keep(&kept.join("code1..e.17.b1"), b"").unwrap();
+        fs::remove_dir(packages.join("layers")).unwrap();
+        clear(&kept.join("code2..d.17.b1"), &packages).unwrap();
+        assert_eq!(names(&kept), ["code1..c.17.b1", "code1..e.17.b1", "code2..c.17.b1"]);
+        assert!(is_decided(&kept.join("code1..e.17.b1")) && is_decided(&kept.join("code1..c.17.b1")));
+    }
+
+    #[test]
+    fn an_archive_that_is_not_whole_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let (packages, target) = (directory.path(), directory.path().join("class-data/code..c.17.b"));
+        fs::create_dir(packages.join("code")).unwrap();
+        for _ in 0..2 {
+            assert!(!is_decided(&target));
+            clear(&target, packages).unwrap();
+            keep(&target, &[7; 5000]).unwrap();
+            assert!(is_decided(&target));
+            fs::write(target.join(NAME), [7; 4096]).unwrap();
+        }
+    }
+
+    #[test]
+    fn each_class_with_its_layers_has_an_archive_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = directory.path();
+        let library = data_dir.join("jvm/lib/server/libjvm.so");
+        fs::create_dir_all(library.parent().unwrap()).unwrap();
+        fs::write(library, "").unwrap();
+        let interpreter = Interpreter {
+            language: Language::Java,
+            program: data_dir.join("jvm/bin/java"),
+            version: (17, 0, 1),
+            prefix: data_dir.join("jvm"),
+            directories: Vec::new(),
+            lacks_cultures: false,
+            named_for: None,
+        };
+        let bootstraps = Bootstraps::write(data_dir).unwrap();
+        let classes = FunctionClasses::new(data_dir, &bootstraps, &Living::new());
+        let sample = Definition { code: data_dir.join("code/0a1b"), ..Definition::sample() };
+        let of = |handler: &str, layers: Option<&str>| {
+            let layers = layers.map(|name| data_dir.join("code").join(name));
+            let definition = Definition { handler: handler.into(), layers, ..sample.clone() };
+            classes.target(&interpreter, &definition).unwrap()
+        };
+        assert_eq!(of("a.B::first", None), of("a.B", None));
+        let targets = [of("a.B", None), of("a.C", None), of("a.B", Some("1")), of("a.B", Some("2"))];
+        assert_eq!(targets.iter().collect::<BTreeSet<_>>().len(), targets.len());
+        assert!(classes.mount(&interpreter, &sample).is_none());
+    }
+
+    #[test]
+    fn functions_can_read_it_whatever_the_umask() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("code..c.17.b");
+        fs::create_dir(directory.path().join("code..c.17.b.partial")).unwrap();
+        fs::set_permissions(directory.path().join("code..c.17.b.partial"), fs::Permissions::from_mode(0o700))
+            .unwrap();
+        keep(&target, b"archive").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&target), mode(&target.join(NAME))), (0o755, 0o644));
+    }
 }

@@ -5,6 +5,7 @@
 //! be changed after it.
 
 use crate::bytecode;
+use crate::function_classes;
 use crate::variables::EXEC_WRAPPER;
 use crate::{Definition, Language};
 use hearth_sandbox::{Assignment, File, Limits, Line, Link, Listener, Mount, Spec, Stem, Temporary};
@@ -122,6 +123,11 @@ impl Shape {
     /// Bytes that a cell of this shape may take.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.limits.memory_bytes
+    }
+
+    /// Whether one function alone can have its cells: they have mapped its classes.
+    pub(crate) fn is_of_one_function(&self) -> bool {
+        self.mounts.iter().any(|mount| mount.target == Path::new(function_classes::PLACE))
     }
 
     /// Whether there can be zygotes of it: a process can be copied only while it has one thread.
@@ -244,6 +250,13 @@ impl Shape {
     pub(crate) fn sample() -> Self {
         let definition = Definition { runtime: "python3.12".parse().unwrap(), ..Definition::sample() };
         Self::of(&tests::spec(), &definition).unwrap()
+    }
+
+    /// That of some function, and of no other.
+    pub(crate) fn sample_of_one_function() -> Self {
+        let mut shape = Self::sample();
+        shape.mounts.push(Mount { source: "/classes".into(), target: function_classes::PLACE.into() });
+        shape
     }
 }
 

@@ -1,0 +1,237 @@
+"""Java classes are parsed and verified once for all environments of a function: where the machine shows it, and in what the classes
+cannot see."""
+
+import os
+import shutil
+
+import pytest
+import toolchain
+from cells import wait_for_cells, was_cell
+from functions import create, name_of
+from hearth import Server, eventually
+from package import zip_of
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="functions run without a sandbox, and no archive is made for them")
+
+JAVA = "java17"
+SETTINGS = {"Handler": "example.Looks::look", "MemorySize": 512, "Timeout": 30}
+# So many classes and no fewer are worth an archive.
+ENOUGH = 2000
+# Tells how the classes see themselves. In the cage that makes the archive, an initialiser would end the JVM.
+LOOKS = """
+package example;
+
+import java.nio.file.*;
+import java.util.*;
+
+public class Looks {
+    static final String VALUE = Quiet.value("%s");
+
+    public static Map<String, Object> look(Map<String, Object> event) throws Exception {
+        Map<String, Object> found = new TreeMap<>();
+        found.put("value", VALUE);
+        found.put("mapped", Files.readString(Path.of("/proc/self/maps")).contains("/var/lang-classes/function.jsa"));
+        for (Class<?> type : new Class<?>[] {Looks.class, Filling.class, Old.class, library.Shelf.class}) {
+            found.put(type.getName(), List.of(
+                type.getClassLoader().getClass().getName(), type.getClassLoader() == Thread.currentThread().getContextClassLoader(),
+                type.getProtectionDomain().getCodeSource().getLocation().toString(),
+                String.valueOf(type.getPackage().getImplementationTitle()), type.getPackage().isSealed(),
+                type.getResource(type.getSimpleName() + ".class").toString(), type.getModifiers(),
+                type.getDeclaredConstructors().length, type.isAnnotationPresent(Deprecated.class)));
+        }
+        try {
+            library.Shelf.fall();
+        } catch (IllegalStateException thrown) {
+            found.put("trace", thrown.getMessage() + " " + Arrays.toString(thrown.getStackTrace()).split(", java.base")[0]);
+        }
+        try {
+            found.put("broken", Broken.number());
+        } catch (VerifyError refused) {
+            found.put("broken", refused.getMessage());
+        }
+        try {
+            found.put("absent", new NeedsAbsent());
+        } catch (NoClassDefFoundError absent) {
+            found.put("absent", absent.getMessage());
+        }
+        found.put("lambda", List.of(3, 1, 2).stream().map(number -> number + 1).sorted().toList());
+        Path log = Path.of("/tmp/load.log");
+        found.put("log", Files.exists(log) ? Files.readAllLines(log).stream().filter(line -> line.contains("example.")).toList() : List.of());
+        return found;
+    }
+}
+"""
+OTHERS = {
+    "Quiet.java": """
+package example;
+
+class Quiet {
+    static {
+        if ("rehearsal".equals(System.getenv("AWS_LAMBDA_FUNCTION_NAME"))) {
+            Runtime.getRuntime().halt(3);
+        }
+    }
+
+    static String value(String value) {
+        return value;
+    }
+}
+""",
+    "Old.java": "package example;\n@Deprecated class Old { static Filling[] all() { return new Filling[0]; } }",
+    "Broken.java": "package example;\nclass Broken { static int number() { return 1; } }",
+    "Absent.java": "package example;\nclass Absent { }",
+    "NeedsAbsent.java": "package example;\nclass NeedsAbsent extends Absent { }",
+}
+SHELF = "package library;\npublic class Shelf {\n  public static void fall() {\n    throw new IllegalStateException(\"fell\");\n  }\n}\n"
+
+
+def classes(name, sources):
+    return toolchain.java_classes(name, sources, {})
+
+
+def filling(count):
+    names = ", ".join(f"Of{number}.class" for number in range(count))
+    inner = "\n".join(f"    static class Of{number} {{}}" for number in range(count))
+    text = f"package example;\nclass Filling {{\n    static Class<?>[] all() {{ return new Class<?>[] {{{names}}}; }}\n{inner}\n}}\n"
+    return {"Filling.java": text}
+
+
+def package(value="one", count=ENOUGH, shelf=True):
+    name = f"class-data-{value}-{count}"
+    # The library is compiled with the others, and packaged as a jar.
+    files = classes(name, OTHERS | filling(count) | {"Looks.java": LOOKS % value, "Shelf.java": SHELF})
+    library = {"library/Shelf.class": files.pop("library/Shelf.class")}
+    manifest = "Manifest-Version: 1.0\nImplementation-Title: a shelf\nSealed: true\n\n"
+    del files["example/Absent.class"]
+    number = files["example/Broken.class"]
+    # `iconst_1`, `ireturn` becomes `aconst_null`, `ireturn`.
+    assert number.count(b"\x04\xac") == 1
+    files["example/Broken.class"] = number.replace(b"\x04\xac", b"\x01\xac")
+    # As a compiler of Java 1.4 would have it, which no archive takes.
+    files["example/Old.class"] = files["example/Old.class"][:6] + b"\0\x30" + files["example/Old.class"][8:]
+    jar = {"lib/library.jar": zip_of({"META-INF/MANIFEST.MF": manifest} | library)} if shelf else {}
+    return zip_of(files | jar)
+
+
+@pytest.fixture
+def server(tmp_path):
+    with Server("--data-dir", tmp_path) as server:
+        server.data_dir = tmp_path
+        server.has_cells = True
+        yield server
+
+
+def archives(server):
+    """Those that are whole."""
+    return [path for path in server.data_dir.glob("class-data/*[0-9a-f]/function.jsa") if is_whole(path)]
+
+
+def is_whole(archive):
+    try:
+        return archive.stat().st_size == int(archive.with_suffix(".length").read_text())
+    except FileNotFoundError:
+        # One that was not is just being removed, and made anew.
+        return False
+
+
+def wait_for_archives(server, count=1):
+    return eventually(lambda: len(archives(server)) == count and archives(server), 60, f"{count} archives")
+
+
+def in_new_environment(function, **variables):
+    function.configure(Environment={"Variables": {"ANEW": name_of("anew")} | variables})
+    return function.invoke({})
+
+
+def test_classes_out_of_an_archive_look_as_if_they_were_parsed_at_each_start(server):
+    function = create(server.client("lambda"), JAVA, package(), **SETTINGS)
+    first = function.invoke({})
+    assert first.value["mapped"] is False
+    wait_for_archives(server)
+    second = in_new_environment(function)
+    assert second.value == first.value | {"mapped": True}
+    assert "warning" not in second.log and second.log.count("\n") == first.log.count("\n")
+    assert "Bad type" in second.value["broken"]
+    assert second.value["absent"] == "example/Absent"
+    assert second.value["library.Shelf"][2:5] == ["file:/var/task/lib/library.jar", "a shelf", True]
+    assert "fall(Shelf.java:4)" in second.value["trace"]
+
+    # The JVM itself says which it has taken.
+    told = in_new_environment(function, JAVA_TOOL_OPTIONS="-Xlog:class+load:file=/tmp/load.log")
+    sources = {line.split()[1]: line.partition("source: ")[2] for line in told.value["log"]}
+    assert sources["example.Looks"] == sources["example.Quiet"] == "shared objects file (top)"
+    assert sources["example.Broken"] == sources["example.Old"] == "file:/var/task/"
+    # Who brings an archive of their own means it.
+    assert in_new_environment(function, JAVA_TOOL_OPTIONS="-XX:SharedArchiveFile=/opt/own.jsa").value["mapped"] is False
+    assert in_new_environment(function, JAVA_TOOL_OPTIONS="-Xshare:off").value == first.value
+
+
+def test_stem_cells_have_mapped_the_archive_of_the_function_that_they_become(server):
+    function = create(server.client("lambda"), JAVA, package(), **SETTINGS)
+    first = function.invoke({})
+    wait_for_archives(server)
+    assert in_new_environment(function).value["mapped"] is True
+    before = wait_for_cells(server, words="/var/lang-classes/function.jsa")
+    outcome = in_new_environment(function)
+    assert was_cell(server, before)
+    assert outcome.value == first.value | {"mapped": True}
+
+
+def test_an_archive_is_of_one_package_with_its_layers(server):
+    client = server.client("lambda")
+    function = create(client, JAVA, package(shelf=False), **SETTINGS)
+    missing = function.invoke({}).value
+    assert missing["errorType"] == "java.lang.NoClassDefFoundError"
+    first = wait_for_archives(server)
+    whole = classes("class-data-layer", {"Shelf.java": SHELF})
+    layer = zip_of({"java/lib/library.jar": zip_of(whole)})
+    layer = client.publish_layer_version(LayerName=name_of("shelf"), Content={"ZipFile": layer})
+    function.configure(Layers=[layer["LayerVersionArn"]])
+    found = function.invoke({}).value
+    assert (found["mapped"], found["library.Shelf"][2]) == (False, "file:/opt/java/lib/library.jar")
+    both = wait_for_archives(server, 2)
+    assert set(first) < set(both)
+    assert in_new_environment(function).value == found | {"mapped": True}
+
+    function.client.update_function_code(FunctionName=function.name, ZipFile=package("two", shelf=False))
+    function.wait("function_updated_v2")
+    assert function.invoke({}).value["value"] == "two"
+    eventually(lambda: set(archives(server)) - set(both), 60, "an archive of the new package")
+    assert in_new_environment(function).value == found | {"value": "two", "mapped": True}
+
+
+def test_few_classes_have_no_archive_and_no_jvm_of_their_own(server):
+    function = create(server.client("lambda"), JAVA, package(count=10), **SETTINGS)
+    first = function.invoke({}).value
+    eventually(lambda: [path.stat().st_size for path in server.data_dir.glob("class-data/*") if path.is_file()] == [0], 60, "a decision")
+    assert in_new_environment(function).value == first
+
+
+def test_a_killed_server_leaves_no_archive_or_a_whole_one(tmp_path):
+    def server_on():
+        server = Server("--data-dir", tmp_path)
+        server.data_dir = tmp_path
+        return server
+
+    with server_on() as server:
+        function = create(server.client("lambda"), JAVA, package(), **SETTINGS)
+        first = function.invoke({}).value
+        # It has begun, and is most likely not done.
+        server.kill()
+        is_made = archives(server) != []
+    with server_on() as server:
+        function.client = server.client("lambda")
+        assert function.invoke({}).value == first | {"mapped": is_made}
+        archive, = wait_for_archives(server)
+        server.kill()
+    with server_on() as server:
+        function.client = server.client("lambda")
+        assert function.invoke({}).value == first | {"mapped": True}
+        # Half an archive, as of a data directory that was copied in part, is none, and made anew.
+        os.truncate(archive, archive.stat().st_size // 2)
+        cut = in_new_environment(function)
+        assert cut.value == first and "warning" not in cut.log
+        assert wait_for_archives(server) == [archive]
+        assert in_new_environment(function).value == first | {"mapped": True}
+        shutil.rmtree(tmp_path / "class-data")
+        assert in_new_environment(function).value == first
