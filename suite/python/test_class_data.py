@@ -1,5 +1,5 @@
-"""Java classes are parsed and verified once for all environments of a function: where the machine shows it, and in what the classes
-cannot see."""
+"""The classes of Java libraries are parsed and verified once for all environments of a function: where the machine shows it, and in what
+the classes cannot see."""
 
 import os
 import shutil
@@ -25,13 +25,13 @@ import java.nio.file.*;
 import java.util.*;
 
 public class Looks {
-    static final String VALUE = Quiet.value("%s");
+    static final String VALUE = filling.Quiet.value("%s");
 
     public static Map<String, Object> look(Map<String, Object> event) throws Exception {
         Map<String, Object> found = new TreeMap<>();
         found.put("value", VALUE);
         found.put("mapped", Files.readString(Path.of("/proc/self/maps")).contains("/var/lang-classes/function.jsa"));
-        for (Class<?> type : new Class<?>[] {Looks.class, Filling.class, Old.class, library.Shelf.class}) {
+        for (Class<?> type : new Class<?>[] {Looks.class, filling.Filling.class, filling.Old.class, library.Shelf.class}) {
             found.put(type.getName(), List.of(
                 type.getClassLoader().getClass().getName(), type.getClassLoader() == Thread.currentThread().getContextClassLoader(),
                 type.getProtectionDomain().getCodeSource().getLocation().toString(),
@@ -45,42 +45,42 @@ public class Looks {
             found.put("trace", thrown.getMessage() + " " + Arrays.toString(thrown.getStackTrace()).split(", java.base")[0]);
         }
         try {
-            found.put("broken", Broken.number());
+            found.put("broken", filling.Broken.number());
         } catch (VerifyError refused) {
             found.put("broken", refused.getMessage());
         }
         try {
-            found.put("absent", new NeedsAbsent());
+            found.put("absent", new filling.NeedsAbsent());
         } catch (NoClassDefFoundError absent) {
             found.put("absent", absent.getMessage());
         }
         found.put("lambda", List.of(3, 1, 2).stream().map(number -> number + 1).sorted().toList());
         Path log = Path.of("/tmp/load.log");
-        found.put("log", Files.exists(log) ? Files.readAllLines(log).stream().filter(line -> line.contains("example.")).toList() : List.of());
+        found.put("log", Files.exists(log) ? Files.readAllLines(log).stream().filter(line -> line.contains("example.") || line.contains("filling.")).toList() : List.of());
         return found;
     }
 }
 """
 OTHERS = {
     "Quiet.java": """
-package example;
+package filling;
 
-class Quiet {
+public class Quiet {
     static {
         if ("rehearsal".equals(System.getenv("AWS_LAMBDA_FUNCTION_NAME"))) {
             Runtime.getRuntime().halt(3);
         }
     }
 
-    static String value(String value) {
+    public static String value(String value) {
         return value;
     }
 }
 """,
-    "Old.java": "package example;\n@Deprecated class Old { static Filling[] all() { return new Filling[0]; } }",
-    "Broken.java": "package example;\nclass Broken { static int number() { return 1; } }",
-    "Absent.java": "package example;\nclass Absent { }",
-    "NeedsAbsent.java": "package example;\nclass NeedsAbsent extends Absent { }",
+    "Old.java": "package filling;\n@Deprecated public class Old { static Filling[] all() { return new Filling[0]; } }",
+    "Broken.java": "package filling;\npublic class Broken { public static int number() { return 1; } }",
+    "Absent.java": "package filling;\nclass Absent { }",
+    "NeedsAbsent.java": "package filling;\npublic class NeedsAbsent extends Absent { }",
 }
 SHELF = "package library;\npublic class Shelf {\n  public static void fall() {\n    throw new IllegalStateException(\"fell\");\n  }\n}\n"
 
@@ -92,7 +92,7 @@ def classes(name, sources):
 def filling(count):
     names = ", ".join(f"Of{number}.class" for number in range(count))
     inner = "\n".join(f"    static class Of{number} {{}}" for number in range(count))
-    text = f"package example;\nclass Filling {{\n    static Class<?>[] all() {{ return new Class<?>[] {{{names}}}; }}\n{inner}\n}}\n"
+    text = f"package filling;\npublic class Filling {{\n    static Class<?>[] all() {{ return new Class<?>[] {{{names}}}; }}\n{inner}\n}}\n"
     return {"Filling.java": text}
 
 
@@ -102,13 +102,13 @@ def package(value="one", count=ENOUGH, shelf=True):
     files = classes(name, OTHERS | filling(count) | {"Looks.java": LOOKS % value, "Shelf.java": SHELF})
     library = {"library/Shelf.class": files.pop("library/Shelf.class")}
     manifest = "Manifest-Version: 1.0\nImplementation-Title: a shelf\nSealed: true\n\n"
-    del files["example/Absent.class"]
-    number = files["example/Broken.class"]
+    del files["filling/Absent.class"]
+    number = files["filling/Broken.class"]
     # `iconst_1`, `ireturn` becomes `aconst_null`, `ireturn`.
     assert number.count(b"\x04\xac") == 1
-    files["example/Broken.class"] = number.replace(b"\x04\xac", b"\x01\xac")
+    files["filling/Broken.class"] = number.replace(b"\x04\xac", b"\x01\xac")
     # As a compiler of Java 1.4 would have it, which no archive takes.
-    files["example/Old.class"] = files["example/Old.class"][:6] + b"\0\x30" + files["example/Old.class"][8:]
+    files["filling/Old.class"] = files["filling/Old.class"][:6] + b"\0\x30" + files["filling/Old.class"][8:]
     jar = {"lib/library.jar": zip_of({"META-INF/MANIFEST.MF": manifest} | library)} if shelf else {}
     return zip_of(files | jar)
 
@@ -152,15 +152,16 @@ def test_classes_out_of_an_archive_look_as_if_they_were_parsed_at_each_start(ser
     assert second.value == first.value | {"mapped": True}
     assert "warning" not in second.log and second.log.count("\n") == first.log.count("\n")
     assert "Bad type" in second.value["broken"]
-    assert second.value["absent"] == "example/Absent"
+    assert second.value["absent"] == "filling/Absent"
     assert second.value["library.Shelf"][2:5] == ["file:/var/task/lib/library.jar", "a shelf", True]
     assert "fall(Shelf.java:4)" in second.value["trace"]
 
     # The JVM itself says which it has taken.
     told = in_new_environment(function, JAVA_TOOL_OPTIONS="-Xlog:class+load:file=/tmp/load.log")
     sources = {line.split()[1]: line.partition("source: ")[2] for line in told.value["log"]}
-    assert sources["example.Looks"] == sources["example.Quiet"] == "shared objects file (top)"
-    assert sources["example.Broken"] == sources["example.Old"] == "file:/var/task/"
+    assert sources["filling.Filling"] == sources["filling.Quiet"] == "shared objects file (top)"
+    # What is not valid or too old is parsed as ever, and so is what is the function's own.
+    assert sources["filling.Broken"] == sources["filling.Old"] == sources["example.Looks"] == "file:/var/task/"
     # Who brings an archive of their own means it.
     assert in_new_environment(function, JAVA_TOOL_OPTIONS="-XX:SharedArchiveFile=/opt/own.jsa").value["mapped"] is False
     assert in_new_environment(function, JAVA_TOOL_OPTIONS="-Xshare:off").value == first.value

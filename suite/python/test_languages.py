@@ -75,6 +75,32 @@ public class Handlers {
             Runtime.getRuntime().maxMemory() > 300_000_000 ? "large" : "small");
     }
 
+    public static class Tied {
+        private String set;
+
+        public void setX(String x) { set = "text"; }
+
+        public void setX(List<Integer> x) { set = "list"; }
+
+        public void setX(Integer x) { set = "number"; }
+
+        public void setX(Object x) { set = "object"; }
+    }
+
+    public String setters(Tied event) {
+        return event.set;
+    }
+
+    public String tied(Map<String, Object> event) { return "map"; }
+
+    public String tied(String event) { return "text"; }
+
+    public String tied(List<Integer> event) { return "list"; }
+
+    public String tied(Integer event) { return "number"; }
+
+    public String tied(Object event) { return "object"; }
+
     public String layered(Object event) throws Exception {
         return Class.forName("layer.Layered").getMethod("say").invoke(null).toString();
     }
@@ -114,6 +140,11 @@ def java(deploy, files, method, **settings):
 def test_java_records(deploy, java_files):
     outcome = java(deploy, java_files, "record").invoke({"x": 1, "more": [{"x": 2, "y": 3}]})
     assert outcome.value == {"x": 2, "y": None, "more": [{"x": 2, "y": 3}]}
+
+
+@pytest.mark.parametrize(("method", "event"), [("tied", 1), ("setters", {"x": 1})])
+def test_java_chooses_always_the_same_of_methods_that_fit_alike(deploy, java_files, method, event):
+    assert java(deploy, java_files, method).invoke(event).value == "number"
 
 
 def test_java_surroundings(deploy, java_files):

@@ -1,5 +1,6 @@
-//! The class-data archives of functions' own Java classes: what a JVM has parsed and verified of them once, and maps at every later
-//! start. `class_data.rs` has those of the bootstrap alone, which is in each of these too: a JVM maps one.
+//! The class-data archives of the Java classes that functions bring, but for the few of their own: what a JVM has parsed and
+//! verified of them once, and maps at every later start. `class_data.rs` has those of the bootstrap alone, which is in each of these
+//! too: a JVM maps one.
 //! <https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html>
 //!
 //! Each is made in a cage like a function's, since the classes are anybody's, of what the function's class refers to

@@ -127,12 +127,21 @@ final class MethodFunction {
         };
     }
 
-    /** The order in which overloads are tried. */
+    /** The order in which overloads are tried: always the same, which that of a JVM is not, that has met names of methods before. */
     private static final class Preference implements Comparator<Method> {
         @Override
         public int compare(Method one, Method other) {
             int bridge = Boolean.compare(one.isBridge(), other.isBridge());
-            return bridge != 0 ? bridge : Integer.compare(parameters(other), parameters(one));
+            int count = bridge != 0 ? bridge : Integer.compare(parameters(other), parameters(one));
+            return count != 0 ? count : types(one).compareTo(types(other));
+        }
+
+        private static String types(Method method) {
+            StringBuilder names = new StringBuilder();
+            for (Class<?> type : method.getParameterTypes()) {
+                names.append(type.getName()).append(' ');
+            }
+            return names.toString();
         }
 
         private static int parameters(Method method) {

@@ -14,10 +14,11 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The function's class and those that it refers to, the nearest first: loaded and linked as the function would load and link
- * them, so that the JVM can keep them in an archive. What only reflection leads to is not found, but for service providers.
+ * The classes of libraries that the function's class refers to, the nearest first: loaded and linked as the function would load
+ * and link them, so that the JVM can keep them in an archive. What only reflection leads to is not found, but for service providers.
  *
- * <p>It refuses to initialise a class: no code of the function's is run.
+ * <p>It refuses to initialise a class: no code of the function's is run. And it links none of the function's own, which are in no
+ * archive for that: out of one, reflection would give their methods in another order.
  *
  * @see <a href="https://docs.oracle.com/javase/specs/jvms/se17/html/jvms-4.html#jvms-4.4">the constant pool</a>
  */
@@ -27,16 +28,20 @@ final class ReferencedClasses {
     private static final int BYTES_BESIDE = 600;
 
     private final FunctionClassLoader loader;
+    /** How the names of the function's own classes begin: with as much of its package as an organisation has, such as `com.example.`. */
+    private final String own;
     private final Set<String> known = new HashSet<>();
     private final Deque<String> open = new ArrayDeque<>();
 
-    private ReferencedClasses(FunctionClassLoader loader) {
+    private ReferencedClasses(String root, FunctionClassLoader loader) {
         this.loader = loader;
+        int second = root.indexOf('.', root.indexOf('.') + 1);
+        own = root.substring(0, (second < 0 ? root.lastIndexOf('.') : second) + 1);
     }
 
-    /** How many there are. */
+    /** How many there are: of those that the class of this name refers to. */
     static int link(String root, FunctionClassLoader loader) {
-        ReferencedClasses classes = new ReferencedClasses(loader);
+        ReferencedClasses classes = new ReferencedClasses(root, loader);
         classes.meet(root);
         int linked = 0;
         for (long bytes = 0; bytes < BYTES_MAX && !classes.open.isEmpty(); ) {
@@ -50,14 +55,20 @@ final class ReferencedClasses {
                 bytes += file.length + BYTES_BESIDE;
                 classes.meetReferences(file);
                 classes.meetProviders(name);
-                // To look at its members the JVM links a class, and does not initialise it.
-                type.getDeclaredConstructors();
-                linked++;
+                if (!classes.isOwn(name)) {
+                    // To look at its members the JVM links a class, and does not initialise it.
+                    type.getDeclaredConstructors();
+                    linked++;
+                }
             } catch (IOException | ClassNotFoundException | LinkageError | RuntimeException broken) {
                 // Much is referred to that is never used, and not packaged either.
             }
         }
         return linked;
+    }
+
+    private boolean isOwn(String name) {
+        return own.isEmpty() ? name.indexOf('.') < 0 : name.startsWith(own);
     }
 
     private void meet(String name) {

@@ -25,7 +25,7 @@ public final class Rehearsal {
     private static final byte[] EVENT = "{\"words\":[\"a\",null,true,1.5],\"number\":1}".getBytes(StandardCharsets.UTF_8);
     private static final int EVENTS = 2;
     private static final int EVENTS_OF_CELL = 20;
-    /** Fewer of the function's classes are sooner loaded by a stem cell that serves any function than by a JVM that has their archive. */
+    /** Fewer of its libraries' classes are sooner loaded by a stem cell that serves any function than by a JVM that has their archive. */
     private static final int CLASSES_MIN = 2_000;
 
     private Rehearsal() {}

@@ -204,11 +204,14 @@ final class Beans {
         }
     }
 
-    /** Of two setters the one that takes what the field is. */
+    /** Of two setters the one that takes what the field is, or else always the same, in whatever order a JVM gives them. */
     private static boolean preferred(Method setter, Property property) {
+        Class<?> field = property.field == null ? null : property.field.getType();
+        Class<?> type = setter.getParameterTypes()[0];
+        Class<?> rival = property.setter.getParameterTypes()[0];
         return property.setter.getDeclaringClass() == setter.getDeclaringClass()
-                && property.field != null
-                && property.field.getType() == setter.getParameterTypes()[0];
+                && rival != field
+                && (type == field || type.getName().compareTo(rival.getName()) < 0);
     }
 
     private static Property at(Map<String, Property> properties, String name) {
