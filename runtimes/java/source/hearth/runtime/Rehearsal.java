@@ -1,6 +1,8 @@
 package hearth.runtime;
 
 import java.io.BufferedReader;
+import java.io.File;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -42,7 +44,24 @@ public final class Rehearsal {
         Thread api = new Thread(() -> serveAndEnd(listener, arguments));
         api.setDaemon(true);
         api.start();
+        loadFromFile();
         Bootstrap.main(arguments);
+    }
+
+    /** Loads a class as those of a package are loaded that are in no jar, which takes other classes of the JDK than {@link #handle} does. */
+    private static void loadFromFile() throws Exception {
+        String name = Rehearsal.class.getName();
+        File root = new File(System.getProperty("java.io.tmpdir"), "rehearsal");
+        File file = new File(root, name.replace('.', '/') + ".class");
+        file.getParentFile().mkdirs();
+        try (InputStream own = Rehearsal.class.getResourceAsStream("Rehearsal.class");
+                OutputStream copy = new FileOutputStream(file)) {
+            own.transferTo(copy);
+        }
+        try (URLClassLoader loader =
+                new URLClassLoader(new URL[] {root.toURI().toURL()}, ClassLoader.getPlatformClassLoader())) {
+            loader.loadClass(name);
+        }
     }
 
     /** What is rehearsed: JSON in, a log line, JSON out. */
