@@ -52,15 +52,27 @@ def _descends(pid, ancestor):
 def wait_for_cells(server, count=2, words=""):
     """Waits until so many cells are there whose command line has these words, on a server that has any, and gives all."""
     if server.has_cells:
-        such = lambda: [pid for pid in cells_of(server) if words in _command_line(pid)]  # noqa: E731
-        eventually(lambda: len(such()) >= count, what=f"{count} stem cells")
-        time.sleep(0.5)  # as many as are made
+        such = lambda: [pid for pid in cells_of(server) if words in _read(pid, "cmdline")]  # noqa: E731
+        eventually(lambda: len(such()) >= count and _at_rest(server), what=f"{count} stem cells")
     return cells_of(server)
 
 
-def _command_line(pid):
+def _at_rest(server):
+    """Whether as many are there as are made, and none still starts."""
+    before = _processor_time(server)
+    time.sleep(0.5)
+    return _processor_time(server) == before
+
+
+def _processor_time(server):
+    """In ticks, of each cell."""
+    return {pid: _read(pid, "stat").rpartition(")")[2].split()[11:13] for pid in cells_of(server)}
+
+
+def _read(pid, what):
+    """Nothing, when the process has ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
+        return Path(f"/proc/{pid}/{what}").read_text()
     except OSError:
         return ""
 
