@@ -190,6 +190,20 @@ def test_java_own_serializer(deploy, java_files):
     assert java(deploy, java_files | service, "custom").invoke({"x": 1}).value == ["read and written"]
 
 
+def test_java_serializer_of_an_agent(lambda_client, deploy, java_files):
+    source = "package agent; public class Agent { public static void premain(String options) {} }"
+    files = toolchain.java_classes("java-agent", {"Agent.java": source}, {})
+    files["META-INF/MANIFEST.MF"] = "Manifest-Version: 1.0\nPremain-Class: agent.Agent\n\n"
+    files["META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer"] = "example.Handlers$Serializer\n"
+    files["example/Handlers$Serializer.class"] = java_files["example/Handlers$Serializer.class"]
+    content = {"ZipFile": zip_of({"agent.jar": zip_of(files)})}
+    layer = lambda_client.publish_layer_version(LayerName="java-agent", Content=content)
+    variables = {"Variables": {"JAVA_TOOL_OPTIONS": "-javaagent:/opt/agent.jar"}}
+    function = java(deploy, java_files, "custom", Layers=[layer["LayerVersionArn"]], Environment=variables)
+    assert function.invoke({"x": 1}).value == ["read and written"]
+    lambda_client.delete_layer_version(LayerName="java-agent", VersionNumber=layer["Version"])
+
+
 def test_java_layers(lambda_client, deploy, java_files):
     jar = zip_of(toolchain.java_classes("java-layer", {"Layered.java": LAYER_SOURCE}, {}))
     content = {"ZipFile": zip_of({"java/lib/layered.jar": jar})}

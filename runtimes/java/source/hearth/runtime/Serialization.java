@@ -7,6 +7,7 @@ import hearth.runtime.json.JsonWriter;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.lang.reflect.Type;
+import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.ServiceLoader;
@@ -24,8 +25,11 @@ interface Serialization {
 
     /** The one to use in this process. */
     static Serialization find() {
-        Iterator<CustomPojoSerializer> found =
-                ServiceLoader.load(CustomPojoSerializer.class, Thread.currentThread().getContextClassLoader()).iterator();
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        if (bringsNone(loader)) {
+            return new Own();
+        }
+        Iterator<CustomPojoSerializer> found = ServiceLoader.load(CustomPojoSerializer.class, loader).iterator();
         if (!found.hasNext()) {
             return new Own();
         }
@@ -35,6 +39,17 @@ interface Serialization {
                     "Too many serializers provided inside the META-INF/services folder, only one is allowed");
         }
         return new Custom(custom);
+    }
+
+    /**
+     * Whether there can be none but ours, which is so for most functions. A ServiceLoader would ask for milliseconds, since it goes through
+     * the JDK's modules too. Agents may bring one into the class path above the function's.
+     */
+    private static boolean bringsNone(ClassLoader loader) {
+        return loader instanceof URLClassLoader own
+                && own.getParent() == ClassLoader.getSystemClassLoader()
+                && own.findResource("META-INF/services/" + CustomPojoSerializer.class.getName()) == null
+                && System.getenv("JAVA_TOOL_OPTIONS") == null;
     }
 
     /** Ours. */
