@@ -36,20 +36,27 @@ module AwsLambda
 
     # Returns the status to exit with.
     def run(task_root, handler_name)
-      $LOAD_PATH.unshift(task_root) unless $LOAD_PATH.include?(task_root)
-      handler = LambdaHandler.new(handler_name)
-      require handler.handler_file_name
+      handler = handler_in(task_root, handler_name)
       answer(handler) until @exit_status
       @exit_status
+    end
+
+    private
+
+    # Loads it. When that fails there is a status to exit with.
+    def handler_in(task_root, name)
+      $LOAD_PATH.unshift(task_root) unless $LOAD_PATH.include?(task_root)
+      handler = LambdaHandler.new(name)
+      require handler.handler_file_name
+      handler
     rescue Exception => error # rubocop:disable Lint/RescueException -- whatever user code raises while it is loaded
       failure = InitError.new(error)
       # AWS: the text ends where the handler's name was to be.
       Logging.error('Init error when loading handler ', failure)
       @client.post_init_error(failure)
-      INIT_FAILED
+      @exit_status = INIT_FAILED
+      nil
     end
-
-    private
 
     def answer(handler)
       request = @client.next_invocation

@@ -1,6 +1,8 @@
 """Languages beside Python and Node.js: their examples, as a user builds and deploys them, and what their functions may do."""
 
 import os
+import sys
+from pathlib import Path
 
 import functions
 import pytest
@@ -8,6 +10,11 @@ import toolchain
 from functions import CUSTOM, create
 from hearth import Server, eventually, run, variables
 from package import zip_of
+
+RUNTIMES = Path(__file__).resolve().parents[2] / "runtimes"
+sys.path.append(str(RUNTIMES / "python/tests"))
+
+from runtime_api import Event, Exchange  # noqa: E402
 
 RUBY, JAVA = "ruby3.4", "java17"
 JAVA_SETTINGS = {"Handler": "example.Greeter", "MemorySize": 512, "Timeout": 30}
@@ -252,6 +259,32 @@ def test_ruby_failures(ruby, source, handler, error_type, message):
     assert error_type in outcome.log
     if error_type == "Function<ArgumentError>":
         assert outcome.value["stackTrace"] == ["/var/task/app.rb:2:in `handler'"]
+
+
+@pytest.mark.parametrize("joins", [True, False], ids=["our Runtime API", "another"])
+def test_ruby_outcomes_that_ask_for_the_next_event(tmp_path, joins):
+    ruby = toolchain.program("ruby", "ruby")
+    (tmp_path / "app.rb").write_text(
+        "def handler(event:, context:)\n  raise 'none' if event == 2\n  event == 1 ? 'x' * 70_000 : event\nend\n"
+    )
+    command = [ruby, str(RUNTIMES / "ruby/bootstrap.rb")]
+    events = [Event(str(number)) for number in range(5)]
+    posts = Exchange(command, events, {"_HANDLER": "app.handler"}, str(tmp_path), joins=joins).posts
+    seen = [(post.path.rpartition("/")[2], len(post.body), "hearth-runtime-next" in post.headers) for post in posts]
+    assert seen[:2] == [("response", 1, True), ("response", 70_002, False)]
+    assert (seen[2][0], seen[2][2]) == ("error", False)
+    assert seen[3:] == [("response", 1, True)] * 2
+
+
+def test_ruby_that_is_asked_to_end_while_it_waits_says_so(tmp_path):
+    ruby = toolchain.program("ruby", "ruby")
+    source = "def handler(event:, context:)\n  Thread.new { sleep 0.2; Process.kill('TERM', Process.pid) }\nend\n"
+    (tmp_path / "app.rb").write_text(source)
+    # The first is accepted and nothing more, so that the next event is what it waits for.
+    exchange = Exchange([ruby, str(RUNTIMES / "ruby/bootstrap.rb")], [Event()], {"_HANDLER": "app.handler"}, str(tmp_path), kills=False)
+    assert exchange.status == 0
+    assert "was interrupted with a SIGTERM SIGNAL, gracefully shutting down." in exchange.stdout
+    assert [post.path.rpartition("/")[2] for post in exchange.posts] == ["response"]
 
 
 def test_ruby_sdk(tmp_path):

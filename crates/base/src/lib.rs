@@ -12,6 +12,7 @@ pub mod id;
 pub mod limits;
 pub mod region;
 pub mod rng;
+pub mod settling;
 pub mod time;
 
 pub use account::AccountId;
@@ -22,6 +23,7 @@ pub use function::{FunctionReference, Qualifier};
 pub use id::RequestId;
 pub use region::Region;
 pub use rng::{Rng, SeededRng, SystemRng};
+pub use settling::Settling;
 pub use time::Timestamp;
 
 /// A boxed future that can move between threads: what the generated service traits return.

@@ -15,12 +15,14 @@ use crate::extensions_api::{self, Extensions, answer};
 use crate::response_stream::ResponseSink;
 use body::{BUFFERED_BYTES_MAX, Collected, collect, content_type, error_body, error_type, error_type_in};
 use bytes::Bytes;
-use hearth_base::RequestId;
+use hearth_base::{RequestId, Settling};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
@@ -364,11 +366,11 @@ impl RuntimeApi {
                     Some(payload) => Answer::Error { payload },
                     None => Answer::Response { payload, content_type: content_type(&head.headers) },
                 };
-                reading.done(answer).await;
+                reading.post(answer);
                 Ok(())
             }
             Collected::TooLarge { size } => {
-                reading.done(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX }).await;
+                reading.post(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX });
                 Err(Refused::TooLarge { limit: BUFFERED_BYTES_MAX })
             }
         }
@@ -379,11 +381,11 @@ impl RuntimeApi {
         let (head, body) = request.into_parts();
         match collect(body).await? {
             Collected::Whole { payload, .. } => {
-                reading.done(Answer::Error { payload: error_body(&head.headers, payload) }).await;
+                reading.post(Answer::Error { payload: error_body(&head.headers, payload) });
                 Ok(())
             }
             Collected::TooLarge { size } => {
-                reading.done(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX }).await;
+                reading.post(Answer::TooLarge { size, limit: BUFFERED_BYTES_MAX });
                 Err(Refused::TooLarge { limit: BUFFERED_BYTES_MAX })
             }
         }
@@ -426,12 +428,6 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The caller gets its answer before the runtime, for which nobody waits, hears that it was taken.
-    async fn done(self, answer: Answer) {
-        self.post(answer);
-        tokio::task::yield_now().await;
-    }
-
     fn post(&self, answer: Answer) {
         {
             let mut state = self.api.lock();
@@ -482,7 +478,8 @@ impl Open {
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = connection.await {
+        let (mut connection, settling) = (pin!(connection), Settling::default());
+        if let Err(error) = poll_fn(|context| settling.poll(connection.as_mut(), context)).await {
             tracing::debug!(%error, "a connection to the Runtime API ended badly");
         }
     }

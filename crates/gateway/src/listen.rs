@@ -1,11 +1,13 @@
 //! Connections: accepting them, serving HTTP/1.1 and HTTP/2 on each, and draining them at the end.
 
 use crate::Gateway;
+use hearth_base::Settling;
 use hearth_iam::Origin;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -90,11 +92,12 @@ impl Gateway {
             async move { Ok::<_, Infallible>(gateway.exchange(request, whence).await) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let settling = Settling::default();
         let (mut silence, mut draining) = (pin!(silence), pin!(drained(draining)));
         let (mut listened, mut told) = (false, false);
         loop {
             tokio::select! {
-                served = connection.as_mut() => {
+                served = poll_fn(|context| settling.poll(connection.as_mut(), context)) => {
                     if let Err(error) = served {
                         tracing::debug!(error, origin = ?whence.0, "a connection ended early");
                     }

@@ -99,9 +99,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class Exchange:
     """What one runtime process did with a list of events: `posts`, `stdout`, `stderr`, and `status`, its exit status,
     or None for one that was waiting for a further event when all of them had been answered. `joins` is False for a Runtime
-    API that, as AWS's does, answers an outcome with nothing but that it was accepted."""
+    API that, as AWS's does, answers an outcome with nothing but that it was accepted, and `kills` for a process that ends by itself."""
 
-    def __init__(self, command, events, environment, directory, timeout=20, joins=True):
+    def __init__(self, command, events, environment, directory, timeout=20, joins=True, kills=True):
         self.events, self.served, self.posts, self.joins = events, 0, [], joins
         self.idle, self.finished = threading.Event(), threading.Event()
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -116,7 +116,8 @@ class Exchange:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        threading.Thread(target=self._stop_when_idle, args=(process,), daemon=True).start()
+        if kills:
+            threading.Thread(target=self._stop_when_idle, args=(process,), daemon=True).start()
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         finally:

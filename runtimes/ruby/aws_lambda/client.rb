@@ -26,6 +26,8 @@ module AwsLambda
   class Client
     ROOT = '/2018-06-01/runtime'
     USER_AGENT = "aws-lambda-ruby/#{RUBY_VERSION}-hearth"
+    # Up to here no outcome is too large.
+    SMALL_OUTCOME_BYTES = 64 * 1024
 
     # The peer closed a connection that had been kept.
     class Closed < StandardError; end
@@ -33,24 +35,26 @@ module AwsLambda
     def initialize(address)
       @host, _, @port = address.rpartition(':')
       @socket = nil
+      @upcoming = nil
     end
 
     # Blocks until there is one.
     def next_invocation
-      response = exchange('GET', 'invocation/next')
+      response = @upcoming || interruptible { exchange('GET', 'invocation/next') }
+      @upcoming = nil
       return response if response.status == 200
 
       raise InvocationError, "Received #{response.status} when waiting for next invocation."
-    rescue SignalException => signal
-      puts "Next invocation HTTP request from the runtime interface client was interrupted with a #{signal} SIGNAL, " \
-           'gracefully shutting down.'
-      exit 0
     end
 
-    # `body` is text, or something to read.
+    # `body` is text, or something to read. May block until there is another invocation.
     def post_response(id, body, content_type)
       body = body.read if content_type == Marshaller::UNKNOWN
-      exchange('POST', "invocation/#{id}/response", body, 'Content-Type' => content_type || 'application/json')
+      headers = { 'Content-Type' => content_type || 'application/json' }
+      # Our own Runtime API answers with the next event, which is all that is asked for after this; another, as ever.
+      headers['Hearth-Runtime-Next'] = 'true' if body.to_s.bytesize < SMALL_OUTCOME_BYTES
+      answer = interruptible { exchange('POST', "invocation/#{id}/response", body, headers) }
+      @upcoming = answer if answer['Lambda-Runtime-Aws-Request-Id']
     rescue StandardError => error
       raise UnansweredError, error
     end
@@ -64,6 +68,15 @@ module AwsLambda
     end
 
     private
+
+    # Waits for an invocation, or ends as AWS's runtime does.
+    def interruptible
+      yield
+    rescue SignalException => signal
+      puts "Next invocation HTTP request from the runtime interface client was interrupted with a #{signal} SIGNAL, " \
+           'gracefully shutting down.'
+      exit 0
+    end
 
     def post_failure(path, error)
       type = { 'Content-Type' => 'application/json', 'Lambda-Runtime-Function-Error-Type' => error.reported_type }

@@ -25,12 +25,12 @@ impl RuntimeApi {
         match sink.forward(body, &mut reading.begun).await {
             Forwarded::Whole { size, trailers } => {
                 let (content_type, error) = (content_type(&head.headers), error_of(&trailers));
-                reading.done(Answer::Streamed { size, content_type, error }).await;
+                reading.post(Answer::Streamed { size, content_type, error });
                 Ok(())
             }
             Forwarded::TooLarge { size } => {
                 let limit = limits::STREAMED_RESPONSE_BYTES_MAX;
-                reading.done(Answer::TooLarge { size, limit }).await;
+                reading.post(Answer::TooLarge { size, limit });
                 Err(Refused::TooLarge { limit })
             }
             Forwarded::Broken => Err(Refused::Unreadable),
