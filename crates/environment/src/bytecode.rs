@@ -8,24 +8,19 @@ mod node;
 mod python;
 
 use crate::bootstrap::write;
-use crate::chore;
+use crate::chore::{self, Chores, Closed};
 use crate::living::Living;
 use crate::{Definition, Interpreter, Language};
 use hearth_sandbox::{ExitStatus, Isolation, Mount, Spawner, Spec};
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, watch};
 
 /// Bytecode of one package. The compilers stop before; a package has 250 MB at most, and few have as much as that of code.
 const BYTES_MAX: u64 = 65 << 20;
-/// Packages that wait to be compiled. The others are asked for again by the next start.
-const BEGUN_MAX: usize = 1_024;
 /// How the name of what is not whole yet ends.
 const PARTIAL: &str = ".partial";
 /// How the name of code and that of the layers it is run with are put together.
@@ -36,12 +31,7 @@ pub(crate) const PLACES: [&str; 3] = [python::PLACES[0], python::PLACES[1], node
 /// The bytecode of all functions of a server.
 pub(crate) struct Bytecode {
     directory: PathBuf,
-    /// What waits to be compiled, or is being.
-    begun: Arc<Mutex<BTreeSet<PathBuf>>>,
-    /// One at a time.
-    turn: Arc<Semaphore>,
-    living: Living,
-    closed: watch::Sender<bool>,
+    chores: Chores,
 }
 
 /// A function whose code is compiled.
@@ -80,19 +70,13 @@ struct Job {
     code: PathBuf,
     target: PathBuf,
     is_bytecode: fn(&Path) -> bool,
-    closed: watch::Receiver<bool>,
+    closed: Closed,
 }
 
 impl Bytecode {
     /// Keeps it below `data_dir`.
     pub(crate) fn new(data_dir: &Path, living: &Living) -> Self {
-        Self {
-            directory: data_dir.join("bytecode"),
-            begun: Arc::default(),
-            turn: Arc::new(Semaphore::new(1)),
-            living: living.clone(),
-            closed: watch::Sender::new(false),
-        }
+        Self { directory: data_dir.join("bytecode"), chores: Chores::new(living) }
     }
 
     /// What there is for a function.
@@ -114,38 +98,18 @@ impl Bytecode {
         for product in (compiler.products)(function) {
             let target = self.directory.join(&product.name);
             let Some(code) = product.sources.first().filter(|_| !target.exists()) else { continue };
-            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            if *self.closed.borrow() || begun.len() >= BEGUN_MAX || !begun.insert(target.clone()) {
-                continue;
-            }
-            drop(begun);
-            let job = Job {
-                spawner: spawner.clone(),
-                spec: (compiler.compilation)(function.interpreter, &product),
-                code: code.source.clone(),
-                target: target.clone(),
-                is_bytecode: compiler.is_bytecode,
-                closed: self.closed.subscribe(),
-            };
-            // What writes to the data directory has ended when a drain is over.
-            let life = self.living.begin();
-            let (begun, turn) = (Arc::clone(&self.begun), Arc::clone(&self.turn));
-            tokio::spawn(async move {
-                let _life = life;
-                let Ok(_turn) = turn.acquire_owned().await else { return };
-                if let Err(error) = job.run().await {
-                    // The next start asks for it again.
-                    tracing::debug!(%error, ?target, "code was not compiled");
-                }
-                begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
+            self.chores.begin(target.clone(), |closed| {
+                let (code, spec) =
+                    (code.source.clone(), (compiler.compilation)(function.interpreter, &product));
+                let is_bytecode = compiler.is_bytecode;
+                Job { spawner: spawner.clone(), spec, code, target, is_bytecode, closed }.run()
             });
         }
     }
 
     /// Begins nothing more, and gives up what was begun.
     pub(crate) fn close(&self) {
-        self.closed.send_replace(true);
-        self.turn.close();
+        self.chores.close();
     }
 }
 
@@ -168,12 +132,8 @@ pub(crate) fn places(language: Language) -> &'static [&'static str] {
 
 impl Job {
     async fn run(self) -> io::Result<()> {
-        let Self { spawner, spec, code, target, is_bytecode, mut closed } = self;
-        let stopped = async {
-            // Whoever would say so has gone.
-            let _ = closed.wait_for(|closed| *closed).await;
-        };
-        let bytes = match chore::run(&spawner, spec, BYTES_MAX, stopped).await {
+        let Self { spawner, spec, code, target, is_bytecode, closed } = self;
+        let bytes = match chore::run(&spawner, spec, BYTES_MAX, closed.clone().told()).await {
             Ok((bytes, exit)) if exit.status == ExitStatus::Code(0) && bytes.len() as u64 <= BYTES_MAX => {
                 bytes
             }
@@ -226,7 +186,7 @@ fn is_there(packages: &Path, name: &[u8]) -> bool {
 type Written<'a> = (&'a [u8], fn(&Path) -> bool);
 
 /// Writes what the compiler wrote as files: whole, or not at all. An empty file stands for nothing worth mounting.
-fn keep(target: &Path, (bytes, is_bytecode): Written<'_>, closed: &watch::Receiver<bool>) -> io::Result<()> {
+fn keep(target: &Path, (bytes, is_bytecode): Written<'_>, closed: &Closed) -> io::Result<()> {
     if bytes.is_empty() {
         return fs::write(target, b"");
     }
@@ -241,13 +201,9 @@ fn keep(target: &Path, (bytes, is_bytecode): Written<'_>, closed: &watch::Receiv
     kept
 }
 
-fn fill(
-    root: &Path,
-    (mut bytes, is_bytecode): Written<'_>,
-    closed: &watch::Receiver<bool>,
-) -> io::Result<()> {
+fn fill(root: &Path, (mut bytes, is_bytecode): Written<'_>, closed: &Closed) -> io::Result<()> {
     while !bytes.is_empty() {
-        if *closed.borrow() {
+        if closed.is_so() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let (path, contents, rest) =
@@ -276,6 +232,8 @@ fn entry(bytes: &[u8]) -> Option<(&Path, &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use tokio::sync::watch;
 
     fn any(_: &Path) -> bool {
         true
@@ -293,7 +251,8 @@ mod tests {
     fn it_is_kept_whole_or_not_at_all_and_goes_with_its_code() {
         let directory = tempfile::tempdir().unwrap();
         let (packages, kept) = (directory.path().join("code"), directory.path().join("bytecode"));
-        let (closing, closed) = watch::channel(false);
+        let closing = watch::Sender::new(false);
+        let closed = Closed::of(&closing);
         let bytes = written(&[("a/__pycache__/b.cpython-311.pyc", b"code"), ("__pycache__/c.pyc", b"")]);
         for name in ["one", "two"] {
             let (code, target) = (packages.join(name), kept.join(format!("{name}.task.3.11.2")));
@@ -329,7 +288,8 @@ mod tests {
             fs::create_dir(made).unwrap();
             fs::set_permissions(made, fs::Permissions::from_mode(0o700)).unwrap();
         }
-        let (_closing, closed) = watch::channel(false);
+        let closing = watch::Sender::new(false);
+        let closed = Closed::of(&closing);
         fill(&root, (&written(&[("package/__pycache__/b.pyc", b"code")]), any), &closed).unwrap();
         for made in [root, inner.clone(), inner.join("__pycache__")] {
             assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o755, "{made:?}");

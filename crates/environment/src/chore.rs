@@ -1,21 +1,101 @@
-//! Programs that run once in a cage like a function's, for what they write to standard output. They refuse to take processor
-//! time that anybody else wants.
+//! Programs that run once in a cage like a function's, for what they write to standard output, and the queue in which they wait for
+//! each other. They refuse to take processor time that anybody else wants.
 
+use crate::living::Living;
 use crate::{Interpreter, plan};
 use hearth_base::limits;
 use hearth_sandbox::{Exit, Limits, Mount, Spawner, Spec, Temporary};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
+use tokio::sync::{Semaphore, watch};
 
 /// Memory of the cage.
 pub(crate) const MEMORY_MB: u32 = 512;
 /// They have what processor time nobody else wants.
 const DONE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Chores that have begun. The others are asked for again by the next start.
+const BEGUN_MAX: usize = 1_024;
+
+/// Chores of one kind, each of which makes something that is kept: one at a time, in the background.
+pub(crate) struct Chores {
+    /// What waits to be made, or is being.
+    begun: Arc<Mutex<BTreeSet<PathBuf>>>,
+    turn: Arc<Semaphore>,
+    living: Living,
+    closed: watch::Sender<bool>,
+}
+
+/// Tells a chore that it is given up.
+#[derive(Clone)]
+pub(crate) struct Closed(watch::Receiver<bool>);
+
+impl Chores {
+    pub(crate) fn new(living: &Living) -> Self {
+        Self {
+            begun: Arc::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            living: living.clone(),
+            closed: watch::Sender::new(false),
+        }
+    }
+
+    /// Does what makes `target`, unless that has begun.
+    pub(crate) fn begin<W>(&self, target: PathBuf, work: impl FnOnce(Closed) -> W)
+    where
+        W: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if *self.closed.borrow() || begun.len() >= BEGUN_MAX || !begun.insert(target.clone()) {
+            return;
+        }
+        drop(begun);
+        let work = work(Closed(self.closed.subscribe()));
+        // What writes to the data directory has ended when a drain is over.
+        let life = self.living.begin();
+        let (begun, turn) = (Arc::clone(&self.begun), Arc::clone(&self.turn));
+        tokio::spawn(async move {
+            let _life = life;
+            let Ok(_turn) = turn.acquire_owned().await else { return };
+            if let Err(error) = work.await {
+                // The next start asks for it again.
+                tracing::debug!(%error, ?target, "a chore was not done");
+            }
+            begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
+        });
+    }
+
+    /// Begins nothing more, and gives up what was begun.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+        self.turn.close();
+    }
+}
+
+impl Closed {
+    pub(crate) fn is_so(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves when it is so.
+    pub(crate) async fn told(mut self) {
+        // Whoever would say so has gone.
+        let _ = self.0.wait_for(|closed| *closed).await;
+    }
+
+    /// One that tells what `closing` is told.
+    #[cfg(test)]
+    pub(crate) fn of(closing: &watch::Sender<bool>) -> Self {
+        Self(closing.subscribe())
+    }
+}
 
 /// A cage with an interpreter in it and what is mounted.
 pub(crate) fn spec(

@@ -8,24 +8,20 @@
 //! a cache: a JVM takes a class from it only where the function's class loader defines one of the same name and bytes.
 
 use crate::bootstrap::Bootstraps;
+use crate::chore::{self, Chores, Closed};
 use crate::living::Living;
 use crate::{Definition, Interpreter, Language};
-use crate::{chore, class_data, plan};
+use crate::{class_data, plan};
 use hearth_sandbox::{Isolation, Mount, Spawner, Spec};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, watch};
 
 /// An archive. Classes are taken up to less than that, the nearest first.
 const ARCHIVE_BYTES_MAX: u64 = 64 << 20;
 /// Memory of the cage: the JVM has the classes, and copies of them.
 const MEMORY_BYTES: u64 = 1 << 30;
-/// Functions whose classes wait for an archive. The others are asked for again by the next start.
-const BEGUN_MAX: usize = 1_024;
 /// Where a JVM finds it, and under which name.
 pub(crate) const PLACE: &str = "/var/lang-classes";
 const NAME: &str = "function.jsa";
@@ -37,12 +33,7 @@ pub(crate) struct FunctionClasses {
     directory: PathBuf,
     /// The bootstrap's directory.
     bootstrap: PathBuf,
-    /// Those that wait to be made, or are being.
-    begun: Arc<Mutex<BTreeSet<PathBuf>>>,
-    /// One at a time.
-    turn: Arc<Semaphore>,
-    living: Living,
-    closed: watch::Sender<bool>,
+    chores: Chores,
 }
 
 /// One archive to make.
@@ -52,21 +43,14 @@ struct Job {
     /// Where code and layers are.
     packages: PathBuf,
     target: PathBuf,
-    closed: watch::Receiver<bool>,
+    closed: Closed,
 }
 
 impl FunctionClasses {
     /// Keeps them below `data_dir`.
     pub(crate) fn new(data_dir: &Path, bootstraps: &Bootstraps, living: &Living) -> Self {
         let bootstrap = bootstraps.of(Language::Java).map(|(directory, _)| directory).unwrap_or_default();
-        Self {
-            directory: data_dir.join("class-data"),
-            bootstrap,
-            begun: Arc::default(),
-            turn: Arc::new(Semaphore::new(1)),
-            living: living.clone(),
-            closed: watch::Sender::new(false),
-        }
+        Self { directory: data_dir.join("class-data"), bootstrap, chores: Chores::new(living) }
     }
 
     /// The archive for a function, when there is one and the function's own options name no other.
@@ -90,36 +74,16 @@ impl FunctionClasses {
         }
         let wanted = self.target(interpreter, definition).filter(|target| !is_decided(target));
         let (Some(target), Some(packages)) = (wanted, definition.code.parent()) else { return };
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        if *self.closed.borrow() || begun.len() >= BEGUN_MAX || !begun.insert(target.clone()) {
-            return;
-        }
-        drop(begun);
-        let job = Job {
-            spawner: spawner.clone(),
-            spec: self.rehearsal(interpreter, definition),
-            packages: packages.to_path_buf(),
-            target: target.clone(),
-            closed: self.closed.subscribe(),
-        };
-        // What writes to the data directory has ended when a drain is over.
-        let life = self.living.begin();
-        let (begun, turn) = (Arc::clone(&self.begun), Arc::clone(&self.turn));
-        tokio::spawn(async move {
-            let _life = life;
-            let Ok(_turn) = turn.acquire_owned().await else { return };
-            if let Err(error) = job.run().await {
-                // The next start asks for it again.
-                tracing::debug!(%error, ?target, "no archive of a function's classes was made");
-            }
-            begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
+        self.chores.begin(target.clone(), |closed| {
+            let spec = self.rehearsal(interpreter, definition);
+            let packages = packages.to_path_buf();
+            Job { spawner: spawner.clone(), spec, packages, target, closed }.run()
         });
     }
 
     /// Begins nothing more, and gives up what was begun.
     pub(crate) fn close(&self) {
-        self.closed.send_replace(true);
-        self.turn.close();
+        self.chores.close();
     }
 
     /// The bootstrap's rehearsal, with the function's classes.
@@ -165,12 +129,8 @@ fn is_decided(target: &Path) -> bool {
 
 impl Job {
     async fn run(self) -> io::Result<()> {
-        let Self { spawner, spec, packages, target, mut closed } = self;
-        let stopped = async {
-            // Whoever would say so has gone.
-            let _ = closed.wait_for(|closed| *closed).await;
-        };
-        let made = match chore::run(&spawner, spec, ARCHIVE_BYTES_MAX, stopped).await {
+        let Self { spawner, spec, packages, target, closed } = self;
+        let made = match chore::run(&spawner, spec, ARCHIVE_BYTES_MAX, closed.told()).await {
             Ok((bytes, exit)) => class_data::accept(&bytes, exit, ARCHIVE_BYTES_MAX).map(|()| bytes),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(error),
             Err(error) => return Err(error),
@@ -228,6 +188,7 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
