@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -115,6 +116,18 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+@contextmanager
+def unwritable(directory):
+    """Meanwhile nothing new is kept in a directory, however quickly it is made; what was kept before is there."""
+    directory.mkdir(exist_ok=True)
+    subprocess.run(["mount", "--bind", directory, directory], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", directory], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
 
 
 def eventually(condition, seconds=20, what=None):

@@ -8,11 +8,10 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import contextmanager
 
 import pytest
 from functions import create, name_of
-from hearth import Server, eventually
+from hearth import Server, eventually, unwritable
 from package import zip_of
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="functions run without a sandbox, and nothing is compiled for them")
@@ -109,16 +108,6 @@ def kept(server):
     return found
 
 
-@contextmanager
-def nothing_compiled(directory):
-    """What is compiled meanwhile has nowhere to go, however quickly it is done."""
-    place = directory / "bytecode"
-    shutil.rmtree(place, ignore_errors=True)
-    place.touch()
-    yield
-    place.unlink()
-
-
 def compiled_anew(server, function):
     """Waits until a function's package has been compiled, which its next start asks for."""
     function.configure(Environment={"Variables": {"ANEW": name_of("anew")}})
@@ -158,7 +147,7 @@ def test_code_and_layers_are_compiled_once_and_look_as_if_they_were_compiled_at_
     client = server.client("lambda")
     settings = {"Handler": "index.handler", "Layers": [layer(client)]}
     # What a layer brings is resolved for `import` from NODE_PATH, on which there is no SDK here.
-    with nothing_compiled(server.data_dir):
+    with unwritable(server.data_dir / "bytecode"):
         function = create(client, runtime, package("common"), **settings)
         first = in_new_environment(function).value
     assert first["directory"] is None
@@ -260,7 +249,8 @@ def test_what_little_code_there_is_is_compiled_at_each_start(server):
 
 @root
 def test_no_function_changes_what_was_compiled(server):
-    function = simple(server, """
+    with unwritable(server.data_dir / "bytecode"):
+        function = simple(server, """
 const { writeFileSync, readdirSync, unlinkSync, renameSync, chmodSync } = require('node:fs');
 const { getCompileCacheDir, flushCompileCache } = require('node:module');
 exports.handler = async () => {
@@ -276,14 +266,16 @@ exports.handler = async () => {
   return codes;
 };
 """)
-    before = {path: path.read_bytes() for (path,) in compiled(server, 1).values()}
+        assert function.invoke({}).value is None
+    compiled_anew(server, function)
+    before = {path: path.read_bytes() for (path,) in kept(server).values()}
     assert in_new_environment(function).value == ["EROFS"] * 5
     assert {path: path.read_bytes() for (path,) in kept(server).values()} == before
 
 
 @root
 def test_what_a_function_says_of_nodes_compile_cache_holds(server):
-    with nothing_compiled(server.data_dir):
+    with unwritable(server.data_dir / "bytecode"):
         function = simple(server, """
 const nodeModule = require('node:module');
 exports.handler = async () => {
@@ -313,17 +305,23 @@ def test_it_goes_with_its_code_and_other_code_has_nothing_of_it(tmp_path, node):
         function = simple(server, DIRECTORY)
         function.invoke({})
         (old,) = compiled(server, 1)
-        function.client.update_function_code(FunctionName=function.name, ZipFile=zip_of({"index.js": DIRECTORY + FILLING * 2}))
-        function.wait("function_updated_v2")
-    # A server that starts clears away what code nobody uses.
+    with unwritable(tmp_path / "bytecode"):
+        with start(tmp_path, node) as server:
+            function.client = server.client("lambda")
+            function.client.update_function_code(FunctionName=function.name, ZipFile=zip_of({"index.js": DIRECTORY + FILLING * 2}))
+            function.wait("function_updated_v2")
+        # A server that starts clears away what code nobody uses.
+        with start(tmp_path, node) as server:
+            function.client = server.client("lambda")
+            eventually(lambda: not (tmp_path / "code" / old.name.split(".")[0]).exists(), what="the old code removed")
+            assert function.invoke({}).value is None
+            assert list(kept(server)) == [old]
     with start(tmp_path, node) as server:
         function.client = server.client("lambda")
-        eventually(lambda: not (tmp_path / "code" / old.name.split(".")[0]).exists(), what="the old code removed")
-        # It is looked at whenever something is compiled.
-        simple(server, DIRECTORY + FILLING * 3)
-        eventually(lambda: old not in kept(server), what="the old code's bytecode removed")
-        compiled(server, 2)
+        function.invoke({})
+        (new,) = eventually(lambda: old not in kept(server) and kept(server), what="the new code's alone")
         assert in_new_environment(function).value is not None
+        assert new.is_dir()
 
 
 @root
@@ -336,7 +334,8 @@ def test_a_restarted_server_has_what_was_compiled(tmp_path, node):
     with start(tmp_path, node) as server:
         function.client = server.client("lambda")
         assert function.invoke({}).value is not None
-        with nothing_compiled(tmp_path):
+        shutil.rmtree(tmp_path / "bytecode")
+        with unwritable(tmp_path / "bytecode"):
             assert in_new_environment(function).value is None
         compiled_anew(server, function)
         assert in_new_environment(function).value is not None
