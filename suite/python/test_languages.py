@@ -197,7 +197,8 @@ def test_java_own_serializer(deploy, java_files):
     assert java(deploy, java_files | service, "custom").invoke({"x": 1}).value == ["read and written"]
 
 
-def test_java_serializer_of_an_agent(lambda_client, deploy, java_files):
+@pytest.mark.parametrize("variable", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"])
+def test_java_serializer_of_an_agent(lambda_client, deploy, java_files, variable):
     source = "package agent; public class Agent { public static void premain(String options) {} }"
     files = toolchain.java_classes("java-agent", {"Agent.java": source}, {})
     files["META-INF/MANIFEST.MF"] = "Manifest-Version: 1.0\nPremain-Class: agent.Agent\n\n"
@@ -205,7 +206,7 @@ def test_java_serializer_of_an_agent(lambda_client, deploy, java_files):
     files["example/Handlers$Serializer.class"] = java_files["example/Handlers$Serializer.class"]
     content = {"ZipFile": zip_of({"agent.jar": zip_of(files)})}
     layer = lambda_client.publish_layer_version(LayerName="java-agent", Content=content)
-    variables = {"Variables": {"JAVA_TOOL_OPTIONS": "-javaagent:/opt/agent.jar"}}
+    variables = {"Variables": {variable: "-javaagent:/opt/agent.jar"}}
     function = java(deploy, java_files, "custom", Layers=[layer["LayerVersionArn"]], Environment=variables)
     assert function.invoke({"x": 1}).value == ["read and written"]
     lambda_client.delete_layer_version(LayerName="java-agent", VersionNumber=layer["Version"])

@@ -43,13 +43,16 @@ interface Serialization {
 
     /**
      * Whether there can be none but ours, which is so for most functions. A ServiceLoader would ask for milliseconds, since it goes through
-     * the JDK's modules too. Agents may bring one into the class path above the function's.
+     * the JDK's modules too. Agents may bring one into the class path above the function's: that takes one of these variables.
      */
     private static boolean bringsNone(ClassLoader loader) {
         return loader instanceof URLClassLoader own
                 && own.getParent() == ClassLoader.getSystemClassLoader()
                 && own.findResource("META-INF/services/" + CustomPojoSerializer.class.getName()) == null
-                && System.getenv("JAVA_TOOL_OPTIONS") == null;
+                && System.getenv("JAVA_TOOL_OPTIONS") == null
+                && System.getenv("JDK_JAVA_OPTIONS") == null
+                && System.getenv("_JAVA_OPTIONS") == null
+                && System.getenv("AWS_LAMBDA_EXEC_WRAPPER") == null;
     }
 
     /** Ours. */
