@@ -233,7 +233,6 @@ fn entry(bytes: &[u8]) -> Option<(&Path, &[u8], &[u8])> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use tokio::sync::watch;
 
     fn any(_: &Path) -> bool {
         true
@@ -251,8 +250,8 @@ mod tests {
     fn it_is_kept_whole_or_not_at_all_and_goes_with_its_code() {
         let directory = tempfile::tempdir().unwrap();
         let (packages, kept) = (directory.path().join("code"), directory.path().join("bytecode"));
-        let closing = watch::Sender::new(false);
-        let closed = Closed::of(&closing);
+        let chores = Chores::new(&Living::new());
+        let closed = chores.closed();
         let bytes = written(&[("a/__pycache__/b.cpython-311.pyc", b"code"), ("__pycache__/c.pyc", b"")]);
         for name in ["one", "two"] {
             let (code, target) = (packages.join(name), kept.join(format!("{name}.task.3.11.2")));
@@ -269,7 +268,7 @@ mod tests {
         }
         keep(&target, (&bytes, |_| false), &closed).unwrap_err();
         assert!(!target.exists(), "of another kind");
-        closing.send_replace(true);
+        chores.close();
         keep(&target, (&bytes, any), &closed).unwrap_err();
         assert!(!target.exists());
         fs::create_dir(kept.join("two.opt.3.11.2.partial")).unwrap();
@@ -288,8 +287,8 @@ mod tests {
             fs::create_dir(made).unwrap();
             fs::set_permissions(made, fs::Permissions::from_mode(0o700)).unwrap();
         }
-        let closing = watch::Sender::new(false);
-        let closed = Closed::of(&closing);
+        let chores = Chores::new(&Living::new());
+        let closed = chores.closed();
         fill(&root, (&written(&[("package/__pycache__/b.pyc", b"code")]), any), &closed).unwrap();
         for made in [root, inner.clone(), inner.join("__pycache__")] {
             assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o755, "{made:?}");

@@ -57,7 +57,7 @@ impl Chores {
             return;
         }
         drop(begun);
-        let work = work(Closed(self.closed.subscribe()));
+        let work = work(self.closed());
         // What writes to the data directory has ended when a drain is over.
         let life = self.living.begin();
         let (begun, turn) = (Arc::clone(&self.begun), Arc::clone(&self.turn));
@@ -70,6 +70,10 @@ impl Chores {
             }
             begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&target);
         });
+    }
+
+    pub(crate) fn closed(&self) -> Closed {
+        Closed(self.closed.subscribe())
     }
 
     /// Begins nothing more, and gives up what was begun.
@@ -88,12 +92,6 @@ impl Closed {
     pub(crate) async fn told(mut self) {
         // Whoever would say so has gone.
         let _ = self.0.wait_for(|closed| *closed).await;
-    }
-
-    /// One that tells what `closing` is told.
-    #[cfg(test)]
-    pub(crate) fn of(closing: &watch::Sender<bool>) -> Self {
-        Self(closing.subscribe())
     }
 }
 

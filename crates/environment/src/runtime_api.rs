@@ -478,7 +478,8 @@ impl Open {
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(stream), service);
-        let (mut connection, settling) = (pin!(connection), Settling::default());
+        let mut connection = pin!(connection);
+        let settling = Settling::default();
         if let Err(error) = poll_fn(|context| settling.poll(connection.as_mut(), context)).await {
             tracing::debug!(%error, "a connection to the Runtime API ended badly");
         }
