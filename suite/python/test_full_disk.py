@@ -24,7 +24,8 @@ def disk(nothing_left, tmp_path):
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", place], check=True)
     yield place
-    subprocess.run(["umount", place], check=True)
+    # The processes of a server that has ended end a moment after it.
+    eventually(lambda: subprocess.run(["umount", place]).returncode == 0, what=f"{place} is still in use")
 
 
 def enlarge(disk):
